@@ -1,0 +1,54 @@
+"""Work with Claude inside a notebook.
+
+In a notebook, ``%load_ext claude_magic`` and then ``%%claude``. In plain Python,
+:class:`Conversation`. What is offered here is imported on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from claude_magic.content import register as register
+    from claude_magic.conversation.conversation import Conversation as Conversation
+    from claude_magic.messages.client import Client as Client
+    from claude_magic.messages.errors import ClaudeError as ClaudeError
+    from claude_magic.messages.errors import Interrupted as Interrupted
+    from claude_magic.messages.reply import Reply as Reply
+    from claude_magic.messages.usage import Usage as Usage
+
+_OFFERED = {
+    "ClaudeError": "messages.errors",
+    "Client": "messages.client",
+    "Conversation": "conversation.conversation",
+    "Interrupted": "messages.errors",
+    "Reply": "messages.reply",
+    "Usage": "messages.usage",
+    "register": "content",
+}
+__all__ = [*_OFFERED, "load_ipython_extension", "unload_ipython_extension"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OFFERED:
+        return getattr(importlib.import_module(f"{__name__}.{_OFFERED[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_OFFERED])
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What ``%load_ext claude_magic`` does."""
+    from claude_magic import notebook
+
+    notebook.load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """What ``%unload_ext claude_magic`` does."""
+    from claude_magic import notebook
+
+    notebook.unload(shell)

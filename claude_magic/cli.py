@@ -1,0 +1,164 @@
+"""``claude-magic``: the demo and the simulator from a shell."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+NOTEBOOK = "quickstart.ipynb"
+_LAB = "pip install 'claude_magic[lab]'"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Defaults to those of the process.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    parser = argparse.ArgumentParser(prog="claude-magic", description="Work with Claude inside a notebook.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="open the quickstart notebook in JupyterLab")
+    demo.add_argument("--dir", type=Path, help="folder for the notebook (default: a temporary one)")
+    demo.add_argument("--execute", action="store_true", help="run it here, without a browser, and print what it shows")
+    demo.add_argument("--to", type=Path, metavar="FILE", help="with --execute: save the executed notebook there")
+    demo.add_argument("--simulator", action="store_true", help="use the simulator even if there is a key")
+    demo.set_defaults(run=_demo)
+
+    simulator = commands.add_parser("simulator", help="run the simulator of the API until Ctrl-C")
+    simulator.add_argument(
+        "--port", type=int, default=8017, help="port on 127.0.0.1 (default 8017; 0 takes a free one)"
+    )
+    simulator.add_argument("--pace", type=float, default=60.0, help="pieces of text a second (default 60)")
+    simulator.set_defaults(run=_simulator)
+
+    given = parser.parse_args(arguments)
+    if getattr(given, "to", None) and not given.execute:
+        parser.error("--to goes with --execute")
+    status: int = given.run(given)
+    return status
+
+
+def _simulator(given: argparse.Namespace) -> int:
+    from claude_magic.simulator import start
+
+    try:
+        simulator = start(port=given.port, pace=given.pace)
+    except OSError as error:
+        print(
+            f"claude-magic: port {given.port} cannot be used: {error.strerror or error}. Try --port 0.", file=sys.stderr
+        )
+        return 1
+    print(
+        f"Simulator of the Messages API at {simulator.url}\n  ANTHROPIC_BASE_URL={simulator.url} jupyter lab",
+        flush=True,
+    )
+    simulator.serve_forever()
+    return 0
+
+
+def _demo(given: argparse.Namespace) -> int:
+    try:
+        notebook = _copy(given.dir)
+    except (OSError, LookupError) as error:
+        print(f"claude-magic: {error}", file=sys.stderr)
+        return 1
+    environment = dict(os.environ)
+    has_key = any(environment.get(name) for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"))
+    if given.simulator or not (has_key or environment.get("ANTHROPIC_BASE_URL")):
+        environment["ANTHROPIC_BASE_URL"] = "simulator"
+        why = "" if given.simulator else "There is no API key: "
+        print(f"{why}the notebook talks to the built-in simulator. Its answers are no model's.", flush=True)
+    return _execute(notebook, environment, given.to) if given.execute else _open(notebook, environment)
+
+
+def _copy(folder: Path | None) -> Path:
+    """Put the notebook where the user can write; one that is there already stays as it is."""
+    source = _shipped(NOTEBOOK)
+    target = (folder or Path(tempfile.mkdtemp(prefix="claude-magic-"))).expanduser().resolve()
+    target.mkdir(parents=True, exist_ok=True)
+    notebook = target / NOTEBOOK
+    if not notebook.exists():
+        shutil.copyfile(source, notebook)
+    return notebook
+
+
+def _shipped(name: str) -> Path:
+    """A notebook of the checkout, if this is one; else of the installed package."""
+    checkout = Path(__file__).resolve().parents[1]
+    if (checkout / "pyproject.toml").exists() and (checkout / "notebooks" / name).exists():
+        return checkout / "notebooks" / name
+    for file in metadata.files("claude_magic") or ():
+        if file.as_posix().endswith(f"share/claude_magic/notebooks/{name}"):
+            return Path(str(file.locate()))
+    raise LookupError(f"{name} was not installed along. Install claude_magic again.")
+
+
+def _open(notebook: Path, environment: Mapping[str, str]) -> int:
+    print(f"Opening {notebook}", flush=True)
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "jupyterlab", str(notebook)], env=environment, check=False
+        ).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
+def _execute(notebook: Path, environment: Mapping[str, str], to: Path | None) -> int:
+    try:
+        import nbformat
+        from nbclient import NotebookClient
+        from nbclient.exceptions import CellExecutionError
+    except ModuleNotFoundError as error:
+        print(f"claude-magic: {error.name} is missing. {_LAB}", file=sys.stderr)
+        return 1
+    document = nbformat.read(notebook, as_version=4)
+    client = NotebookClient(document, timeout=600, resources={"metadata": {"path": str(notebook.parent)}})
+    failed = False
+    try:
+        client.execute(env=dict(environment))
+    except CellExecutionError:
+        failed = True  # the failed cell's output is printed with the others
+    for cell in document.cells:
+        _print_cell(cell)
+    if to is not None:
+        nbformat.write(document, to)
+        print(f"Saved as {to}")
+    return 1 if failed else 0
+
+
+def _print_cell(cell: Any) -> None:
+    if cell.cell_type != "code":
+        print(f"{cell.source}\n")
+        return
+    lines = cell.source.splitlines()
+    print("\n".join(f"{'>>> ' if number == 0 else '... '}{line}" for number, line in enumerate(lines)))
+    for output in cell.outputs:
+        if output.output_type == "stream":
+            print(output.text.rstrip())
+        elif output.output_type == "error":
+            print("\n".join(output.traceback) or f"{output.ename}: {output.evalue}")
+        else:
+            picture = next((kind for kind in output.data if kind.startswith("image/")), None)
+            text = output.data.get("text/markdown") or output.data.get("text/plain") or ""
+            print(f"[{picture}]" if picture else text)
+    print()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Conversations: their turns and journal, and asking as one transaction."""

@@ -1,0 +1,591 @@
+"""A conversation with Claude, and the family of those that share a kernel."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from claude_magic.content import Named, Part, compose, to_parts
+from claude_magic.conversation.interrupts import OneInterrupt
+from claude_magic.conversation.journal import Change, Journal, State
+from claude_magic.conversation.options import Options, fields
+from claude_magic.conversation.outcome import Outcome, outcome
+from claude_magic.conversation.rendering import Ending, Opening, Renderer, Silent
+from claude_magic.conversation.settings import Settings
+from claude_magic.conversation.turns import Place, Turn, Turns, shortened
+from claude_magic.messages import limits
+from claude_magic.messages.credentials import Credentials
+from claude_magic.messages.errors import AuthenticationFailed, BadInput, ClaudeError
+from claude_magic.messages.usage import Usage
+
+if TYPE_CHECKING:
+    from claude_magic.conversation.exchange import Exchange
+    from claude_magic.messages.client import Client
+    from claude_magic.messages.reply import Reply
+
+_KEEP: Any = object()
+_MANY_QUESTIONS = 6
+
+
+class Host:
+    """Where conversations live. In plain Python: nowhere in particular, and nothing is shown."""
+
+    def place(self, conversation: Conversation) -> Place | None:
+        """Where the question that is being asked stands."""
+        return None
+
+    def renderer(self) -> Renderer:
+        """Who draws the answer."""
+        return Silent()
+
+    def notices(self, conversation: Conversation) -> list[str]:
+        """What the reader should know beside what the conversation knows."""
+        return []
+
+    def answered(self, ending: Ending) -> None:
+        """A question has ended and was drawn."""
+
+    def connect(self, settings: Settings, credentials: Credentials) -> Client:
+        """A client for these settings."""
+        from claude_magic.messages.client import Client
+
+        return Client(
+            settings.base_url or None,
+            credentials,
+            version=settings.version,
+            betas=settings.betas,
+            timeout=settings.timeout,
+            max_retries=settings.max_retries,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Spending:
+    """One answer on the bill, whether it was kept or not."""
+
+    conversation: str
+    model: str
+    usage: Usage
+    cost: float | None
+    simulated: bool
+
+
+class Conversations(Mapping[str, "Conversation"]):
+    """The conversations of a kernel, by name, with what they share.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+    host : Host, optional
+    credentials : Credentials, optional
+
+    Attributes
+    ----------
+    spendings : list of Spending
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, host: Host | None = None, credentials: Credentials | None = None
+    ) -> None:
+        self.settings = settings or Settings()
+        self.host = host or Host()
+        self.credentials = credentials or Credentials()
+        self.spendings: list[Spending] = []
+        self._by_name: dict[str, Conversation] = {}
+        self._client: tuple[object, Client] | None = None
+
+    def open(self, name: str) -> Conversation:
+        """The conversation of this name, made if there is none."""
+        if name not in self._by_name:
+            Conversation(name=name, home=self)
+        return self._by_name[name]
+
+    def __getitem__(self, name: str) -> Conversation:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    @property
+    def client(self) -> Client:
+        """The client for the settings as they are now; its connections live as long as the kernel."""
+        settings = self.settings
+        key = (settings.base_url, settings.version, tuple(settings.betas), settings.timeout, settings.max_retries)
+        if self._client is None or self._client[0] != key:
+            if self._client is not None:
+                self._client[1].close()
+            self._client = (key, self.host.connect(settings, self.credentials))
+        return self._client[1]
+
+    def cost(self, conversation: str | None = None) -> float | None:
+        """US dollars of all answers so far, simulated ones at the price they would have had.
+
+        Parameters
+        ----------
+        conversation : str, optional
+            Of this one alone.
+
+        Returns
+        -------
+        float or None
+            None if the price of one of them is unknown.
+        """
+        total = 0.0
+        for spending in self.spendings:
+            if conversation in (None, spending.conversation):
+                if spending.cost is None:
+                    return None
+                total += spending.cost
+        return total
+
+    def cells_deleted(self, cells: set[str]) -> None:
+        """Leave out the turns of cells that were deleted."""
+        for conversation in self.values():
+            conversation._cells_deleted(cells)
+
+    def cell_runs(self, cell: str) -> None:
+        """A cell that runs is alive, whatever was reported of it."""
+        for conversation in self.values():
+            conversation._cell_runs(cell)
+
+    def cell_ran(self, cell: str, execution: str, label: str) -> None:
+        """A cell ran to its end: what it did not ask again leaves."""
+        for conversation in self.values():
+            conversation._cell_ran(cell, execution, label)
+
+
+class Conversation:
+    """A conversation with Claude.
+
+    Call it to ask: ``claude("What is this?", picture)``. In a notebook the answer streams into the
+    cell; in plain Python nothing is shown.
+
+    Parameters
+    ----------
+    model : str, optional
+        Id or alias (``opus``, ``sonnet``, ``haiku``, ``fable``).
+    system : str, optional
+        System prompt.
+    name : str
+    home : Conversations, optional
+        The family that it joins; by default one of its own.
+
+    Examples
+    --------
+    >>> from claude_magic import Conversation
+    >>> claude = Conversation(model="haiku", system="Answer in one word.")
+    >>> claude("The capital of France?").text  # doctest: +SKIP
+    'Paris'
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        system: str | None = None,
+        *,
+        name: str = "main",
+        home: Conversations | None = None,
+    ) -> None:
+        self.name = name
+        self._home = home if home is not None else Conversations()
+        self._journal = Journal(State(system=system or None, model=model))
+        self._pending: list[str] = []
+        self._last: Reply | None = None
+        self._home._by_name[name] = self
+
+    # -- what it is ------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """All that it remembers."""
+        return self._journal.state
+
+    @property
+    def turns(self) -> Turns:
+        """What Claude sees; ``del claude.turns[2]`` makes it forget a turn."""
+        return Turns(self)
+
+    @property
+    def last(self) -> Reply | None:
+        """The latest answer, whether it was kept or not."""
+        return self._last
+
+    @property
+    def model(self) -> str:
+        """The id of the model that is asked."""
+        return limits.resolve(self.state.model or self._home.settings.model)
+
+    @model.setter
+    def model(self, name: str | None) -> None:
+        self._journal.commit(dataclasses.replace(self.state, model=name or None), f"the change of model to {name}")
+
+    @property
+    def system(self) -> str | None:
+        """The system prompt."""
+        return self.state.system
+
+    @system.setter
+    def system(self, text: str | None) -> None:
+        self._journal.commit(dataclasses.replace(self.state, system=text or None), "the new system prompt")
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all its answers, those that were replaced or undone included."""
+        spent = (spending.usage for spending in self._home.spendings if spending.conversation == self.name)
+        return sum(spent, start=Usage())
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars of all its answers; None if a price is unknown."""
+        return self._home.cost(self.name)
+
+    def __getitem__(self, name: str) -> Conversation:
+        """Another conversation of this kernel, made on first use."""
+        return self._home.open(name)
+
+    def __repr__(self) -> str:
+        system = f", system {shortened(self.system, 40)!r}" if self.system else ""
+        count = len(self.turns)
+        head = f"Conversation {self.name!r} with {self.model}{system}: {count} turn{'s' if count != 1 else ''}"
+        return f"{head}\n{self.turns!r}" if count else head
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._home)
+
+    # -- changing it -----------------------------------------------------------------------------
+
+    def undo(self) -> Change:
+        """Take back the last change, whatever it was, and say what that was."""
+        return self._journal.undo()
+
+    def redo(self) -> Change:
+        """Bring back what was undone last."""
+        return self._journal.redo()
+
+    def reset(self) -> Change:
+        """Forget all turns; the system prompt stays."""
+        self._journal.commit(dataclasses.replace(self.state, turns=()), "the reset")
+        return Change("Begun afresh. undo() brings the turns back.")
+
+    def fork(self, name: str) -> Conversation:
+        """A conversation of another name that begins where this one stands.
+
+        Raises
+        ------
+        BadInput
+            If there is one of that name.
+        """
+        if name in self._home:
+            raise BadInput(f"There is a conversation {name!r} already.")
+        fork = Conversation(name=name, home=self._home)
+        fork._journal = Journal(self.state)
+        return fork
+
+    def _forget(self, turns: Sequence[Turn]) -> None:
+        kept = tuple(turn for turn in self.state.turns if turn not in turns)
+        what = "the deletion of " + (
+            f"{len(turns)} turns" if len(turns) != 1 else f"{shortened(turns[0].prompt, 30)!r}"
+        )
+        self._journal.commit(dataclasses.replace(self.state, turns=kept), what)
+
+    def _cells_deleted(self, cells: set[str]) -> None:
+        turns = self.state.turns
+        gone = [turn for turn in turns if turn.place and turn.place.cell in cells and not turn.absent]
+        if gone:
+            self._mark(gone, absent=True, said="leaving out the answer of a deleted cell")
+            self._pending.append(
+                "The answer of a cell you deleted or cut is left out; run it again or claude.undo()."
+                if len(gone) == 1
+                else f"{len(gone)} answers of cells you deleted or cut are left out; run them again or claude.undo()."
+            )
+
+    def _cell_runs(self, cell: str) -> None:
+        back = [turn for turn in self.state.turns if turn.absent and turn.place and turn.place.cell == cell]
+        if back:
+            self._mark(back, absent=False, said="the return of a cell's answer")
+
+    def _mark(self, chosen: list[Turn], *, absent: bool, said: str) -> None:
+        turns = tuple(dataclasses.replace(turn, absent=absent) if turn in chosen else turn for turn in self.state.turns)
+        self._journal.commit(dataclasses.replace(self.state, turns=turns), said)
+
+    def _cell_ran(self, cell: str, execution: str, label: str) -> None:
+        left = [
+            turn
+            for turn in self.state.turns
+            if (place := turn.place)
+            and place.cell == cell
+            and place.execution != execution
+            and place.number is not None
+        ]
+        if left:
+            kept = tuple(turn for turn in self.state.turns if turn not in left)
+            self._journal.commit(
+                dataclasses.replace(self.state, turns=kept), f"leaving out what {label} no longer asks"
+            )
+
+    # -- the key ---------------------------------------------------------------------------------
+
+    def login(self, key: str | None = None) -> Change:
+        """Ask for an API key and try it; it is kept in this kernel and saved nowhere.
+
+        Parameters
+        ----------
+        key : str, optional
+            By default it is asked for, unseen.
+
+        Raises
+        ------
+        AuthenticationFailed
+            If the API does not take it; the one from before is used again.
+        """
+        if key is None:
+            from getpass import getpass
+
+            try:
+                key = getpass("Anthropic API key (not shown, not saved): ")
+            except (EOFError, RuntimeError, NotImplementedError):
+                raise BadInput("Nobody can type a key here. Set ANTHROPIC_API_KEY before Jupyter starts.") from None
+        credentials = self._home.credentials
+        credentials.set_key(key)
+        client = self._home.client
+        try:
+            known = limits.learn(client.models())
+        except AuthenticationFailed:
+            credentials.forget()
+            raise
+        except ClaudeError as error:
+            return Change(f"The key is set, but {client.where} did not say which models it may use: {error}")
+        return Change(f"The key works: {len(known)} models. It stays in this kernel and is saved nowhere.")
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    def __call__(self, prompt: str, *values: object, system: str | None = _KEEP, **options: Any) -> Reply:
+        """Ask a question.
+
+        Parameters
+        ----------
+        prompt : str
+        *values : object
+            Pictures, tables, paths, …: anything that the content layer knows. They go before the
+            words, where Claude reads pictures best.
+        system : str, optional
+            A new system prompt, from here on; ``""`` removes it.
+        **options
+            The fields of :class:`claude_magic.conversation.options.Options`: ``model``,
+            ``max_tokens``, ``stop``, ``prefill``, ``temperature``, ``top_p``, ``top_k``, ``effort``,
+            ``thinking``, ``once``, ``new``, ``append``.
+
+        Returns
+        -------
+        Reply
+
+        Raises
+        ------
+        ClaudeError
+            If there is no answer, or it broke off; what had arrived is in its ``reply``.
+        Interrupted
+            If it was stopped.
+        """
+        if not isinstance(prompt, str):
+            raise BadInput("The first argument is the question, as a string; values follow it.")
+        unknown = options.keys() - {field.name for field in dataclasses.fields(Options)}
+        if unknown:
+            raise BadInput(f"Claude takes no option {', '.join(sorted(unknown))}.")
+        if isinstance(options.get("stop"), str):
+            options["stop"] = (options["stop"],)
+        if "thinking" in options and options["thinking"] is not None:
+            options["thinking"] = str(options["thinking"])
+        named = [Named(_name_of(value, number), value) for number, value in enumerate(values, 1)]
+        return self.ask([*named, prompt], Options(**options), system=system)
+
+    def ask(
+        self,
+        prompt: Sequence[str | Named],
+        options: Options,
+        *,
+        system: str | None = _KEEP,
+        renderer: Renderer | None = None,
+    ) -> Reply:
+        """Ask a question made of words and values, as one transaction.
+
+        Nothing changes before the end; then one assignment makes the turn part of the history, or
+        nothing has happened.
+
+        Parameters
+        ----------
+        prompt : sequence of str or Named
+            In the order in which Claude is to read them.
+        options : Options
+        system : str, optional
+            A new system prompt; ``""`` removes it.
+        renderer : Renderer, optional
+            Defaults to the host's.
+
+        Returns
+        -------
+        Reply
+        """
+        from claude_magic.conversation.exchange import Exchange
+
+        state = self.state if system is _KEEP else dataclasses.replace(self.state, system=system or None)
+        settings = self._home.settings
+        model = limits.lookup(limits.resolve(options.model or state.model or settings.model))
+        place = self._home.host.place(self)
+        if place is not None and (options.append or settings.rerun == "append"):
+            place = dataclasses.replace(place, number=None)
+        question, sent = _question(prompt, model)
+        slot, former = (len(state.turns), None) if options.once else _slot(state.turns, place)
+        before = _seen(state.turns[:slot])
+        if options.once or options.new:
+            before = ()
+        wire = fields(options, model, max_tokens=settings.max_tokens, version=settings.version)
+        client = self._home.client
+        wire = dataclasses.replace(wire, wire={**wire.wire, **self._caching(client, before)})
+        exchange = Exchange(client, wire, before, question, state.system, options.prefill)
+        if before:
+            sent = (*sent, f"{len(before)} earlier turn{'s' if len(before) != 1 else ''}")
+        opening = Opening(model.id, sent, options.prefill or "", options.thinking == "show")
+        renderer = renderer or self._home.host.renderer()
+        asked = datetime.datetime.now().astimezone()
+        started, error = time.monotonic(), None
+        with OneInterrupt() as interrupts:
+            try:
+                renderer.start(opening)
+                exchange.run(renderer.update)
+            except BaseException as caught:
+                error = caught
+            interrupts.closing()
+            reply = exchange.reply
+            reply.seconds = time.monotonic() - started
+            reply.sent = sent
+            reply.model = reply.model or model.id
+            result = outcome(reply, error, once=options.once)
+            turn = Turn(
+                id=uuid.uuid4().hex[:12],
+                prompt="".join(part if isinstance(part, str) else f"{{{part.name}}}" for part in prompt).strip(),
+                question=question,
+                answer=result.answer or (),
+                reply=reply,
+                asked=asked,
+                place=place,
+                bound_to=exchange.bound_to,
+            )
+            notices = [*self._home.host.notices(self), *self._commit(state, turn, slot, former, result, options)]
+            ending = self._ending(turn, exchange, result, notices)
+            renderer.finish(ending)
+            self._home.host.answered(ending)
+        if result.error is not None:
+            if former is not None and result.answer is None and isinstance(result.error, ClaudeError):
+                result.error.add_note("The earlier answer still counts.")
+            raise result.error from None
+        return reply
+
+    def _caching(self, client: Client, before: Sequence[Turn]) -> dict[str, Any]:
+        """The automatic breakpoint: only Anthropic's own servers are known to take it."""
+        cache = self._home.settings.cache
+        if cache == "off" or not client.is_anthropic or not any(turn.answer for turn in before):
+            return {}
+        return {"cache_control": {"type": "ephemeral", "ttl": "1h"} if cache == "1h" else {"type": "ephemeral"}}
+
+    def _commit(
+        self, state: State, turn: Turn, slot: int, former: Turn | None, result: Outcome, options: Options
+    ) -> list[str]:
+        """Make the turn part of the history, and say what that did to the rest."""
+        notices, self._pending = self._pending, []
+        self._last = turn.reply
+        if result.answer is None or options.once:
+            return notices
+        label = turn.place.label if turn.place else shortened(turn.prompt, 30)
+        later = state.turns[slot + (former is not None) :]
+        said = f"the answer in {label}" if turn.place else f"the answer to {label!r}"
+        if former is not None:
+            said = f"the new answer in {label}"
+            notices.append(_replaced(former, len(_seen(later))))
+        turns = (*(() if options.new else state.turns[:slot]), turn, *later)
+        self._journal.commit(dataclasses.replace(state, turns=turns), said)
+        if turn.place and turn.place.number == _MANY_QUESTIONS - 1:
+            images = sum(part.wire["type"] == "image" for other in self.turns for part in other.question)
+            so_far = f" ({images} images so far)" if images else ""
+            notices.append(f"Each call carries the earlier ones{so_far}. For independent questions: once=True.")
+        return notices
+
+    def _ending(self, turn: Turn, exchange: Exchange, result: Outcome, notices: list[str]) -> Ending:
+        reply, cost = turn.reply, None
+        if reply.begun or reply.ended:
+            if not reply.ended:
+                # The server counts at the end; of a cut answer only what arrived can be counted.
+                received = (len(reply.text) + len(reply.thinking)) // 4
+                output = max(reply.usage.output_tokens, received)
+                reply.usage = dataclasses.replace(reply.usage, output_tokens=output, at_least=True)
+            price = reply.usage.cost(reply.model)
+            cost = float(price) if price is not None else None
+            self._home.spendings.append(Spending(self.name, reply.model, reply.usage, cost, reply.simulated))
+        visible = list(self.turns)
+        return Ending(
+            reply=reply,
+            notices=[*notices, *exchange.notices, *([result.notice] if result.notice else [])],
+            turn=visible.index(turn) + 1 if turn in visible else 0,
+            turns=len(visible),
+            cost=cost,
+            spent=self._home.cost(),
+            turn_id=turn.id,
+            failed=result.error is not None,
+        )
+
+
+def _question(prompt: Sequence[str | Named], model: limits.Model) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    """The parts of the message, and in words what they are beside the words themselves."""
+    parts: list[Part] = []
+    sent: list[str] = []
+    for item in prompt:
+        if isinstance(item, str):
+            parts.append(Part({"type": "text", "text": item}))
+            continue
+        converted = to_parts(item.value, item.name, model)
+        sent += [f"{item.name} ({part.summary})" for part in converted if part.summary]
+        parts += converted
+    question = compose(parts)
+    if not question:
+        raise BadInput("The question is empty.")
+    return question, tuple(sent)
+
+
+def _slot(turns: Sequence[Turn], place: Place | None) -> tuple[int, Turn | None]:
+    """Where a question of this place goes, and the turn that it replaces, if any.
+
+    A question that the cell did not ask before follows the one that the same execution asked last.
+    """
+    if place is None or place.number is None:
+        return len(turns), None
+    end = len(turns)
+    for index, turn in enumerate(turns):
+        if turn.place is None or turn.place.cell != place.cell:
+            continue
+        if turn.place.execution == place.execution:
+            end = index + 1
+        elif turn.place.number == place.number:
+            return index, turn
+    return end, None
+
+
+def _seen(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    return tuple(turn for turn in turns if not turn.absent)
+
+
+def _replaced(former: Turn, later: int) -> str:
+    notice = f"Replaced your question of {former.asked:%H:%M} here"
+    if not later:
+        return notice + "."
+    return f"{notice}; {later} later answer{'s were' if later != 1 else ' was'} given to the old version."
+
+
+def _name_of(value: object, number: int) -> str:
+    name = getattr(value, "__name__", None) or getattr(value, "name", None)
+    return name if isinstance(name, str) else f"value {number}"

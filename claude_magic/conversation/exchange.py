@@ -1,0 +1,115 @@
+"""Sending one question and reading its answer, with the repairs that are allowed.
+
+A refused request is mended and sent again in exactly two cases here, each once and each said:
+earlier thinking that the API holds to be bound to another conversation is left out, and a field
+that we had added without being asked is taken back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Sequence
+
+from claude_magic.content import Part
+from claude_magic.conversation.options import Fields
+from claude_magic.conversation.request import Request, build
+from claude_magic.conversation.turns import Turn
+from claude_magic.messages.client import Client, Stream
+from claude_magic.messages.errors import InvalidRequest
+from claude_magic.messages.reply import Change, Reply
+from claude_magic.messages.retry import Wait
+
+_THINKING_ELSEWHERE = re.compile(r"messages\.\d+\.content\.\d+.*(signature|bound to a different|thinking)", re.DOTALL)
+
+
+@dataclasses.dataclass
+class Exchange:
+    """One question on its way.
+
+    Attributes
+    ----------
+    client : Client
+    fields : Fields
+    turns : sequence of Turn
+        What Claude sees of the past.
+    question : tuple of Part
+    system, prefill : str or None
+    notices : list of str
+        Repairs and further tries, in words.
+    stream : Stream or None
+    bound_to : bytes
+        Digest of what was really sent before the answer.
+    """
+
+    client: Client
+    fields: Fields
+    turns: Sequence[Turn]
+    question: tuple[Part, ...]
+    system: str | None
+    prefill: str | None
+    notices: list[str] = dataclasses.field(default_factory=list)
+    stream: Stream | None = None
+    bound_to: bytes = b""
+
+    @property
+    def reply(self) -> Reply:
+        """What has arrived."""
+        return self.stream.reply if self.stream is not None else Reply(self.prefill or "")
+
+    def run(self, update: Callable[[Change | Wait], None]) -> None:
+        """Ask, and read to the end.
+
+        Parameters
+        ----------
+        update : callable
+            Told of each change and each wait.
+        """
+        wire = dict(self.fields.wire)
+        with_thinking = True
+        while True:
+            request = self._build(wire, with_thinking)
+            try:
+                self._read(request, update)
+                return
+            except InvalidRequest as error:
+                if with_thinking and any(turn.full != turn.bare for turn in self.turns) and _is_about_thinking(error):
+                    with_thinking = False
+                    self.notices.append(
+                        "Earlier thinking was left out: the API holds it to belong to another conversation."
+                    )
+                elif (field := _field_of(error)) in self.fields.unasked and field in wire:
+                    del wire[field]
+                    self.notices.append(f"Sent again without {field!r}, which this server does not take.")
+                else:
+                    raise
+
+    def _build(self, wire: dict[str, object], with_thinking: bool) -> Request:
+        request = build(
+            wire,
+            self.turns,
+            self.question,
+            system=self.system,
+            prefill=self.prefill,
+            with_thinking=with_thinking,
+        )
+        self.bound_to = request.bound_to
+        return request
+
+    def _read(self, request: Request, update: Callable[[Change | Wait], None]) -> None:
+        def waiting(wait: Wait) -> None:
+            self.notices.append(f"Try {wait.attempt}: {wait.reason} before.")
+            update(wait)
+
+        self.stream = self.client.stream(request.body, prefill=self.prefill or "", on_wait=waiting)
+        for change in self.stream:
+            update(change)
+
+
+def _is_about_thinking(error: InvalidRequest) -> bool:
+    return _THINKING_ELSEWHERE.search(error.message) is not None
+
+
+def _field_of(error: InvalidRequest) -> str:
+    """The top-level field that a validation message begins with."""
+    return re.split(r"[.:\s]", error.message.strip().strip("`\"'"), maxsplit=1)[0]

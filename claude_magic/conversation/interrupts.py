@@ -1,0 +1,48 @@
+"""One Ctrl-C is one interrupt, also when it is pressed twice."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from types import FrameType, TracebackType
+
+_TOGETHER = 1.0
+"""Seconds within which a second Ctrl-C is taken for the same one."""
+
+
+class OneInterrupt:
+    """While a question is under way, lets the first Ctrl-C through and spares the clean-up from the next.
+
+    A second one within a second, or any that comes after :meth:`closing`, is swallowed: it would
+    fall into the few milliseconds in which the conversation is put in order. A later one counts
+    again, so nothing can make the kernel deaf. Outside the main thread it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._former: signal.Handlers | object = None
+        self._last = float("-inf")
+        self._closing = False
+
+    def closing(self) -> None:
+        """From here on the turn is being closed; interrupts are ignored until the end."""
+        self._closing = True
+
+    def __enter__(self) -> OneInterrupt:
+        if threading.current_thread() is threading.main_thread():
+            former = signal.getsignal(signal.SIGINT)
+            if callable(former):
+                self._former = former
+                signal.signal(signal.SIGINT, self._interrupted)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._former is not None:
+            signal.signal(signal.SIGINT, self._former)  # type: ignore[arg-type]
+
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._closing or now - self._last < _TOGETHER:
+            return
+        self._last = now
+        self._former(number, frame)  # type: ignore[operator]

@@ -1,0 +1,92 @@
+"""Every state a conversation has been in: one list and a finger on it, so that anything can be undone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from claude_magic.conversation.turns import Turn
+from claude_magic.messages.errors import BadInput
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """All that a conversation remembers. Never changed, only replaced.
+
+    Attributes
+    ----------
+    turns : tuple of Turn
+        In the order in which Claude sees them; those of deleted cells are marked absent.
+    system : str or None
+    model : str or None
+        None: the setting decides.
+    """
+
+    turns: tuple[Turn, ...] = ()
+    system: str | None = None
+    model: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """A step of the journal, in words."""
+
+    said: str
+
+    def __repr__(self) -> str:
+        return self.said
+
+
+class Journal:
+    """The states in order; committing, undoing and redoing are one assignment each.
+
+    An interrupt between two bytecodes therefore leaves either the old state or the new one.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._entries: tuple[tuple[tuple[str, State], ...], int] = ((("the beginning", state),), 0)
+
+    @property
+    def state(self) -> State:
+        """The present state."""
+        entries, at = self._entries
+        return entries[at][1]
+
+    def commit(self, state: State, said: str) -> None:
+        """Make a state the present one.
+
+        Parameters
+        ----------
+        state : State
+        said : str
+            What changed, for the user who undoes it: ``the answer in In [5]``.
+        """
+        entries, at = self._entries
+        self._entries = ((*entries[: at + 1], (said, state)), at + 1)
+
+    def undo(self) -> Change:
+        """Take the last change back.
+
+        Raises
+        ------
+        BadInput
+            If there is none.
+        """
+        entries, at = self._entries
+        if at == 0:
+            raise BadInput("There is nothing to undo.")
+        self._entries = (entries, at - 1)
+        return Change(f"Took back {entries[at][0]}. redo() brings it again.")
+
+    def redo(self) -> Change:
+        """Bring back what was undone.
+
+        Raises
+        ------
+        BadInput
+            If nothing was, or something else was changed since.
+        """
+        entries, at = self._entries
+        if at + 1 == len(entries):
+            raise BadInput("There is nothing to redo.")
+        self._entries = (entries, at + 1)
+        return Change(f"Brought back {entries[at + 1][0]}.")

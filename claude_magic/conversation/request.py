@@ -1,0 +1,117 @@
+"""The bytes of a request, out of kept pieces.
+
+A turn's thinking is sent back only where it is valid: behind exactly what stood before it when it
+was written (model, system prompt, tools, all earlier turns). One running digest over what is
+really sent decides; there is no flag to forget. So a re-run, an undo, an edit or another model
+never sends thinking where the API would refuse it, and undoing makes it valid again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from claude_magic.conversation.turns import Fragment, Turn, encode, user_message
+from claude_magic.content import Part
+from claude_magic.messages.client import Body
+from claude_magic.messages.errors import RequestTooLarge
+from claude_magic.messages.limits import MAX_REQUEST_BYTES
+
+_SMALL = 64 * 1024
+"""Bytes below which pieces are joined: a send for each costs more than the copy."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """A request ready to be sent.
+
+    Attributes
+    ----------
+    body : Body
+    bound_to : bytes
+        Digest of everything before the answer.
+    """
+
+    body: Body
+    bound_to: bytes
+
+
+def build(
+    wire: Mapping[str, Any],
+    turns: Iterable[Turn],
+    question: tuple[Part, ...],
+    *,
+    system: str | None = None,
+    prefill: str | None = None,
+    with_thinking: bool = True,
+) -> Request:
+    """Put a request together.
+
+    Parameters
+    ----------
+    wire : mapping
+        All fields but ``system`` and ``messages``.
+    turns : iterable of Turn
+        The earlier turns that Claude sees.
+    question : tuple of Part
+    system : str, optional
+    prefill : str, optional
+        The first words of the answer.
+    with_thinking : bool
+        False leaves all earlier thinking out.
+
+    Raises
+    ------
+    RequestTooLarge
+        Above 32 MB, before anything is sent.
+    """
+    head = dict(wire)
+    if system:
+        head["system"] = system
+    pieces = [encode(head)[:-1] + b',"messages":[']
+    binding = hashlib.sha256(encode([wire.get("model"), system or None, wire.get("tools")])).digest()
+    first = True
+    for turn in turns:
+        binding = _extend(binding, turn.question_bytes)
+        answer = turn.full if with_thinking and turn.bound_to == binding else turn.bare
+        binding = _extend(binding, answer)
+        for fragment in (turn.question_bytes, answer):
+            if fragment.data:
+                pieces += [b"" if first else b",", fragment.data]
+                first = False
+    asked = Fragment.of([user_message(question)])
+    binding = _extend(binding, asked)
+    pieces += [b"" if first else b",", asked.data]
+    if prefill is not None:
+        pieces.append(b"," + encode({"role": "assistant", "content": prefill}))
+    pieces.append(b"]}")
+    body = Body(_joined(pieces))
+    if len(body) > MAX_REQUEST_BYTES:
+        raise RequestTooLarge(
+            f"The conversation has grown to {len(body) / 2**20:.0f} MB, the API takes 32",
+            status=413,
+            type="request_too_large",
+        )
+    return Request(body, binding)
+
+
+def _extend(binding: bytes, fragment: Fragment) -> bytes:
+    return hashlib.sha256(binding + fragment.digest).digest() if fragment.data else binding
+
+
+def _joined(pieces: list[bytes]) -> list[bytes]:
+    joined: list[bytes] = []
+    small: list[bytes] = []
+    for piece in pieces:
+        if len(piece) < _SMALL:
+            small.append(piece)
+            continue
+        if small:
+            joined.append(b"".join(small))
+            small = []
+        joined.append(piece)
+    if small:
+        joined.append(b"".join(small))
+    return joined

@@ -1,0 +1,44 @@
+"""What holds for all conversations of a kernel until it is changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from claude_magic.messages.limits import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
+
+
+@dataclasses.dataclass
+class Settings:
+    """Settings, with their defaults.
+
+    Attributes
+    ----------
+    model : str
+        Id or alias; ``ANTHROPIC_MODEL``, else claude-sonnet-5-5.
+    max_tokens : int
+        Most tokens of an answer, thinking included; never above what the model writes.
+    base_url : str
+        ``ANTHROPIC_BASE_URL``; empty for Anthropic's own address.
+    version : str
+        ``anthropic-version``.
+    betas : list of str
+        ``anthropic-beta``.
+    cache : str
+        ``auto`` (five minutes), ``1h`` or ``off``.
+    rerun : str
+        ``replace`` or ``append``.
+    timeout : float
+        Seconds without a byte.
+    max_retries : int
+    """
+
+    model: str = dataclasses.field(default_factory=lambda: os.environ.get("ANTHROPIC_MODEL") or DEFAULT_MODEL)
+    max_tokens: int = DEFAULT_MAX_TOKENS
+    base_url: str = dataclasses.field(default_factory=lambda: os.environ.get("ANTHROPIC_BASE_URL", ""))
+    version: str = "2023-06-01"
+    betas: list[str] = dataclasses.field(default_factory=list)
+    cache: str = "auto"
+    rerun: str = "replace"
+    timeout: float = 600.0
+    max_retries: int = 2

@@ -1,0 +1,185 @@
+"""The content blocks of a reply, while they grow and afterwards.
+
+Pieces go into lists and are joined when read: nothing costs more the longer the answer already is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_ODD_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+class Block:
+    """One content block.
+
+    Attributes
+    ----------
+    type : str
+        The API's name of the kind of block.
+    closed : bool
+        Whether its end has been seen.
+    """
+
+    def __init__(self, start: Mapping[str, Any]) -> None:
+        self.type = str(start.get("type") or "text")
+        self.closed = False
+        self._pieces: list[str] = []
+
+    def _joined(self) -> str:
+        if len(self._pieces) > 1:
+            self._pieces[:] = ["".join(self._pieces)]
+        return self._pieces[0] if self._pieces else ""
+
+    def append(self, piece: str) -> None:
+        """Add a piece to the block's text."""
+        if piece:
+            self._pieces.append(piece)
+
+    def close(self) -> None:
+        """Mark the end of the block."""
+        self.closed = True
+
+    def to_wire(self) -> dict[str, Any] | None:
+        """The block as it is sent back to the API; None for one that must not be sent."""
+        raise TypeError(f"{type(self).__name__} has no wire form")
+
+
+class TextBlock(Block):
+    """Text, with the citations that support it.
+
+    Attributes
+    ----------
+    citations : list of dict
+    """
+
+    def __init__(self, start: Mapping[str, Any]) -> None:
+        super().__init__({"type": "text"})
+        self.append(str(start.get("text") or ""))
+        self.citations: list[dict[str, Any]] = list(start.get("citations") or [])
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return self._joined()
+
+    def to_wire(self) -> dict[str, Any] | None:
+        """None if there is nothing but white space, which the API refuses."""
+        if not self.text.strip():
+            return None
+        wire: dict[str, Any] = {"type": "text", "text": self.text}
+        if self.citations:
+            wire["citations"] = self.citations
+        return wire
+
+
+class ThinkingBlock(Block):
+    """What Claude thought, as far as it is shown.
+
+    Attributes
+    ----------
+    signature : str
+        The API's seal; without one the block cannot be sent back.
+    """
+
+    def __init__(self, start: Mapping[str, Any]) -> None:
+        super().__init__({"type": "thinking"})
+        self.append(str(start.get("thinking") or ""))
+        self.signature = str(start.get("signature") or "")
+
+    @property
+    def text(self) -> str:
+        """The thinking so far; empty where the model hides it."""
+        return self._joined()
+
+    def to_wire(self) -> dict[str, Any] | None:
+        """None without a signature: the API would refuse it."""
+        if not self.signature:
+            return None
+        return {"type": "thinking", "thinking": self.text, "signature": self.signature}
+
+
+class ToolUseBlock(Block):
+    """A call that Claude asks for, or that the server ran.
+
+    Attributes
+    ----------
+    id, name : str
+    input : dict
+        The arguments; ``{}`` until the block is closed.
+    invalid : str or None
+        The raw arguments, if they are no JSON object.
+    """
+
+    def __init__(self, start: Mapping[str, Any]) -> None:
+        super().__init__(start)
+        self.id = _ODD_IN_ID.sub("_", str(start.get("id") or ""))
+        self.name = str(start.get("name") or "")
+        self.input: dict[str, Any] = {}
+        self.invalid: str | None = None
+        self._given = start.get("input")
+        self._more = {key: start[key] for key in ("caller", "toolset_name", "server_name") if start.get(key)}
+
+    @property
+    def raw_input(self) -> str:
+        """The arguments as they came, so far."""
+        return self._joined()
+
+    def close(self) -> None:
+        """Read the arguments, once."""
+        super().close()
+        raw = self.raw_input
+        value: object = self._given
+        if raw.strip():
+            value = raw
+        for _ in range(2):  # some servers encode the arguments twice
+            if isinstance(value, str):
+                try:
+                    value = json.loads(value) if value.strip() else {}
+                except ValueError:
+                    break
+        if value is None:
+            value = {}
+        if isinstance(value, dict):
+            self.input, self.invalid = value, None
+        else:
+            self.input, self.invalid = {}, raw or str(self._given)
+
+    def to_wire(self) -> dict[str, Any] | None:
+        """None while the arguments are not complete; invalid ones go as an object that quotes them."""
+        if not self.closed:
+            return None
+        given = self.input if self.invalid is None else {"INVALID_JSON": self.invalid}
+        return {"type": self.type, "id": self.id, "name": self.name, "input": given, **self._more}
+
+
+class RawBlock(Block):
+    """Any other block, kept as it came.
+
+    Attributes
+    ----------
+    data : dict
+    """
+
+    def __init__(self, start: Mapping[str, Any]) -> None:
+        super().__init__(start)
+        self.data = dict(start)
+
+    def to_wire(self) -> dict[str, Any] | None:
+        """The block as it came."""
+        return self.data
+
+
+def make_block(start: Mapping[str, Any]) -> Block:
+    """The block that a ``content_block`` object begins."""
+    kind = start.get("type") or ("thinking" if "thinking" in start else "tool_use" if "name" in start else "text")
+    if kind == "text":
+        return TextBlock(start)
+    if kind == "thinking":
+        return ThinkingBlock(start)
+    if kind in ("tool_use", "server_tool_use", "mcp_tool_use"):
+        return ToolUseBlock({**start, "type": kind})
+    return RawBlock(start)

@@ -1,0 +1,489 @@
+"""The HTTP client of the Messages API: synchronous, streaming, with retries that are told."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import json
+import os
+import socket
+import ssl
+import threading
+import urllib.request
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from claude_magic.messages.credentials import Credentials
+from claude_magic.messages.errors import (
+    AnswerBroken,
+    APIError,
+    BadInput,
+    ClaudeError,
+    ConnectionFailed,
+    Interrupted,
+    NoCredentials,
+    NotTheMessagesAPI,
+    TimedOut,
+    api_error,
+)
+from claude_magic.messages.reply import Change, Reply
+from claude_magic.messages.retry import LONGEST_WAIT, Wait, retry_after, should_retry, wait_before
+from claude_magic.messages.sse import SSEReader
+
+DEFAULT_BASE_URL = "https://api.anthropic.com"
+DEFAULT_VERSION = "2023-06-01"
+_LONGEST_ERROR = 64 * 1024
+
+Listener = Callable[[Wait], None]
+
+
+class Body:
+    """A request body in pieces, sent one after the other and as often as needed.
+
+    Parameters
+    ----------
+    pieces : sequence of bytes
+        Joined they are the JSON of the request; large ones are not copied.
+    """
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self.pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.pieces)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.pieces))
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self.pieces)
+
+
+class _Sign(httpx2.Auth):
+    """Adds the key at the moment of sending, so that no object of ours holds it."""
+
+    def __init__(self, credentials: Credentials, required: bool) -> None:
+        self._credentials = credentials
+        self._required = required
+
+    def auth_flow(self, request: httpx2.Request) -> Any:
+        try:
+            name, value = self._credentials.header()
+        except NoCredentials:
+            if self._required:
+                raise
+        else:
+            request.headers[name] = value
+        yield request
+
+
+class Client:
+    """Speaks to one server of the Messages API.
+
+    Connections are kept for four minutes between uses, so that the next cell needs no new
+    handshake; a connection that a sleeping laptop lost is noticed by the system, not by the read
+    timeout. Loopback never goes through a proxy.
+
+    Parameters
+    ----------
+    base_url : str, optional
+        Defaults to ``ANTHROPIC_BASE_URL``, else Anthropic's own.
+    credentials : Credentials, optional
+        Defaults to those of the environment.
+    version : str
+        ``anthropic-version``.
+    betas : sequence of str
+        ``anthropic-beta``.
+    timeout, connect_timeout : float
+        Seconds without a byte (a model may think that long in silence), and until connected.
+    max_retries : int
+        Further tries after a failure that another try may mend.
+
+    Raises
+    ------
+    BadInput
+        If the base URL is none.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        credentials: Credentials | None = None,
+        *,
+        version: str = DEFAULT_VERSION,
+        betas: Sequence[str] = (),
+        timeout: float = 600.0,
+        connect_timeout: float = 10.0,
+        max_retries: int = 2,
+    ) -> None:
+        self.base_url = clean_base_url(base_url or os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL)
+        self.credentials = credentials or Credentials()
+        self.version = version
+        self.betas = tuple(betas)
+        self.max_retries = max_retries
+        self._timeout = httpx2.Timeout(timeout, connect=connect_timeout)
+        self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        host = urlsplit(self.base_url).hostname or ""
+        self.is_anthropic = host == "api.anthropic.com"
+        self._auth = _Sign(self.credentials, required=not is_loopback(host))
+
+    @functools.cached_property
+    def _http(self) -> httpx2.Client:
+        transport = httpx2.HTTPTransport(
+            verify=_ssl_context() if self.base_url.startswith("https:") else False,
+            limits=httpx2.Limits(keepalive_expiry=240.0),
+            proxy=_proxy_for(self.base_url),
+            socket_options=_keep_alive_options(),
+        )
+        return httpx2.Client(transport=transport, auth=self._auth, timeout=self._timeout, trust_env=False)
+
+    def stream(self, body: Body, *, prefill: str = "", on_wait: Listener | None = None) -> Stream:
+        """Ask, and read the answer as it is written.
+
+        Parameters
+        ----------
+        body : Body
+            A request with ``"stream": true``.
+        prefill : str
+            What the request puts into Claude's mouth.
+        on_wait : callable, optional
+            Told of each :class:`Wait` before another try.
+
+        Returns
+        -------
+        Stream
+            To be iterated, once.
+        """
+        stream = Stream(self, body, prefill, on_wait)
+        self._streams.add(stream)
+        return stream
+
+    def models(self) -> list[dict[str, Any]]:
+        """The models that this key may use, newest first (``GET /v1/models``)."""
+        answer = self._call("GET", "/v1/models?limit=1000")
+        return [entry for entry in answer.get("data") or [] if isinstance(entry, dict)]
+
+    def count_tokens(self, body: Body) -> int:
+        """Input tokens of a request, by the API's free counter."""
+        count = self._call("POST", "/v1/messages/count_tokens", body).get("input_tokens")
+        if not isinstance(count, int):
+            raise NotTheMessagesAPI(f"{self.where} counted no tokens.")
+        return count
+
+    def abort(self) -> None:
+        """Stop every answer that is being read, from any thread."""
+        for stream in list(self._streams):
+            stream.abort()
+
+    def close(self) -> None:
+        """Close the connections; the client can be used again."""
+        if (http := self.__dict__.pop("_http", None)) is not None:
+            http.close()
+
+    @property
+    def where(self) -> str:
+        """The server, in words: without what a base URL may hide before an ``@``."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    def headers(self) -> dict[str, str]:
+        """The headers of a request, but for the key."""
+        headers = {
+            "anthropic-version": self.version,
+            "content-type": "application/json",
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": f"claude_magic/{_version()}",
+        }
+        if self.betas:
+            headers["anthropic-beta"] = ",".join(self.betas)
+        for line in os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines():
+            name, colon, value = line.partition(":")
+            if colon and name.strip():
+                headers[name.strip().lower()] = value.strip()
+        return headers
+
+    @contextmanager
+    def _send(
+        self, method: str, path: str, body: Body | None = None, trace: Callable[..., None] | None = None
+    ) -> Iterator[httpx2.Response]:
+        headers = self.headers()
+        if body is not None:
+            headers["content-length"] = str(len(body))
+        try:
+            with self._http.stream(
+                method,
+                self.base_url + path,
+                content=body,
+                headers=headers,
+                extensions={"trace": trace} if trace else None,
+            ) as response:
+                if response.status_code != 200:
+                    raise self._refusal(response)
+                yield response
+        except httpx2.HTTPError as error:
+            raise self._no_connection(error) from None
+        except httpx2.InvalidURL:
+            raise BadInput(f"{self.where} is no address. Set base_url to one that begins with https://.") from None
+        except UnicodeEncodeError:
+            raise BadInput("ANTHROPIC_CUSTOM_HEADERS holds characters that no header may have.") from None
+
+    def _call(self, method: str, path: str, body: Body | None = None) -> dict[str, Any]:
+        with self._send(method, path, body) as response:
+            answer = _json(response.read())
+        if not isinstance(answer, dict):
+            raise NotTheMessagesAPI(f"{self.where} answered, but not as the Messages API does.")
+        return answer
+
+    def _refusal(self, response: httpx2.Response) -> ClaudeError:
+        if response.has_redirect_location:
+            return NotTheMessagesAPI(
+                f"{self.where} redirects elsewhere; the key is not carried along. Set base_url to the final address."
+            )
+        raw = b""
+        for chunk in response.iter_bytes():
+            raw += chunk
+            if len(raw) > _LONGEST_ERROR:
+                break
+        if "html" in response.headers.get("content-type", ""):
+            body: object = f"a web page came instead of an answer ({response.reason_phrase or 'no reason given'})"
+        else:
+            body = _json(raw)
+            body = raw.decode("utf-8", "replace") if body is None else body
+        return api_error(
+            body,
+            status=response.status_code,
+            request_id=request_id(response.headers),
+            retry_after=retry_after(response.headers),
+            should_retry=should_retry(response.headers),
+        )
+
+    def _no_connection(self, error: httpx2.HTTPError) -> ConnectionFailed:
+        reason = str(error) or type(error).__name__
+        if isinstance(error, httpx2.TimeoutException):
+            if isinstance(error, httpx2.ConnectTimeout):
+                return TimedOut(f"{self.where} did not answer in {self._timeout.connect:.0f} s. Check the network.")
+            return TimedOut(f"{self.where} was silent for {self._timeout.read:.0f} s. Run the cell again.")
+        if "CERTIFICATE" in reason.upper():
+            return ConnectionFailed(
+                f"{self.where}: its certificate is not trusted here. Set SSL_CERT_FILE to your organisation's "
+                "certificates."
+            )
+        if isinstance(error, httpx2.ProxyError):
+            return ConnectionFailed(f"The proxy on the way to {self.where} refused ({reason}). Check HTTPS_PROXY.")
+        if isinstance(error, httpx2.ConnectError):
+            return ConnectionFailed(
+                f"Nobody answers at {self.where} ({reason}). Check the network, or base_url and ANTHROPIC_BASE_URL."
+            )
+        return ConnectionFailed(f"The connection to {self.where} was lost ({reason}). Run the cell again.")
+
+    def __repr__(self) -> str:
+        return f"<Client of {self.where}, {self.credentials!r}>"
+
+
+class Stream:
+    """One answer on its way; iterating gives the :class:`Change` of each event.
+
+    Failures before the first content are tried again as :mod:`claude_magic.messages.retry` says;
+    later ones are not, since text that was shown cannot be unsaid.
+
+    Attributes
+    ----------
+    reply : Reply
+        What has arrived.
+    """
+
+    def __init__(self, client: Client, body: Body, prefill: str, on_wait: Listener | None) -> None:
+        self._client = client
+        self._body = body
+        self._prefill = prefill
+        self._on_wait = on_wait
+        self._stopped = threading.Event()
+        self._socket: socket.socket | None = None
+        self.reply = Reply(prefill)
+
+    def __iter__(self) -> Iterator[Change]:
+        attempt = 1
+        while True:
+            self.reply = Reply(self._prefill)
+            try:
+                yield from self._attempt()
+            except ClaudeError as error:
+                if self._stopped.is_set():
+                    raise Interrupted("Stopped.") from None
+                if self.reply.begun:
+                    raise _broken(error) from None
+                wait = wait_before(error, attempt) if attempt <= self._client.max_retries else None
+                if wait is None:
+                    _say_when(error)
+                    raise
+            else:
+                return
+            finally:
+                self._socket = None
+            if self._on_wait is not None:
+                self._on_wait(wait)
+            if self._stopped.wait(wait.seconds):
+                raise Interrupted("Stopped.")
+            attempt = wait.attempt
+
+    def abort(self) -> None:
+        """Stop reading, from any thread; whoever iterates gets :class:`Interrupted`.
+
+        The socket itself is shut down: closing a response does not wake its reader. Before the
+        response has begun it is not known which of the kept connections carries the request, so
+        all of those are shut down that no other answer is using; an idle one is simply replaced.
+        """
+        self._stopped.set()
+        if self._socket is not None:
+            _shut_down(self._socket)
+            return
+        busy = {stream._socket for stream in self._client._streams if stream is not self}
+        for sock in list(self._client._sockets):
+            if sock not in busy:
+                _shut_down(sock)
+
+    def _attempt(self) -> Iterator[Change]:
+        if self._stopped.is_set():
+            raise Interrupted("Stopped.")
+        with self._client._send("POST", "/v1/messages", self._body, self._trace) as response:
+            self._socket = response.extensions["network_stream"].get_extra_info("socket")
+            self.reply.request_id = request_id(response.headers)
+            self.reply.simulated = "x-simulator" in response.headers
+            if response.headers.get("content-type", "").startswith("application/json"):
+                yield from self._whole(_json(response.read()))
+                return
+            reader = SSEReader()
+            for chunk in response.iter_bytes():
+                for data in reader.feed(chunk):
+                    if (change := self._apply(data)) is not None:
+                        yield change
+            for data in reader.close():
+                if (change := self._apply(data)) is not None:
+                    yield change
+        if not self.reply.begun and not self.reply.ended:
+            if self.reply.id or self.reply.model:
+                raise ConnectionFailed(f"{self._client.where} ended the answer before it began. Run the cell again.")
+            raise NotTheMessagesAPI(
+                f"{self._client.where} answered, but not as the Messages API does "
+                f"({response.headers.get('content-type', 'no content type')}). Check base_url."
+            )
+
+    def _apply(self, data: bytes) -> Change | None:
+        if data.strip() == b"[DONE]":
+            return None
+        event = _json(data)
+        if not isinstance(event, dict):
+            raise AnswerBroken("The answer arrived damaged (an event that is no JSON object).")
+        return self.reply.apply(event)
+
+    def _whole(self, message: object) -> Iterator[Change]:
+        if isinstance(message, dict) and "error" in message:
+            raise api_error(message, status=None, request_id=self.reply.request_id)
+        if not isinstance(message, dict) or "content" not in message:
+            raise NotTheMessagesAPI(f"{self._client.where} answered, but not as the Messages API does. Check base_url.")
+        yield from self.reply.take(message)
+
+    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete", ".connect_unix_socket.complete")):
+            if (sock := info["return_value"].get_extra_info("socket")) is not None:
+                self._socket = sock
+                self._client._sockets.add(sock)
+
+
+def clean_base_url(url: str) -> str:
+    """A base URL without the parts that are added to it.
+
+    Raises
+    ------
+    BadInput
+        If it is no http(s) address.
+    """
+    url = url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadInput(f"base_url {parts.scheme or url[:40]!r} is no http(s) address. Example: {DEFAULT_BASE_URL}")
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The id under which the server knows the request."""
+    return headers.get("request-id") or headers.get("x-amzn-requestid")
+
+
+def _broken(error: ClaudeError) -> ClaudeError:
+    """The same error as it looks when a part of the answer is there."""
+    if isinstance(error, ConnectionFailed):
+        return AnswerBroken(f"The answer broke off: {error}")
+    return error
+
+
+def _say_when(error: ClaudeError) -> None:
+    if isinstance(error, APIError) and error.retry_after is not None and error.retry_after > LONGEST_WAIT:
+        minutes = round(error.retry_after / 60)
+        error.advice = f"The server asks to wait {minutes} min." if minutes > 1 else "Wait a minute or two."
+
+
+def _shut_down(sock: socket.socket) -> None:
+    try:
+        # Of a TLS socket only what is below: its own shutdown is not meant for another thread.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    except OSError:
+        pass  # already closed
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+@functools.cache
+def _ssl_context() -> ssl.SSLContext:
+    """The system's certificates (or ``SSL_CERT_FILE``), read once."""
+    return httpx2.create_ssl_context()
+
+
+def _proxy_for(url: str) -> str | None:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if is_loopback(host) or urllib.request.proxy_bypass(host):
+        return None
+    proxies = urllib.request.getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+def _keep_alive_options() -> list[tuple[int, int, int]]:
+    wanted = [("SOL_SOCKET", "SO_KEEPALIVE", 1), ("IPPROTO_TCP", "TCP_NODELAY", 1)]
+    wanted += [("IPPROTO_TCP", "TCP_KEEPIDLE", 30), ("IPPROTO_TCP", "TCP_KEEPINTVL", 10)]
+    wanted += [("IPPROTO_TCP", "TCP_KEEPCNT", 3), ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 60_000)]
+    return [
+        (getattr(socket, level), getattr(socket, name), value) for level, name, value in wanted if hasattr(socket, name)
+    ]
+
+
+@functools.cache
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("claude_magic")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,343 @@
+"""Every error of this package, in one tree.
+
+::
+
+    Explained                       one line that says what happened and what to do next
+    ├── ClaudeError (Exception)
+    │   ├── BadInput (ValueError)   refused on our side, nothing was sent
+    │   │   └── NoCredentials       no key, no token
+    │   ├── ConnectionFailed        nobody answered, or the connection broke before the answer
+    │   │   └── TimedOut
+    │   ├── APIError                the API said no
+    │   │   ├── InvalidRequest      400 and other 4xx
+    │   │   ├── AuthenticationFailed  401
+    │   │   ├── BillingProblem      402
+    │   │   ├── PermissionDenied    403
+    │   │   ├── NotFound            404
+    │   │   ├── RequestTimedOut     408
+    │   │   ├── Conflict            409
+    │   │   ├── RequestTooLarge     413
+    │   │   ├── RateLimited         429
+    │   │   ├── ServerError         500 and above
+    │   │   ├── ServerTimedOut      504
+    │   │   └── Overloaded          529
+    │   ├── NotTheMessagesAPI       an answer that is no answer of this API
+    │   ├── AnswerBroken            the connection or the stream broke in the middle of an answer
+    │   └── Refused                 Claude declined (stop reason ``refusal``)
+    └── Interrupted (KeyboardInterrupt)   stopped by the user
+
+In a notebook an error shows as its one line; from Python code also the place in the user's code;
+``%tb`` shows everything.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import traceback
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+def _asked_for_everything() -> bool:
+    """Whether IPython's ``%tb`` is what draws the traceback."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "tb" and str(frame.f_globals.get("__name__")).startswith("IPython.core.magics"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _users_place(tb: TracebackType | None) -> tuple[str, int, str, str] | None:
+    """File, line, function and source of the innermost frame outside this package and IPython."""
+    place = None
+    while tb is not None:
+        module = str(tb.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        if module not in (_PACKAGE, "IPython", "ipykernel"):
+            code = tb.tb_frame.f_code
+            source = linecache.getline(code.co_filename, tb.tb_lineno, tb.tb_frame.f_globals).strip()
+            place = (code.co_filename, tb.tb_lineno, code.co_name, source)
+        tb = tb.tb_next
+    return place
+
+
+class Explained(BaseException):
+    """One clear line for the user; the rest on request.
+
+    Attributes
+    ----------
+    from_cell : bool
+        Set by a magic: the place in the user's code is the cell itself and not worth a line.
+    reply : Reply or None
+        What had arrived, where something had.
+    """
+
+    from_cell: bool = False
+    reply: Any = None
+
+    def _render_traceback_(self) -> list[str]:
+        line = " ".join([f"{type(self).__name__}: {self}", *getattr(self, "__notes__", [])])
+        if _asked_for_everything():
+            return "".join(traceback.format_exception(type(self), self, self.__traceback__)).splitlines()
+        if self.from_cell or (place := _users_place(self.__traceback__)) is None:
+            return [line]
+        path, number, function, source = place
+        return [line, f"  at {path}:{number} in {function}", f"    {source}"]
+
+
+class ClaudeError(Explained, Exception):
+    """Base class of all errors of this package (but :class:`Interrupted`)."""
+
+
+class Interrupted(Explained, KeyboardInterrupt):
+    """The user stopped the answer."""
+
+
+class BadInput(ClaudeError, ValueError):
+    """Something that cannot be sent; nothing was."""
+
+
+class NoCredentials(BadInput):
+    """There is neither a key nor a token."""
+
+
+class ConnectionFailed(ClaudeError):
+    """Nobody answered, or the connection broke before an answer began."""
+
+
+class TimedOut(ConnectionFailed):
+    """No connection, or no answer, in time."""
+
+
+class NotTheMessagesAPI(ClaudeError):
+    """Something answered, but not in the form of the Messages API."""
+
+
+class AnswerBroken(ClaudeError):
+    """The connection or the stream broke in the middle of an answer."""
+
+
+class Refused(ClaudeError):
+    """Claude declined to answer."""
+
+
+class APIError(ClaudeError):
+    """The API refused a request.
+
+    Attributes
+    ----------
+    status : int
+        HTTP status; that of the error's type when it came inside a stream.
+    type : str
+        The API's word, for example ``rate_limit_error``.
+    message : str
+        The API's text, as it came.
+    request_id : str or None
+    details : dict
+        The API's ``details``, for example ``error_code``.
+    retry_after : float or None
+        Seconds, if the API named them.
+    should_retry : bool or None
+        The API's own word on whether another try makes sense.
+    """
+
+    advice: str = ""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        type: str,
+        request_id: str | None = None,
+        details: Mapping[str, Any] | None = None,
+        retry_after: float | None = None,
+        should_retry: bool | None = None,
+        advice: str | None = None,
+    ) -> None:
+        self.message = message
+        self.status = status
+        self.type = type
+        self.request_id = request_id
+        self.details = dict(details or {})
+        self.retry_after = retry_after
+        self.should_retry = should_retry
+        if advice is not None:
+            self.advice = advice
+        super().__init__(message)
+
+    @property
+    def code(self) -> str | None:
+        """``details.error_code``, if there is one."""
+        code = self.details.get("error_code")
+        return code if isinstance(code, str) else None
+
+    def __str__(self) -> str:
+        what = self.message.strip().rstrip(".") or self.type.replace("_", " ")
+        said = f"{what} ({self.status} {self.type}"
+        said += f", {self.request_id})" if self.request_id else ")"
+        return f"{said}. {self.advice}" if self.advice else f"{said}."
+
+
+class InvalidRequest(APIError):
+    """The request is not valid (400 and the rarer 4xx)."""
+
+
+class AuthenticationFailed(APIError):
+    """The key or token is not accepted (401)."""
+
+    advice = "Check the key: claude.login() asks for another one."
+
+
+class BillingProblem(APIError):
+    """There is something to settle with the account (402)."""
+
+    advice = "See the billing page of your Anthropic account."
+
+
+class PermissionDenied(APIError):
+    """The key may not do this (403)."""
+
+    advice = "Use a key with access to this model or workspace."
+
+
+class NotFound(APIError):
+    """No such model, file or address (404)."""
+
+
+class RequestTimedOut(APIError):
+    """The request did not arrive in time (408)."""
+
+    advice = "Run the cell again."
+
+
+class Conflict(APIError):
+    """Another request was in the way (409)."""
+
+    advice = "Run the cell again."
+
+
+class RequestTooLarge(APIError):
+    """More than 32 MB (413)."""
+
+    advice = "Send smaller or fewer pictures, or begin afresh with --new."
+
+
+class RateLimited(APIError):
+    """Too many requests or tokens in this minute, or a spending limit is reached (429)."""
+
+    advice = "Wait a little, then run the cell again."
+
+
+class ServerError(APIError):
+    """Something failed on the other side (500 and above)."""
+
+    advice = "Run the cell again in a moment."
+
+
+class ServerTimedOut(ServerError):
+    """The answer took the server too long (504)."""
+
+
+class Overloaded(ServerError):
+    """The API is overloaded (529)."""
+
+
+_BY_STATUS: dict[int, type[APIError]] = {
+    401: AuthenticationFailed,
+    402: BillingProblem,
+    403: PermissionDenied,
+    404: NotFound,
+    408: RequestTimedOut,
+    409: Conflict,
+    413: RequestTooLarge,
+    429: RateLimited,
+    504: ServerTimedOut,
+    529: Overloaded,
+}
+
+_STATUS_BY_TYPE = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "conflict_error": 409,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+_TYPE_BY_STATUS = {status: type for type, status in _STATUS_BY_TYPE.items()}
+
+_ADVICE_BY_CODE = {
+    "image_dimensions_too_large": "Make the picture smaller.",
+    "organization_on_hold": "The organisation is on hold: see the appeal address in error.details.",
+    "file_expired": "Upload the file again.",
+    "file_not_downloadable": "Only files that a tool made can be downloaded.",
+    "storage_quota_exceeded": "Delete files that are no longer needed.",
+    "contract_spend_limit_reached": "Waiting does not help: the spending limit has to be raised.",
+    "enforced_spend_limit_reached": "Waiting does not help: the spending limit has to be raised.",
+    "ramp_limit_exceeded": "Send fewer requests at once, and let the number grow slowly.",
+}
+
+
+def api_error(
+    body: object,
+    *,
+    status: int | None,
+    request_id: str | None = None,
+    retry_after: float | None = None,
+    should_retry: bool | None = None,
+) -> APIError:
+    """The error that a body describes.
+
+    Parameters
+    ----------
+    body : object
+        Decoded JSON (of this API, or as OpenAI-like servers write it), or text that was no JSON.
+    status : int or None
+        HTTP status; None for an error inside a stream, whose status follows from its type.
+    request_id : str, optional
+        From the header; one in the body comes second.
+    retry_after : float, optional
+        Seconds.
+    should_retry : bool, optional
+        The server's own word.
+    """
+    outer: Mapping[str, Any] = body if isinstance(body, dict) else {}
+    inner = outer.get("error", outer if "message" in outer else None)
+    type_, message, details = "", "", None
+    if isinstance(inner, dict):
+        type_ = str(inner.get("type") or "")
+        message = str(inner.get("message") or "")
+        details = inner.get("details")
+    elif inner is not None:
+        message = str(inner)
+    elif isinstance(body, str):
+        message = " ".join(body.split())
+    if status is None:
+        status = _STATUS_BY_TYPE.get(type_, 500)
+    type_ = type_ or _TYPE_BY_STATUS.get(status, "invalid_request_error" if status < 500 else "api_error")
+    message = message[:500] or f"the server answered {status} without saying why"
+    if request_id is None and isinstance(outer.get("request_id"), str):
+        request_id = outer["request_id"]
+    kind = _BY_STATUS.get(status, ServerError if status >= 500 else InvalidRequest)
+    details = details if isinstance(details, dict) else {}
+    return kind(
+        message,
+        status=status,
+        type=type_,
+        request_id=request_id,
+        details=details,
+        retry_after=retry_after,
+        should_retry=should_retry,
+        advice=_ADVICE_BY_CODE.get(str(details.get("error_code"))),
+    )

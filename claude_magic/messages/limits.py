@@ -1,0 +1,314 @@
+"""What each model accepts, how large things may be, and what they cost.
+
+The table is data (``models.json``); this module reads it. Sources: Anthropic's published model
+overview, its pages on thinking, effort, vision and prompt caching, and the official SDK's types,
+as of the date in the file. :func:`learn` lays what ``GET /v1/models`` says over the table.
+
+A ``claude-*`` id that is not in the table is taken to behave like the newest models; of any other
+id nothing is known and nothing is refused here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from typing import Any
+
+DEFAULT_MODEL = "claude-sonnet-5-5"
+DEFAULT_MAX_TOKENS = 32_000
+MAX_REQUEST_BYTES = 32 * 1024 * 1024
+MAX_IMAGE_BASE64_BYTES = 10 * 1024 * 1024
+MAX_IMAGE_SIDE = 8000
+MAX_IMAGE_SIDE_WHEN_MANY = 2000
+MANY_IMAGES = 20
+IMAGE_PATCH = 28
+"""Pixels: a picture costs one token for each started square of this side."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Price:
+    """US dollars per million tokens."""
+
+    input: float
+    output: float
+    cache_read: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageTier:
+    """How large a picture a model looks at: longest edge in pixels, and most tokens."""
+
+    edge: int
+    tokens: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """What one model accepts.
+
+    Attributes
+    ----------
+    id : str
+    line : str
+        ``opus``, ``sonnet``, ``haiku``, ``fable``, ``mythos``; ``""`` if unknown.
+    released : str
+        ISO date.
+    aliases : tuple of str
+        Other ids of the same model.
+    status : str
+        ``active``, ``deprecated``, ``restricted``, or ``unknown`` for an id not in the table.
+    retires : str or None
+        ISO date, not sooner than.
+    context, max_output : int
+        Tokens.
+    price : Price or None
+    thinking : tuple of str
+        Accepted ``thinking.type`` values.
+    thinks_by_default : bool
+        Whether the model thinks when the field is left out.
+    thinking_display : str
+        ``summarized`` or ``omitted``: what a thinking block holds unless asked.
+    effort : tuple of str
+        Accepted ``output_config.effort`` levels, lowest first; empty if the field is refused.
+    default_effort : str or None
+    no_thinking_up_to : str or None
+        The highest effort at which thinking can be switched off (or kept between tools).
+    sampling, prefill, system_messages, forced_tool_choice, structured_output : bool
+        Whether these are taken. Sampling also depends on the API version.
+    bound_thinking : bool
+        Whether thinking blocks are checked against everything that was sent before them.
+    image_tier : ImageTier
+    cache_minimum : int
+        Fewest tokens of a cached prefix.
+    """
+
+    id: str
+    line: str
+    released: str
+    aliases: tuple[str, ...]
+    status: str
+    retires: str | None
+    context: int
+    max_output: int
+    price: Price | None
+    thinking: tuple[str, ...]
+    thinks_by_default: bool
+    thinking_display: str
+    effort: tuple[str, ...]
+    default_effort: str | None
+    no_thinking_up_to: str | None
+    sampling: bool
+    prefill: bool
+    system_messages: bool
+    forced_tool_choice: bool
+    structured_output: bool
+    bound_thinking: bool
+    image_tier: ImageTier
+    cache_minimum: int
+
+    @property
+    def known(self) -> bool:
+        """Whether anything is known of this id (else nothing is refused or added for it)."""
+        return self.line != "" or self.id.startswith("claude-")
+
+    @property
+    def max_images(self) -> int:
+        """Most pictures in one request: 600 with a context of a million tokens, else 100."""
+        return 600 if self.context >= 1_000_000 else 100
+
+    @property
+    def thinks_silently(self) -> bool:
+        """Whether it thinks unasked and would not show it."""
+        return self.thinks_by_default and self.thinking_display == "omitted"
+
+
+@functools.cache
+def _document() -> dict[str, Any]:
+    text = resources.files(__package__).joinpath("models.json").read_text("utf-8")
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+@functools.cache
+def _tiers() -> dict[str, ImageTier]:
+    return {name: ImageTier(**tier) for name, tier in _document()["image_tiers"].items()}
+
+
+def _model(row: Mapping[str, Any]) -> Model:
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    fields["price"] = Price(**row["price"]) if row["price"] else None
+    fields["image_tier"] = _tiers()[row["image_tier"]]
+    return Model(**fields)
+
+
+@functools.cache
+def models() -> tuple[Model, ...]:
+    """Every model of the table, newest first."""
+    return tuple(_model(row) for row in _document()["models"])
+
+
+@functools.cache
+def retired() -> frozenset[str]:
+    """Ids that the API no longer serves."""
+    return frozenset(_document()["retired"])
+
+
+@functools.cache
+def _by_id() -> dict[str, Model]:
+    return {name: model for model in models() for name in (model.id, *model.aliases)}
+
+
+def aliases() -> dict[str, str]:
+    """Short names (``opus``, ``sonnet``, …) and the newest active model of that line."""
+    newest: dict[str, str] = {}
+    for model in models():
+        if model.status == "active":
+            newest.setdefault(model.line, model.id)
+    return newest
+
+
+def resolve(name: str) -> str:
+    """The model id behind an alias; any other name is returned as it is."""
+    return aliases().get(name.strip().lower(), name.strip())
+
+
+def lookup(model_id: str) -> Model:
+    """What is known about a model id.
+
+    Parameters
+    ----------
+    model_id : str
+        An id, not an alias.
+
+    Returns
+    -------
+    Model
+        From the table; for an unknown ``claude-*`` id the behaviour of the newest model; for any
+        other id a model that accepts everything.
+    """
+    if (model := _by_id().get(model_id)) is not None:
+        return model
+    newest = models()[0]
+    if model_id.startswith("claude-"):
+        return dataclasses.replace(
+            newest, id=model_id, line="", released="", aliases=(), status="unknown", retires=None, price=None
+        )
+    return dataclasses.replace(
+        newest,
+        id=model_id,
+        line="",
+        released="",
+        aliases=(),
+        status="unknown",
+        retires=None,
+        price=None,
+        thinking=("adaptive", "enabled", "disabled", "between_tools"),
+        thinks_by_default=False,
+        no_thinking_up_to=None,
+        sampling=True,
+        prefill=True,
+        forced_tool_choice=True,
+        bound_thinking=False,
+        image_tier=_tiers()["standard"],
+    )
+
+
+def nearest(model_id: str, count: int = 3) -> list[str]:
+    """Ids and aliases of active models that look like a mistyped one; else the aliases."""
+    import difflib
+
+    names = [model.id for model in models() if model.status == "active"]
+    found = difflib.get_close_matches(model_id, [*names, *aliases()], n=count, cutoff=0.5)
+    return found or list(aliases())
+
+
+def sampling_allowed(version: str) -> bool:
+    """Whether an ``anthropic-version`` still knows temperature, top_p and top_k."""
+    return bool(_document()["versions"].get(version, {"sampling": False})["sampling"])
+
+
+def versions() -> tuple[str, ...]:
+    """The ``anthropic-version`` values that the API knows."""
+    return tuple(_document()["versions"])
+
+
+def learn(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Lay what the Models API says over the table, for the life of the process.
+
+    Parameters
+    ----------
+    entries : iterable of mapping
+        The ``data`` of ``GET /v1/models``; missing fields change nothing.
+
+    Returns
+    -------
+    list of str
+        The ids that were read.
+    """
+    table = _by_id()
+    seen = []
+    for entry in entries:
+        model_id = entry.get("id")
+        if not isinstance(model_id, str):
+            continue
+        seen.append(model_id)
+        model = lookup(model_id)
+        changes: dict[str, Any] = {}
+        if isinstance(size := entry.get("max_input_tokens"), int):
+            changes["context"] = size
+        if isinstance(size := entry.get("max_tokens"), int):
+            changes["max_output"] = size
+        capabilities = entry.get("capabilities") or {}
+        types = (capabilities.get("thinking") or {}).get("types") or {}
+        if types:
+            changes["thinking"] = tuple(kind for kind, about in types.items() if about.get("supported"))
+        levels = capabilities.get("effort") or {}
+        if levels:
+            order = ("low", "medium", "high", "xhigh", "max")
+            changes["effort"] = tuple(level for level in order if (levels.get(level) or {}).get("supported"))
+        table[model_id] = dataclasses.replace(model, **changes)
+    return seen
+
+
+def fit(width: int, height: int, tier: ImageTier) -> tuple[int, int]:
+    """The size to which the server shrinks a picture before a model sees it.
+
+    Parameters
+    ----------
+    width, height : int
+        Pixels, at least 1.
+    tier : ImageTier
+
+    Returns
+    -------
+    tuple of int
+        Width and height in pixels; unchanged if the picture already fits. Both sides, rounded up
+        to whole patches of 28 pixels, stay within the tier's edge, and the patches within its
+        tokens. Source: the resize rule in Anthropic's vision guide.
+    """
+
+    def fits(long: int, short: int) -> bool:
+        across, down = math.ceil(long / IMAGE_PATCH), math.ceil(short / IMAGE_PATCH)
+        return max(across, down) * IMAGE_PATCH <= tier.edge and across * down <= tier.tokens
+
+    if fits(width, height):
+        return width, height
+    long, short = max(width, height), min(width, height)
+    low, high = 1, long
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(middle, max(round(middle * short / long), 1)):
+            low = middle
+        else:
+            high = middle - 1
+    other = max(round(low * short / long), 1)
+    return (low, other) if width >= height else (other, low)
+
+
+def image_tokens(width: int, height: int) -> int:
+    """Tokens that a picture costs once it has the size the model sees."""
+    return math.ceil(width / IMAGE_PATCH) * math.ceil(height / IMAGE_PATCH)

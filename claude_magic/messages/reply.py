@@ -1,0 +1,285 @@
+"""An answer: events folded, once, into blocks, usage and a stop reason.
+
+The fold is tolerant. Servers that speak this protocol leave out fields, event names, types and
+ends of blocks, interleave blocks, double what should be single, and invent events; all of that is
+read, and what is unknown is kept raw. What is not forgiven is an answer that ends without saying
+so: it is never called complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from claude_magic.messages.blocks import Block, RawBlock, TextBlock, ThinkingBlock, ToolUseBlock, make_block
+from claude_magic.messages.errors import api_error
+from claude_magic.messages.usage import Usage
+
+_OTHER_WORDS = {  # how servers of another protocol say it
+    "stop": "end_turn",
+    "eos": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "content_filter": "refusal",
+}
+_WHOLE = frozenset({"end_turn", "stop_sequence", "tool_use"})
+_KIND_OF_DELTA = {"text": "text_delta", "partial_json": "input_json_delta", "thinking": "thinking_delta"}
+_BLOCK_FOR_DELTA = {
+    "text_delta": "text",
+    "citations_delta": "text",
+    "thinking_delta": "thinking",
+    "signature_delta": "thinking",
+    "input_json_delta": "tool_use",
+}
+
+
+class Change(NamedTuple):
+    """What one event changed: for whoever draws the answer.
+
+    Attributes
+    ----------
+    kind : str
+        ``text``, ``thinking``, ``input``, ``start`` or ``stop``.
+    text : str
+        The piece that was added.
+    block : Block
+    """
+
+    kind: str
+    text: str
+    block: Block
+
+
+class Reply:
+    """One answer of Claude, growing or finished.
+
+    Parameters
+    ----------
+    prefill : str
+        Words put into Claude's mouth, which the API does not repeat; :attr:`text` begins with them.
+
+    Attributes
+    ----------
+    id, model : str
+    stop_reason : str or None
+    stop_sequence : str or None
+    stop_details : dict or None
+    usage : Usage
+    request_id : str or None
+    ended : bool
+        Whether the server said that the answer is over.
+    unknown : list of dict
+        Events and deltas of kinds not known here, as they came.
+    simulated : bool
+        Whether the simulator wrote it.
+    sent : tuple of str
+        What was sent beside the words of the question, in words.
+    seconds : float
+        From sending the request to the end.
+    """
+
+    def __init__(self, prefill: str = "") -> None:
+        self.prefill = prefill
+        self.id = ""
+        self.model = ""
+        self.stop_reason: str | None = None
+        self.stop_sequence: str | None = None
+        self.stop_details: dict[str, Any] | None = None
+        self.usage = Usage()
+        self.request_id: str | None = None
+        self.ended = False
+        self.unknown: list[dict[str, Any]] = []
+        self.simulated = False
+        self.sent: tuple[str, ...] = ()
+        self.seconds = 0.0
+        self._blocks: dict[int, Block] = {}
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The blocks, in the order of their index."""
+        return [self._blocks[index] for index in sorted(self._blocks)]
+
+    @property
+    def text(self) -> str:
+        """The words of the answer; text blocks are joined as they stand."""
+        return self.prefill + "".join(block.text for block in self.blocks if isinstance(block, TextBlock))
+
+    @property
+    def thinking(self) -> str:
+        """What was shown of Claude's thinking, a blank line between blocks."""
+        return "\n\n".join(block.text for block in self.blocks if isinstance(block, ThinkingBlock) and block.text)
+
+    @property
+    def tool_uses(self) -> list[ToolUseBlock]:
+        """The calls that Claude asks us to run."""
+        return [block for block in self.blocks if isinstance(block, ToolUseBlock) and block.type == "tool_use"]
+
+    @property
+    def begun(self) -> bool:
+        """Whether any content has arrived."""
+        return bool(self._blocks)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there is anything to read in the answer."""
+        return any(isinstance(block, TextBlock) and block.text.strip() for block in self._blocks.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer came to its own end: not cut, refused, or stopped by a limit."""
+        return self.ended and self.stop_reason in _WHOLE
+
+    def to_wire(self) -> list[dict[str, Any]]:
+        """The content of this reply as it is sent back."""
+        return [wire for block in self.blocks if (wire := block.to_wire()) is not None]
+
+    def apply(self, event: Mapping[str, Any]) -> Change | None:
+        """Fold one event in.
+
+        Parameters
+        ----------
+        event : mapping
+            The decoded data of one server-sent event.
+
+        Returns
+        -------
+        Change or None
+            What there is to draw.
+
+        Raises
+        ------
+        APIError
+            For an ``error`` event.
+        """
+        kind = event.get("type")
+        if kind == "content_block_delta":
+            return self._delta(self._index(event), event.get("delta") or {})
+        if kind == "content_block_start":
+            return self._start(self._index(event), event.get("content_block") or {})
+        if kind == "content_block_stop":
+            return self._stop(self._index(event))
+        if kind == "message_start":
+            self._head(event.get("message") or {})
+        elif kind == "message_delta":
+            self._tail(event)
+        elif kind == "message_stop":
+            self._end()
+        elif kind == "error" or (kind is None and "error" in event):
+            raise api_error(event, status=None, request_id=self.request_id)
+        elif kind != "ping":
+            self.unknown.append(dict(event))
+        return None
+
+    def take(self, message: Mapping[str, Any]) -> list[Change]:
+        """Fold a whole message in, for a server that does not stream.
+
+        Parameters
+        ----------
+        message : mapping
+            A Message object of the API.
+        """
+        self._head(message)
+        changes = []
+        content = message.get("content") or []
+        if isinstance(content, str):
+            content = [{"type": "text", "text": content}]
+        for index, start in enumerate(content):
+            if isinstance(start, dict):
+                changes.append(self._start(index, start))
+                changes.append(self._stop(index))
+        self._tail({"delta": message})
+        self._end()
+        return [change for change in changes if change is not None]
+
+    def _index(self, event: Mapping[str, Any]) -> int:
+        index = event.get("index")
+        return index if isinstance(index, int) else max(self._blocks, default=0)
+
+    def _head(self, message: Mapping[str, Any]) -> None:
+        self.id = str(message.get("id") or self.id)
+        self.model = str(message.get("model") or self.model)
+        if isinstance(usage := message.get("usage"), dict):
+            self.usage = self.usage.updated(usage)
+
+    def _start(self, index: int, start: Mapping[str, Any]) -> Change:
+        block = make_block(start)
+        if isinstance(block, ToolUseBlock):
+            taken = {other.id for other in self._blocks.values() if isinstance(other, ToolUseBlock)}
+            block.id = block.id or f"toolu_{index}"
+            if block.id in taken:
+                block.id = f"{block.id}_{index}"
+        elif isinstance(block, RawBlock) and block.type == "fallback":
+            self.model = str((block.data.get("to") or {}).get("model") or self.model)
+        self._blocks[index] = block
+        if isinstance(block, TextBlock) and block.text:
+            return Change("text", block.text, block)
+        return Change("start", "", block)
+
+    def _delta(self, index: int, delta: Mapping[str, Any]) -> Change | None:
+        kind = delta.get("type") or next((kind for key, kind in _KIND_OF_DELTA.items() if key in delta), None)
+        kind = kind or ("signature_delta" if "signature" in delta else "")
+        block = self._blocks.get(index)
+        if block is None:
+            if kind not in _BLOCK_FOR_DELTA:
+                self.unknown.append(dict(delta))
+                return None
+            block = self._start(index, {"type": _BLOCK_FOR_DELTA[kind]}).block
+        if kind == "text_delta" and isinstance(block, TextBlock):
+            piece = delta.get("text") or ""
+            block.append(piece)
+            return Change("text", piece, block)
+        if kind == "thinking_delta" and isinstance(block, ThinkingBlock):
+            piece = delta.get("thinking") or ""
+            block.append(piece)
+            return Change("thinking", piece, block)
+        if kind == "input_json_delta" and isinstance(block, ToolUseBlock):
+            piece = delta.get("partial_json") or ""
+            block.append(piece)
+            block.closed = False
+            return Change("input", piece, block)
+        if kind == "signature_delta" and isinstance(block, ThinkingBlock):
+            block.signature = str(delta.get("signature") or "")
+        elif kind == "citations_delta" and isinstance(block, TextBlock):
+            if isinstance(citation := delta.get("citation"), dict):
+                block.citations.append(citation)
+        elif kind == "compaction_delta" and isinstance(block, RawBlock):
+            block.data.update({key: value for key, value in delta.items() if key != "type"})
+        else:
+            self.unknown.append(dict(delta))
+        return None
+
+    def _stop(self, index: int) -> Change | None:
+        block = self._blocks.get(index)
+        if block is None or block.closed:
+            return None
+        block.close()
+        return Change("stop", "", block)
+
+    def _tail(self, event: Mapping[str, Any]) -> None:
+        delta = event.get("delta") or {}
+        for usage in (delta.get("usage"), event.get("usage")):
+            if isinstance(usage, dict):
+                self.usage = self.usage.updated(usage)
+        reason = delta.get("stop_reason")
+        if reason is not None:
+            self.stop_reason = _OTHER_WORDS.get(reason, reason)
+        self.stop_sequence = delta.get("stop_sequence") or self.stop_sequence
+        if isinstance(details := delta.get("stop_details"), dict):
+            self.stop_details = details
+
+    def _end(self) -> None:
+        for block in self._blocks.values():
+            if not block.closed:
+                block.close()
+        self.ended = True
+        if self.stop_reason is None:
+            self.stop_reason = "tool_use" if self.tool_uses else "end_turn"
+
+    def __repr__(self) -> str:
+        words = " ".join(self.text.split())
+        words = words if len(words) <= 60 else words[:59] + "…"
+        state = "" if self.complete else f" ({self.stop_reason or 'incomplete'})"
+        return f"<Reply of {self.model or 'no model'}{state}: {words!r}>"
+
+    def _repr_markdown_(self) -> str:
+        return self.text

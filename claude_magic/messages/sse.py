@@ -1,0 +1,106 @@
+"""Server-sent events out of bytes, however they are cut.
+
+The reader is incremental and linear in the bytes it is fed. It knows LF, CRLF and CR line ends, a
+byte order mark, comments, data over several lines, a missing blank line at the end, and the bare
+JSON objects without any framing that one gateway is documented with. Lines end at nothing else:
+U+2028 and its kin are text (a reader built on ``str.splitlines`` breaks there).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+_BOM = b"\xef\xbb\xbf"
+_FIELDS = (b"data", b"event", b"id", b"retry")
+
+
+class SSEReader:
+    """Turns chunks of bytes into the data of events.
+
+    The name of an event is not passed on: this API repeats it as ``type`` inside the data, and
+    some servers leave the name out.
+    """
+
+    def __init__(self) -> None:
+        self._line: list[bytes] = []
+        self._data: list[bytes] = []
+        self._bare: list[bytes] = []
+        self._after_cr = False
+        self._begun = False
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """The data of each event that ends in this chunk.
+
+        Parameters
+        ----------
+        chunk : bytes
+
+        Yields
+        ------
+        bytes
+        """
+        if b"\r" in chunk or self._after_cr:
+            chunk = self._plain_line_ends(chunk)
+        head, newline, rest = chunk.partition(b"\n")
+        if not newline:
+            if chunk:
+                self._line.append(chunk)
+            return
+        self._line.append(head)
+        line = b"".join(self._line)
+        self._line.clear()
+        yield from self._take(line)
+        *lines, unfinished = rest.split(b"\n")
+        for line in lines:
+            yield from self._take(line)
+        if unfinished:
+            self._line.append(unfinished)
+
+    def close(self) -> Iterator[bytes]:
+        """The data of an event that the end of the stream finishes."""
+        if self._line:
+            line = b"".join(self._line)
+            self._line.clear()
+            yield from self._take(line)
+        yield from self._take(b"")
+
+    def _plain_line_ends(self, chunk: bytes) -> bytes:
+        if self._after_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]  # the second half of a CRLF that was cut in two
+            self._after_cr = False
+        if chunk:
+            self._after_cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _take(self, line: bytes) -> Iterator[bytes]:
+        if not self._begun:
+            line = line.removeprefix(_BOM)
+            self._begun = True
+        if not line:
+            if self._data:
+                data = b"\n".join(self._data)
+                self._data.clear()
+                yield data
+            return
+        if line.startswith(b":"):
+            return
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            self._data.append(value.removeprefix(b" "))
+        elif name not in _FIELDS:
+            yield from self._take_bare(line)
+
+    def _take_bare(self, line: bytes) -> Iterator[bytes]:
+        if not self._bare and not line.lstrip().startswith(b"{"):
+            return  # a field that nobody knows, to be ignored
+        self._bare.append(line)
+        # An object ends with a brace of its own line, or on the line it began on.
+        if line.startswith(b"}") or (len(self._bare) == 1 and line.rstrip().endswith(b"}")):
+            data = b"\n".join(self._bare)
+            try:
+                json.loads(data)
+            except ValueError:
+                return
+            self._bare.clear()
+            yield data

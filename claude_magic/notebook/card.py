@@ -1,0 +1,83 @@
+"""The card that ``%claude`` alone shows, the line of ``%load_ext``, and the help."""
+
+from __future__ import annotations
+
+from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.messages import limits
+from claude_magic.notebook.display.footer import escaped, money
+from claude_magic.notebook.host import SIMULATOR
+from claude_magic.notebook.options import OPTIONS
+
+EXAMPLES = """\
+%%claude
+Explain what a p-value is in two sentences.
+
+%%claude --effort high -o reply
+Which of these two plots shows the stronger trend? {{ fig }} {{ other_fig }}
+
+%%claude -s "You are a patient statistics teacher." -m haiku
+Is a mean of {{ df.price.mean() }} plausible here?
+
+%claude -i photo.jpg What is in this picture?
+"""
+
+
+def help_text() -> str:
+    """The docstring of the magic: examples first, then every option."""
+    width = max(len(option.usage) for option in OPTIONS)
+    table = "\n".join(f"  {option.usage.ljust(width)}  {option.help}" for option in OPTIONS)
+    return f"""Ask Claude.
+
+{EXAMPLES}
+%%claude asks with the cell below it; %claude TEXT asks one line; %claude alone shows a card.
+{{{{ expr }}}} in a question is a Python expression: its value goes to Claude, a picture as a picture.
+Running a cell again replaces its question; the other answers stay. claude.undo() takes any change back.
+
+Options:
+{table}
+
+claude is the conversation: claude.turns, claude.last, claude.undo(), claude.reset(), claude.login().
+"""
+
+
+def key_source(conversations: Conversations) -> str:
+    """Where the key comes from, in words."""
+    if conversations.settings.base_url.strip().lower() == SIMULATOR:
+        return "simulator, no key needed"
+    source = conversations.credentials.source
+    if source is None and conversations.settings.base_url:
+        return "no key"
+    if source is None:
+        return "no API key yet: claude.login() asks for one"
+    return f"key from {source}"
+
+
+def load_line(conversations: Conversations, name_taken: bool) -> str:
+    """What ``%load_ext`` says."""
+    settings = conversations.settings
+    model = limits.lookup(limits.resolve(settings.model))
+    price = f" (${model.price.input:g} in, ${model.price.output:g} out per million tokens)" if model.price else ""
+    line = f"Claude: {model.id}{price}, {key_source(conversations)}. %claude shows help."
+    if name_taken:
+        line += " Your variable claude is left alone; get_ipython().magics_manager.registry['ClaudeMagics'].main is the conversation."
+    return line
+
+
+def card(conversation: Conversation, conversations: Conversations) -> tuple[str, str]:
+    """The status card as Markdown and as plain text."""
+    spent = conversations.cost()
+    turns = len(conversation.turns)
+    others = [name for name in conversations if name != conversation.name]
+    rows = [
+        ("model", conversation.model),
+        ("key", key_source(conversations)),
+        ("conversation", f"{conversation.name}, {turns} turn{'s' if turns != 1 else ''}"),
+        ("system prompt", " ".join((conversation.system or "none").split())[:80]),
+        ("spent", money(spent) if spent is not None else "unknown: no price for one of the models"),
+    ]
+    if others:
+        rows.append(("others", ", ".join(others)))
+    plain = "\n".join(f"{name:14} {value}" for name, value in rows) + f"\n\n{EXAMPLES}\n%claude? lists all options."
+    table = "\n".join(f"| {name} | {escaped(value)} |" for name, value in rows)
+    markdown = f"| Claude | |\n|---|---|\n{table}\n\n```\n{EXAMPLES}```\n\n`%claude?` lists all options."
+    return markdown, plain

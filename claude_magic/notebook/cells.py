@@ -1,0 +1,133 @@
+"""The cells of the notebook, as far as a kernel learns of them: which runs, and which are gone.
+
+JupyterLab, Notebook 7 and VS Code send the cell's id with each execution, and JupyterLab also the
+ids of cells that were deleted since. A terminal and nbclient send neither; there a question is
+simply added to the conversation.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.rendering import Ending
+from claude_magic.conversation.turns import Place
+
+
+@dataclasses.dataclass
+class Execution:
+    """One execution of a cell.
+
+    Attributes
+    ----------
+    id : str
+        The id of the request; empty where there is none.
+    cell : str
+        The cell's id; empty where it is not told.
+    label : str
+        For people, ``In [5]``.
+    asked : collections.Counter
+        Questions so far, by conversation.
+    endings : list of Ending
+        Of the answers so far.
+    """
+
+    id: str = ""
+    cell: str = ""
+    label: str = ""
+    asked: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    endings: list[Ending] = dataclasses.field(default_factory=list)
+    depth: int = 1
+
+
+class Cells:
+    """Follows which cell runs, and tells the conversations.
+
+    Parameters
+    ----------
+    shell : IPython.core.interactiveshell.InteractiveShell
+    conversations : Conversations
+
+    Attributes
+    ----------
+    current : Execution
+    """
+
+    def __init__(self, shell: Any, conversations: Conversations) -> None:
+        self._shell = shell
+        self._conversations = conversations
+        self._answered = False
+        self.current = self._read()
+
+    def before(self, info: Any) -> None:
+        """A cell begins (IPython's ``pre_run_cell``)."""
+        execution = self._read()
+        if execution.id and execution.id == self.current.id:
+            self.current.depth += 1  # a cell that runs a cell is still the same one
+            return
+        self.current = execution
+        deleted = self._metadata().get("deletedCells") or []
+        if gone := {cell for cell in deleted if isinstance(cell, str)} - {execution.cell}:
+            self._conversations.cells_deleted(gone)
+        if execution.cell:
+            self._conversations.cell_runs(execution.cell)
+        if "sk-ant-" in str(getattr(info, "raw_cell", "")):
+            print(
+                "This cell holds an API key, which will be in the saved file. Take it out, and use claude.login().",
+                file=sys.stderr,
+            )
+
+    def after(self, result: Any) -> None:
+        """A cell has ended (IPython's ``post_run_cell``)."""
+        self.current.depth -= 1
+        if self.current.depth <= 0 and self.current.cell and result.success:
+            self._conversations.cell_ran(self.current.cell, self.current.id, self.current.label)
+
+    def place(self, conversation: Conversation) -> Place | None:
+        """Where the question that is now asked stands; counts it."""
+        number = self.current.asked[conversation.name]
+        self.current.asked[conversation.name] += 1
+        if not self.current.cell:
+            return None
+        return Place(self.current.cell, self.current.id, number, self.current.label)
+
+    def notices(self) -> list[str]:
+        """At the first answer of a kernel: whether the notebook shows older ones that Claude does not see."""
+        if self._answered:
+            return []
+        self._answered = True
+        return ["New kernel: Claude does not see the answers above."] if self._older_answers_above() else []
+
+    def _older_answers_above(self) -> bool:
+        path = os.environ.get("JPY_SESSION_NAME", "")
+        if not self.current.cell or not path.endswith(".ipynb"):
+            return False
+        try:
+            cells = json.loads(Path(path).read_text("utf-8"))["cells"]
+            for cell in cells:
+                if cell.get("id") == self.current.cell:
+                    return False
+                if any("claude_magic" in (output.get("metadata") or {}) for output in cell.get("outputs") or []):
+                    return True
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            pass  # the file is somewhere else, or not yet written: nothing can be said
+        return False
+
+    def _read(self) -> Execution:
+        header = self._parent().get("header") or {}
+        metadata = self._metadata()
+        cell = metadata.get("cellId") or (metadata.get("colab") or {}).get("cell_id") or ""
+        return Execution(str(header.get("msg_id") or ""), str(cell), f"In [{self._shell.execution_count}]")
+
+    def _parent(self) -> dict[str, Any]:
+        get_parent = getattr(self._shell, "get_parent", None)
+        return (get_parent() or {}) if get_parent is not None else {}
+
+    def _metadata(self) -> dict[str, Any]:
+        return self._parent().get("metadata") or {}

@@ -1,0 +1,1 @@
+"""Drawing an answer in a notebook or a terminal."""

@@ -1,0 +1,83 @@
+"""The lines around an answer: what was sent, what must be known, what it cost."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from claude_magic.conversation.rendering import Ending, Opening
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>$|~#])")
+
+
+def escaped(text: str) -> str:
+    """Text in which Markdown sees nothing but text."""
+    return _SPECIAL.sub(r"\\\1", text)
+
+
+def sent(opening: Opening) -> str:
+    """``sent: fig (1200x800, 1,247 tokens), 3 earlier turns``; empty if there is nothing to say."""
+    return f"sent: {', '.join(opening.sent)}" if opening.sent else ""
+
+
+def money(dollars: float) -> str:
+    """An amount in cents, in dollars from one dollar on; never with a dollar sign, which begins math."""
+    if dollars >= 1:
+        return f"{dollars:,.2f} USD"
+    cents = dollars * 100
+    if cents >= 0.1:
+        return f"{cents:.1f} ¢"
+    return f"{cents:.2g} ¢" if cents else "0 ¢"
+
+
+def footer(ending: Ending, style: str) -> str:
+    """Model, turn, tokens, cost and seconds in one line.
+
+    Parameters
+    ----------
+    ending : Ending
+    style : str
+        ``full``; ``short`` leaves out what differs from run to run; ``off``.
+
+    Returns
+    -------
+    str
+        Simulated answers say so in every style.
+    """
+    reply = ending.reply
+    parts = ["SIMULATED"] if reply.simulated else []
+    if style == "off" or not reply.begun:
+        return " · ".join(parts) if reply.begun else ""
+    parts.append(reply.model)
+    if style == "full":
+        usage = reply.usage
+        if ending.turn:
+            parts.append(f"turn {ending.turn} of {ending.turns}")
+        cached = f" ({usage.cache_read_input_tokens:,} cached)" if usage.cache_read_input_tokens else ""
+        least = "at least " if usage.at_least else ""
+        parts.append(f"{usage.total_input:,} in{cached} + {least}{usage.output_tokens:,} out")
+        if ending.cost is not None:
+            would = "would cost " if reply.simulated else ""
+            so_far = f", so far {money(ending.spent)}" if ending.spent is not None else ""
+            parts.append(f"{would}{least}{money(ending.cost)}{so_far}")
+        parts.append(f"{reply.seconds:.0f} s" if reply.seconds >= 1 else f"{reply.seconds:.1f} s")
+    return " · ".join(parts)
+
+
+def metadata(ending: Ending) -> dict[str, Any]:
+    """What the output carries for later: the numbers, and which turn it is."""
+    reply = ending.reply
+    usage = {name: value for name, value in vars(reply.usage).items() if value}
+    return {
+        "claude_magic": {
+            "version": 1,
+            "turn": ending.turn_id,
+            "number": ending.turn,
+            "model": reply.model,
+            "complete": reply.complete,
+            "stop_reason": reply.stop_reason,
+            "simulated": reply.simulated,
+            "usage": usage,
+            "cost_usd": ending.cost,
+        }
+    }

@@ -1,0 +1,92 @@
+"""The kernel as the place where conversations live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from claude_magic.conversation.conversation import Conversation, Host
+from claude_magic.conversation.rendering import Ending, Renderer
+from claude_magic.conversation.settings import Settings
+from claude_magic.conversation.turns import Place
+from claude_magic.messages.credentials import Credentials, SimulatorCredentials
+from claude_magic.notebook.cells import Cells
+
+if TYPE_CHECKING:
+    from claude_magic.messages.client import Client
+    from claude_magic.simulator import Simulator
+
+SIMULATOR = "simulator"
+_PACE = 60.0
+"""Pieces a second that the simulator writes: about as fast as Claude."""
+
+
+class Kernel(Host):
+    """Places by cell, drawing by front end, and the simulator on request.
+
+    Parameters
+    ----------
+    shell : IPython.core.interactiveshell.InteractiveShell
+
+    Attributes
+    ----------
+    cells : Cells
+    display, footer : str
+        As configured.
+    """
+
+    cells: Cells
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._simulator: Simulator | None = None
+        self.display = "auto"
+        self.footer = "full"
+
+    def place(self, conversation: Conversation) -> Place | None:
+        """The running cell."""
+        return self.cells.place(conversation)
+
+    def notices(self, conversation: Conversation) -> list[str]:
+        """What the notebook shows and Claude does not see."""
+        return self.cells.notices()
+
+    def answered(self, ending: Ending) -> None:
+        """Remember what this execution has shown already."""
+        self.cells.current.endings.append(ending)
+
+    def renderer(self, owns_cell: bool = False, replay: Callable[[], None] | None = None) -> Renderer:
+        """Markdown in a kernel, text in a terminal, or as configured.
+
+        Parameters
+        ----------
+        owns_cell : bool
+            Whether nothing else is in the cell.
+        replay : callable, optional
+            Shows again what was in the cell before.
+        """
+        if self.display == "text" or (self.display == "auto" and not hasattr(self._shell, "kernel")):
+            from claude_magic.notebook.display.text import TextRenderer
+
+            return TextRenderer(self.footer)
+        from claude_magic.notebook.display.markdown import MarkdownRenderer
+
+        return MarkdownRenderer(self._shell.display_pub, owns_cell=owns_cell, style=self.footer, replay=replay)
+
+    def connect(self, settings: Settings, credentials: Credentials) -> Client:
+        """A client; for ``simulator`` one of our own, started here and ended with the kernel."""
+        if settings.base_url.strip().lower() != SIMULATOR:
+            return super().connect(settings, credentials)
+        import dataclasses
+
+        if self._simulator is None:
+            from claude_magic.simulator import start
+
+            self._simulator = start(pace=_PACE)
+        return super().connect(dataclasses.replace(settings, base_url=self._simulator.url), SimulatorCredentials())
+
+    def close(self) -> None:
+        """Stop the simulator."""
+        if self._simulator is not None:
+            self._simulator.stop()
+            self._simulator = None

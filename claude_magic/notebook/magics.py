@@ -1,0 +1,158 @@
+"""``%%claude`` and ``%claude``: a thin shell over a conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from traitlets import All, Enum, Float, Int, List, Unicode, observe
+
+from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.options import Options
+from claude_magic.conversation.settings import Settings
+from claude_magic.conversation.turns import shortened
+from claude_magic.messages.credentials import KEY_IN_TEXT
+from claude_magic.messages.errors import BadInput, Explained
+from claude_magic.notebook import card, template
+from claude_magic.notebook.host import Kernel
+from claude_magic.notebook.options import OPTIONS, Line, parse
+
+_DEFAULTS = Settings()
+_PASSED_ON = ("model", "max_tokens", "temperature", "top_p", "top_k", "effort", "thinking", "once", "new", "append")
+
+
+@magics_class
+class ClaudeMagics(Magics):
+    """The magics, and what can be configured: ``%config ClaudeMagics``."""
+
+    model = Unicode(help="Model that is asked: an id, or opus, sonnet, haiku, fable.").tag(config=True)
+    max_tokens = Int(_DEFAULTS.max_tokens, min=1, help="Most tokens of an answer, thinking included.").tag(config=True)
+    base_url = Unicode(
+        "", help="Where the API is (ANTHROPIC_BASE_URL); empty for Anthropic's own; 'simulator' needs no key."
+    ).tag(config=True)
+    version = Unicode(_DEFAULTS.version, help="anthropic-version of the requests.").tag(config=True)
+    betas = List(Unicode(), help="anthropic-beta of the requests.").tag(config=True)
+    cache = Enum(["auto", "1h", "off"], "auto", help="Prompt caching: five minutes, an hour, or off.").tag(config=True)
+    rerun = Enum(["replace", "append"], "replace", help="Whether running a cell again replaces its question.").tag(
+        config=True
+    )
+    timeout = Float(_DEFAULTS.timeout, min=1, help="Seconds without a byte before giving up.").tag(config=True)
+    max_retries = Int(_DEFAULTS.max_retries, min=0, help="Further tries when the API is busy.").tag(config=True)
+    display = Enum(["auto", "markdown", "text"], "auto", help="How answers are drawn; auto goes by the front end.").tag(
+        config=True
+    )
+    footer = Enum(
+        ["full", "short", "off"], "full", help="The line under an answer; short stays the same from run to run."
+    ).tag(config=True)
+
+    def __init__(self, shell: Any, conversations: Conversations, kernel: Kernel) -> None:
+        self.conversations = conversations
+        self._kernel = kernel
+        super().__init__(shell)
+        self.model = self.model or conversations.settings.model
+        self.base_url = self.base_url or conversations.settings.base_url
+        for name in self.trait_names(config=True):
+            self._apply(name, getattr(self, name))
+
+    @property
+    def main(self) -> Conversation:
+        """The kernel's main conversation."""
+        return self.conversations.open("main")
+
+    @observe(All)
+    def _changed(self, change: Any) -> None:
+        self._apply(change["name"], change["new"])
+
+    def _apply(self, name: str, value: Any) -> None:
+        for target in (self.conversations.settings, self._kernel):
+            if name in self.trait_names(config=True) and hasattr(target, name):
+                setattr(target, name, value)
+
+    @no_var_expand
+    @line_cell_magic
+    def claude(self, line: str, cell: str | None = None) -> None:
+        try:
+            if cell is None:
+                self._line(parse(line, question_follows=True))
+            else:
+                line, cell = _continued(line, cell)
+                self._ask(parse(line, question_follows=False), cell, owns_cell=True)
+        except Explained as error:
+            error.from_cell = True
+            raise
+
+    claude.__doc__ = card.help_text()
+
+    def _line(self, line: Line) -> None:
+        if line.rest.strip():
+            self._ask(line, line.rest, owns_cell=False)
+            return
+        unfit = [option.long for option in OPTIONS if option.name in line.given and not option.holds]
+        if unfit:
+            raise UsageError(f"{', '.join(unfit)} needs a question behind it: %claude {unfit[0]} … What is this?")
+        conversation = self.conversations.open(line.chat or "main")
+        if line.given.keys() <= {"chat"}:
+            markdown, plain = card.card(conversation, self.conversations)
+            self.shell.display_pub.publish({"text/markdown": markdown, "text/plain": plain})
+            return
+        done = []
+        if line.new:
+            conversation.reset()
+            done.append("begun afresh")
+        if line.model:
+            conversation.model = line.model
+            done.append(f"asks {conversation.model}")
+        if line.system is not None:
+            conversation.system = template.text_of(line.system, self.shell.user_ns)
+            system = (
+                f"system prompt {shortened(conversation.system, 60)!r}" if conversation.system else "no system prompt"
+            )
+            done.append(system)
+        print(f"{conversation.name}: {', '.join(done)}.")
+
+    def _ask(self, line: Line, source: str, *, owns_cell: bool) -> None:
+        namespace = self.shell.user_ns
+        if line.out:
+            namespace.pop(line.out, None)
+        if KEY_IN_TEXT.search(source):
+            raise BadInput("The question holds an API key; nothing was sent. Take it out, and use claude.login().")
+        if not source.strip():
+            raise BadInput("The question is empty.")
+        fill = (lambda text: text) if line.verbatim else (lambda text: template.text_of(text, namespace))
+        options = Options(
+            **{name: line.given[name] for name in _PASSED_ON if name in line.given},
+            stop=tuple(fill(text) for text in line.stop or ()),
+            prefill=fill(line.prefill).rstrip() if line.prefill is not None else None,
+        )
+        replay, prompt = self._prompt(line, source)
+        more = {} if line.system is None else {"system": fill(line.system)}
+        conversation = self.conversations.open(line.chat or "main")
+        renderer = self._kernel.renderer(owns_cell, replay)
+        try:
+            reply = conversation.ask(prompt, options, renderer=renderer, **more)
+        except Explained as error:
+            if line.out and error.reply is not None:
+                namespace[line.out] = error.reply
+            raise
+        if line.out:
+            namespace[line.out] = reply
+
+    def _prompt(self, line: Line, source: str) -> tuple[Any, list[Any]]:
+        """The question's values and words; what evaluating them printed is kept for the end of the answer."""
+        from IPython.utils.capture import capture_output
+
+        namespace = self.shell.user_ns
+        with capture_output() as printed:
+            attached = [named for word in line.attach or () for named in template.attachments(word, namespace)]
+            prompt = [source] if line.verbatim else template.render(source, namespace)
+        printed.show()
+        return printed.show, [*attached, *prompt]
+
+
+def _continued(line: str, cell: str) -> tuple[str, str]:
+    """An option line that goes on where it ends with a backslash."""
+    while line.rstrip().endswith("\\") and cell:
+        following, _, cell = cell.partition("\n")
+        line = f"{line.rstrip()[:-1]} {following}"
+    return line, cell

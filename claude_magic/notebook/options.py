@@ -1,0 +1,288 @@
+"""The option line of ``%%claude``: one table, one scanner.
+
+A line is split as a shell would split it, but spaces inside brackets and ``{{ }}`` do not split,
+so that Python expressions can stand there as they are. Long options are never abbreviated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import keyword
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from IPython.core.error import UsageError
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Attributes
+    ----------
+    long, short : str
+        With their dashes; ``short`` may be empty.
+    metavar : str
+        What the value is called; empty for a switch.
+    help : str
+    read : callable
+        Makes the value out of the word; a ValueError says what it should be.
+    repeatable : bool
+    holds : bool
+        Whether it may stand in ``%claude`` without a question, as a setting.
+    """
+
+    long: str
+    short: str
+    metavar: str
+    help: str
+    read: Callable[[str], Any] = str
+    repeatable: bool = False
+    holds: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name under which the value is found."""
+        return self.long.lstrip("-").replace("-", "_")
+
+    @property
+    def usage(self) -> str:
+        """``-m, --model ID``."""
+        return ", ".join(filter(None, [self.short, f"{self.long} {self.metavar}".strip()]))
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError("a number") from None
+
+
+def _whole(word: str) -> int:
+    try:
+        return int(word.replace("_", "").replace(",", ""))
+    except ValueError:
+        raise ValueError("a whole number") from None
+
+
+def _variable(word: str) -> str:
+    if not word.isidentifier() or keyword.iskeyword(word):
+        raise ValueError("the name of a variable")
+    return word
+
+
+def _name(word: str) -> str:
+    if not word.strip():
+        raise ValueError("a name")
+    return word
+
+
+OPTIONS = (
+    Option("--chat", "-c", "NAME", "which conversation (default main), created on first use", _name, holds=True),
+    Option("--model", "-m", "ID", "model for this turn: an id, or opus, sonnet, haiku, fable", _name, holds=True),
+    Option("--system", "-s", "TEXT", 'system prompt of the conversation, until changed; -s "" removes it', holds=True),
+    Option("--attach", "-i", "EXPR", "attach a picture, table, path or address; a, b means two", repeatable=True),
+    Option("--out", "-o", "NAME", "put the reply into this variable", _variable),
+    Option("--append", "-a", "", "add a turn instead of replacing this cell's"),
+    Option("--max-tokens", "", "N", "most tokens of the answer, thinking included", _whole),
+    Option("--stop", "", "TEXT", "stop where Claude writes this; repeatable", repeatable=True),
+    Option("--prefill", "", "TEXT", "the first words of the answer, where the model takes them"),
+    Option("--temperature", "", "X", "0 to 1, where the model takes it", _number),
+    Option("--top-p", "", "X", "0 to 1, where the model takes it", _number),
+    Option("--top-k", "", "N", "from 0, where the model takes it", _whole),
+    Option("--effort", "", "LEVEL", "low, medium, high, xhigh or max, where the model takes it"),
+    Option("--thinking", "", "show|hide|off|N", "keep the thinking, hide it, none, or at most N tokens"),
+    Option("--once", "", "", "system prompt, no history; leaves nothing in the conversation"),
+    Option("--new", "", "", "the conversation starts afresh here", holds=True),
+    Option("--verbatim", "", "", "send {{ }} as they are"),
+)
+_BY_WORD = {word: option for option in OPTIONS for word in (option.long, option.short) if word}
+
+
+class Word(NamedTuple):
+    """A word of the line.
+
+    Attributes
+    ----------
+    text : str
+        Without the quotes around it.
+    quoted : bool
+        Whether it, or a part of it, stood in quotes.
+    start, end : int
+        Where it stands in the line.
+    """
+
+    text: str
+    quoted: bool
+    start: int
+    end: int
+
+
+def words(line: str) -> Iterator[Word]:
+    """Split a line, lazily: what follows a word need not be splittable.
+
+    Raises
+    ------
+    UsageError
+        For a quotation mark or bracket that nothing closes.
+    """
+    at = 0
+    while True:
+        while at < len(line) and line[at].isspace():
+            at += 1
+        if at == len(line):
+            return
+        word = _word(line, at)
+        yield word
+        at = word.end
+
+
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
+
+
+def _word(line: str, start: int) -> Word:
+    text: list[str] = []
+    brackets: list[str] = []
+    quote, quoted, at = "", False, start
+    while at < len(line):
+        char = line[at]
+        if quote:
+            if char == "\\" and quote == '"' and line[at + 1 : at + 2] in ('"', "\\") and not brackets:
+                at += 1
+                text.append(line[at])
+            elif char == "\\" and brackets:
+                text.append(line[at : at + 2])
+                at += 1
+            elif char == quote:
+                quote = ""
+                if brackets:
+                    text.append(char)
+            else:
+                text.append(char)
+        elif char in "'\"":
+            quote = char
+            if brackets:
+                text.append(char)
+            else:
+                quoted = True
+        elif char == "\\" and not brackets and (line[at + 1 : at + 2].isspace() or line[at + 1 : at + 2] in ("'", '"')):
+            at += 1
+            text.append(line[at])
+        elif char.isspace() and not brackets:
+            break
+        else:
+            if char in _CLOSING:
+                brackets.append(_CLOSING[char])
+            elif brackets and char == brackets[-1]:
+                brackets.pop()
+            text.append(char)
+        at += 1
+    if quote:
+        raise UsageError(f"a quotation mark {quote} is never closed: {line[start:].strip()}")
+    if brackets:
+        raise UsageError(f"a bracket is never closed, {brackets[-1]} is missing: {line[start:].strip()}")
+    return Word("".join(text), quoted, start, at)
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """What an option line says.
+
+    Attributes
+    ----------
+    given : dict
+        Values by the option's name; a list for a repeatable one, True for a switch. Those of
+        ``attach`` are :class:`Word`.
+    rest : str
+        The question, for the one-line form: untouched.
+    """
+
+    given: dict[str, Any]
+    rest: str
+
+    def __getattr__(self, name: str) -> Any:
+        return self.given.get(name)
+
+
+def parse(line: str, *, question_follows: bool) -> Line:
+    """Read an option line.
+
+    Parameters
+    ----------
+    line : str
+    question_follows : bool
+        Whether the first word that is no option begins the question (``%claude``); else such a
+        word is stray (``%%claude``).
+
+    Raises
+    ------
+    UsageError
+        For an unknown option, a missing or unfitting value, a stray word; nothing is sent.
+    """
+    given: dict[str, Any] = {}
+    scanner, at = words(line), 0
+    while rest := line[at:].lstrip():
+        if question_follows and not rest.startswith("-"):
+            return Line(given, rest)  # never split: it may hold a lone apostrophe
+        word = next(scanner)
+        at = word.end
+        name, equals, value = word.text.partition("=")
+        option = (
+            None
+            if word.quoted and not equals
+            else _BY_WORD.get(name if equals and name.startswith("--") else word.text)
+        )
+        if option is None:
+            if question_follows and not word.text.strip("-"):
+                return Line(given, rest)  # dashes alone are a beginning like any other
+            raise UsageError(_stray(word, question_follows))
+        if not option.metavar:
+            if equals:
+                raise UsageError(f"{option.long} takes no value.")
+            given[option.name] = True
+            continue
+        if equals and name.startswith("--"):
+            chosen = word._replace(text=value)
+        else:
+            chosen = _value(scanner, option)
+            at = chosen.end
+        _add(given, option, chosen)
+    return Line(given, "")
+
+
+def _value(scanner: Iterator[Word], option: Option) -> Word:
+    word = next(scanner, None)
+    if word is None or (word.text in _BY_WORD and not word.quoted):
+        raise UsageError(f"{option.usage}: {option.metavar} is missing.")
+    while option.name == "attach" and word.text.endswith(",") and not word.quoted:
+        following = next(scanner, None)  # `-i a, b` is one value
+        if following is None:
+            break
+        word = Word(f"{word.text} {following.text}", following.quoted, word.start, following.end)
+    return word
+
+
+def _add(given: dict[str, Any], option: Option, word: Word) -> None:
+    if option.name == "attach":
+        given.setdefault("attach", []).append(word)
+        return
+    try:
+        value = option.read(word.text)
+    except ValueError as error:
+        raise UsageError(f"{option.usage} needs {error}, not {word.text!r}.") from None
+    if option.repeatable:
+        given.setdefault(option.name, []).append(value)
+    elif option.name in given:
+        raise UsageError(f"{option.long} is given twice.")
+    else:
+        given[option.name] = value
+
+
+def _stray(word: Word, question_follows: bool) -> str:
+    if word.text.startswith("-") and not word.quoted and len(word.text) > 1:
+        import difflib
+
+        near = difflib.get_close_matches(word.text.partition("=")[0], list(_BY_WORD), n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        return f"unknown option {word.text}.{hint} %claude? lists the options."
+    return f"stray word {word.text!r}. The question goes on the lines below %%claude; on one line it is %claude {word.text} …"

@@ -1,0 +1,104 @@
+"""Reading plans, and which of several holds."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claude_magic.simulator import Plan, start
+from claude_magic.simulator.oddities import MUTATORS
+from claude_magic.simulator.plan import FRAMINGS, GROUPS, ODDITIES
+
+from .conftest import Api
+
+
+@pytest.mark.parametrize(
+    ("text", "plan"),
+    [
+        ("", Plan()),
+        ("529", Plan(status=529)),
+        ("fault=429; retry-after=2; x-should-retry=false", Plan(status=429, retry_after="2", should_retry="false")),
+        ("fault=cut; after=5", Plan(fault="cut", after=5)),
+        ("cut;after=0;", Plan(fault="cut", after=0)),
+        ("pace=400; deltas=4000; chars=4", Plan(pace=400.0, deltas=4000)),
+        ("tool=a; tool=b; crlf", Plan(tools=("a", "b"), oddities=frozenset({"crlf"}))),
+        ("verbatim; say=one; two = three", Plan(say="one; two = three")),
+        ('tool=f; input={"a": "x;y"}', Plan(tools=("f",), input={"a": "x;y"})),
+        ("as=json; think-delay=0.5; bytes=3", Plan(answer_as="json", think_delay=0.5, bytes=3)),
+        ("gateway", Plan(oddities=frozenset(GROUPS["gateway"]))),
+    ],
+)
+def test_parse(text, plan):
+    assert Plan.parse(text) == plan
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["nonsense", "fault=nonsense", "200", "after=x", "after=-1", "pace=0", "color=red", "body=xml", "input=[1]",
+     "x-should-retry=maybe", "bytes=0"],
+)  # fmt: skip
+def test_nonsense_is_refused(text):
+    with pytest.raises(ValueError, match="plan"):
+        Plan.parse(text)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_plan_or_a_value_error(text):
+    with contextlib.suppress(ValueError):
+        Plan.parse(text)
+
+
+def test_every_oddity_is_made_somewhere():
+    assert FRAMINGS | set(MUTATORS) == ODDITIES
+    assert not FRAMINGS & set(MUTATORS)
+
+
+def test_precedence(api: Api):
+    api.simulator.faults.append("say=queue")
+    line = "A question\nsimulate: say=line"
+    assert api.text(line, plan="say=header") == "header"
+    assert api.text(line) == "queue"
+    assert api.text(line) == "line"
+    assert api.text("A question").startswith("This is a simulated answer")
+
+
+def test_the_plan_line_is_no_part_of_the_question(api: Api):
+    assert "simulate:" not in api.text("A question\nsimulate: pace=1000")
+
+
+def test_only_the_last_question_plans(api: Api):
+    messages = [
+        {"role": "user", "content": "simulate: say=old"},
+        {"role": "assistant", "content": "old"},
+        {"role": "user", "content": "And now?"},
+    ]
+    assert "simulated answer" in api.text(messages=messages)
+
+
+def test_standing_plan():
+    with start(plan="say=always") as simulator, Api(simulator) as api:
+        assert api.text() == "always"
+
+
+def test_a_plan_that_means_nothing_is_a_400(api: Api):
+    assert "nonsense" in api.error(plan="nonsense")
+    with pytest.raises(ValueError, match="nonsense"):
+        api.simulator.faults.append("nonsense")
+
+
+def test_times_and_order(api: Api):
+    faults = api.simulator.faults
+    faults.append("529; times=2")
+    faults.append("500")
+    assert len(faults) == 3
+    assert [api.post().status_code for _ in range(4)] == [529, 529, 500, 200]
+    assert len(faults) == 0
+
+
+def test_other_addresses_consume_no_plan(api: Api):
+    api.simulator.faults.append("529")
+    api.post(path="/v1/messages/count_tokens", max_tokens=...)
+    assert api.post().status_code == 529
