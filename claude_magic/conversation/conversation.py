@@ -119,10 +119,15 @@ class Conversations(Mapping[str, "Conversation"]):
         settings = self.settings
         key = (settings.base_url, settings.version, tuple(settings.betas), settings.timeout, settings.max_retries)
         if self._client is None or self._client[0] != key:
-            if self._client is not None:
-                self._client[1].close()
+            self.close()
             self._client = (key, self.host.connect(settings, self.credentials))
         return self._client[1]
+
+    def close(self) -> None:
+        """Close the connections; they come back with the next question."""
+        if self._client is not None:
+            self._client[1].close()
+            self._client = None
 
     def cost(self, conversation: str | None = None) -> float | None:
         """US dollars of all answers so far, simulated ones at the price they would have had.
@@ -287,6 +292,10 @@ class Conversation:
         fork = Conversation(name=name, home=self._home)
         fork._journal = Journal(self.state)
         return fork
+
+    def close(self) -> None:
+        """Close the connections that it shares with its family; they come back with the next question."""
+        self._home.close()
 
     def _forget(self, turns: Sequence[Turn]) -> None:
         kept = tuple(turn for turn in self.state.turns if turn not in turns)

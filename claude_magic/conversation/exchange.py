@@ -16,7 +16,8 @@ from claude_magic.conversation.options import Fields
 from claude_magic.conversation.request import Request, build
 from claude_magic.conversation.turns import Turn
 from claude_magic.messages.client import Client, Stream
-from claude_magic.messages.errors import InvalidRequest
+from claude_magic.messages.errors import InvalidRequest, NotFound
+from claude_magic.messages.limits import nearest
 from claude_magic.messages.reply import Change, Reply
 from claude_magic.messages.retry import Wait
 
@@ -83,6 +84,11 @@ class Exchange:
                     self.notices.append(f"Sent again without {field!r}, which this server does not take.")
                 else:
                     raise
+            except NotFound as error:
+                model = str(wire["model"])
+                if model in error.message:
+                    error.advice = f"Did you mean {' or '.join(nearest(model))}? -m takes these."
+                raise
 
     def _build(self, wire: dict[str, object], with_thinking: bool) -> Request:
         request = build(

@@ -80,6 +80,7 @@ def unload(shell: Any) -> None:
         formatter.type_printers.pop(reply, None)
     if shell.user_ns.get("claude") is magics.main:
         del shell.user_ns["claude"]
+    magics.conversations.close()
     kernel.close()
 
 

@@ -38,7 +38,7 @@ def _capabilities(model: limits.Model) -> JSON:
             **_flag(model.effort),
             **{level: _flag(level in model.effort) for level in _EFFORTS},
         },
-        "server_tools": _flags("web_search", "code_execution"),
+        "server_tools": {"supported": True, **_flags("web_search", "code_execution")},
         "thinking": {"supported": True, "types": {kind: _flag(kind in model.thinking) for kind in _THINKING}},
     }
 

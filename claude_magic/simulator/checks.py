@@ -67,6 +67,8 @@ def parse(raw: bytes) -> JSON:
     """The JSON object of a body."""
     try:
         body = json.loads(raw)
+        if b"\\ud" in raw.lower():  # half a surrogate pair is no text
+            json.dumps(body, ensure_ascii=False).encode()
     except ValueError as error:
         raise invalid(f"The request body is not valid JSON: {error}") from None
     if not isinstance(body, dict):

@@ -40,7 +40,7 @@ def _lines(event: JSON, plan: Plan) -> list[str]:
 def _encode(lines: list[str], plan: Plan) -> bytes:
     end = "\r\n" if plan.has("crlf") else "\r" if plan.has("cr") else "\n"
     # Bare JSON objects follow one another; everything else ends with a blank line.
-    return (end.join(lines) + (end if plan.has("bare-json") else end * 2)).encode(errors="replace")
+    return (end.join(lines) + (end if plan.has("bare-json") else end * 2)).encode()
 
 
 def _framed(items: Iterable[Item], plan: Plan) -> Iterator[Frame | Act]:

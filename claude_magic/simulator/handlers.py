@@ -51,6 +51,12 @@ class Base(web.RequestHandler):
 
     def prepare(self) -> None:
         """Record the request as it came."""
+        self._identify()
+        self.recorded = record(self.request)
+        self.simulator.requests.append(self.recorded)
+        del self.simulator.requests[:-_KEPT]
+
+    def _identify(self) -> None:
         self.set_header("request-id", self.request_id)
         self.set_header("anthropic-organization-id", "00000000-0000-4000-8000-000000000000")
         moment = datetime.datetime.fromtimestamp(self.simulator.clock(), datetime.UTC)
@@ -58,9 +64,6 @@ class Base(web.RequestHandler):
             self.set_header(f"anthropic-ratelimit-{name}-limit", str(limit))
             self.set_header(f"anthropic-ratelimit-{name}-remaining", str(limit - 1))
             self.set_header(f"anthropic-ratelimit-{name}-reset", f"{moment:%Y-%m-%dT%H:%M:%SZ}")
-        self.recorded = record(self.request)
-        self.simulator.requests.append(self.recorded)
-        del self.simulator.requests[:-_KEPT]
 
     async def run(self, work: Awaitable[None]) -> None:
         """Do the work of a request so that it ends when the client leaves or the server stops."""
@@ -98,7 +101,7 @@ class Base(web.RequestHandler):
     def json(self, body: JSON) -> bytes:
         """Set the type, and encode."""
         self.set_header("content-type", "application/json")
-        return json.dumps(body, ensure_ascii=False).encode(errors="replace")
+        return json.dumps(body, ensure_ascii=False).encode()
 
     def problem(self, problem: Problem, plan: Plan) -> None:
         """Answer with an error, in the shape that a plan asks for."""
@@ -133,6 +136,7 @@ class Base(web.RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """What tornado itself refuses, for instance an unknown method."""
+        self._identify()  # tornado has cleared the headers
         texts = {404: "Not found", 405: "Method Not Allowed"}
         self.problem(Problem(status_code, texts.get(status_code)), Plan())
 

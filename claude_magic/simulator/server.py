@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import collections
 import dataclasses
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from . import handlers
@@ -113,8 +113,9 @@ class Simulator:
         self.ids = Ids()
         self.cache = Cache(clock)
         self.working: set[asyncio.Task[None]] = set()
-        self._sockets = bind_sockets(port, _HOST)
-        self.port: int = self._sockets[0].getsockname()[1]
+        self._socket = socket.create_server((_HOST, port), backlog=128)
+        self._socket.setblocking(False)  # noqa: FBT003  takes no keyword
+        self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{_HOST}:{self.port}"
         self._ready, self._stopping = threading.Event(), threading.Event()
         self._loop = asyncio.new_event_loop()
@@ -133,7 +134,7 @@ class Simulator:
     async def _serve(self) -> None:
         application = Application(handlers.routes(self), log_function=lambda handler: None)
         server = HTTPServer(application, max_buffer_size=_LARGEST_BODY, decompress_request=True)
-        server.add_sockets(self._sockets)
+        server.add_socket(self._socket)
         self._ready.set()
         await self._over.wait()
         server.stop()

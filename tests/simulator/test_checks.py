@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import json
 from typing import Any
 
 import pytest
@@ -62,7 +64,7 @@ def test_order(api: Api):
         ({"messages": [user(*[bad_block] * 5)], "tools": [{"name": "?"}]}, "must be non-empty"),
         ({"messages": [user(*[bad_block | {"text": "x"}] * 5)]}, "tools.0.custom.input_schema: Field required"),
         ({"tools": ...}, "A maximum of 4 blocks with cache_control may be provided. Found 5."),
-        ({"messages": [HI]}, "Hi"),
+        ({"messages": [HI]}, '"type": "message"'),
     ):
         body |= repair
         body = {name: value for name, value in body.items() if value is not ...}
@@ -281,10 +283,24 @@ def test_prompt_too_long(api: Api):
     assert error.startswith("prompt is too long: 225003 tokens > 200000 maximum")
 
 
-def test_compressed_bodies_and_odd_json_do_not_break_it(api: Api):
-    headers = api.headers | {"content-type": "application/json"}
-    assert api.http.post("/v1/messages", content=b"\xff\xfe", headers=headers).status_code == 400
-    assert api.text("a lone surrogate: \ud800 stays").startswith("This is a simulated answer")
+@pytest.mark.parametrize("raw", [b"", b"\xff\xfe", b'"text"', b'{"model": "\\ud83d"}'])
+def test_bodies_that_are_no_json_object(api: Api, raw):
+    response = api.http.post("/v1/messages", content=raw, headers=api.headers)
+    assert (response.status_code, response.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
+def test_escaped_pairs_are_text(api: Api):
+    body = (
+        b'{"model": "claude-opus-4-8", "max_tokens": 99, "messages": [{"role": "user", "content": "\\ud83d\\ude42"}]}'
+    )
+    assert "🙂" in api.http.post("/v1/messages", content=body, headers=api.headers).text
+
+
+def test_compressed_bodies_are_read(api: Api):
+    body = {"model": "claude-opus-4-8", "max_tokens": 99, "messages": [HI]}
+    packed = gzip.compress(json.dumps(body).encode())
+    headers = api.headers | {"content-encoding": "gzip"}
+    assert api.http.post("/v1/messages", content=packed, headers=headers).status_code == 200
 
 
 def document(source: dict) -> list[dict]:

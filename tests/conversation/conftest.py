@@ -1,0 +1,85 @@
+"""A conversation with a simulator behind it and a notebook that the test plays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from claude_magic.conversation.conversation import Conversation, Conversations, Host
+from claude_magic.conversation.rendering import Ending, Opening, Renderer
+from claude_magic.conversation.settings import Settings
+from claude_magic.conversation.turns import Place
+from claude_magic.messages.reply import Change
+from claude_magic.messages.retry import Wait
+from claude_magic.simulator import Simulator
+
+
+class Recorder:
+    """A renderer that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.opening: Opening | None = None
+        self.changes: list[Change | Wait] = []
+        self.ending: Ending | None = None
+        self.on_change: Callable[[Change | Wait], None] = lambda change: None
+
+    def start(self, opening: Opening) -> None:
+        self.opening = opening
+
+    def update(self, change: Change | Wait) -> None:
+        self.changes.append(change)
+        self.on_change(change)
+
+    def finish(self, ending: Ending) -> None:
+        self.ending = ending
+
+
+class Notebook(Host):
+    """Cells as a test runs them: ``run("cell")`` begins an execution, ``end()`` ends it."""
+
+    def __init__(self) -> None:
+        self.cell = ""
+        self.executions = 0
+        self.number = 0
+        self.recorder = Recorder()
+        self.home: Conversations | None = None
+
+    def run(self, cell: str, deleted: set[str] = frozenset()) -> None:
+        self.cell, self.number = cell, 0
+        self.executions += 1
+        assert self.home is not None
+        self.home.cells_deleted(deleted - {cell})
+        self.home.cell_runs(cell)
+
+    def end(self) -> None:
+        assert self.home is not None
+        self.home.cell_ran(self.cell, str(self.executions), self.cell)
+
+    def place(self, conversation: Conversation) -> Place | None:
+        if not self.cell:
+            return None
+        self.number += 1
+        return Place(self.cell, str(self.executions), self.number - 1, self.cell)
+
+    def renderer(self) -> Renderer:
+        self.recorder = Recorder()
+        return self.recorder
+
+
+@pytest.fixture
+def notebook() -> Notebook:
+    return Notebook()
+
+
+@pytest.fixture
+def home(simulator: Simulator, notebook: Notebook) -> Iterator[Conversations]:
+    home = Conversations(Settings(base_url=simulator.url, max_retries=0), notebook)
+    notebook.home = home
+    yield home
+    home.close()
+
+
+@pytest.fixture
+def claude(home: Conversations) -> Conversation:
+    return home.open("main")

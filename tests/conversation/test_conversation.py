@@ -1,0 +1,306 @@
+"""Asking, forgetting, undoing."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.settings import Settings
+from claude_magic.messages.errors import AuthenticationFailed, BadInput, NoCredentials
+from claude_magic.simulator import Simulator, start
+from tests.conversation.conftest import Notebook
+from tests.conversation.wire import answers, body, questions
+
+
+def test_in_plain_python_a_conversation_needs_nothing_around_it(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", simulator.url)
+    claude = Conversation(model="haiku", system="Be brief.")
+    reply = claude("Hello, Claude")
+    assert reply.text.startswith("This is a simulated answer")
+    assert reply.complete
+    assert reply.model == "claude-haiku-5-5"
+    assert body(simulator)["system"] == "Be brief."
+    assert capsys.readouterr() == ("", "")
+    claude.close()
+
+
+def test_the_history_is_sent_as_it_was_said(claude: Conversation, simulator: Simulator) -> None:
+    first = claude("Hello, Claude")
+    claude("Can you describe LLMs to me?")
+    assert questions(simulator) == ["Hello, Claude", "Can you describe LLMs to me?"]
+    assert answers(simulator) == [first.text]
+
+
+def test_the_bytes_of_earlier_turns_never_change(claude: Conversation, simulator: Simulator) -> None:
+    """The prompt cache and bound thinking both live of it."""
+    for number in range(4):
+        claude(f"Explain at length and compare: why is {number} what it is, and not another?")
+    sent = [request.raw.partition(b'"messages":[')[2].removesuffix(b"]}") for request in simulator.requests]
+    for earlier, later in zip(sent, sent[1:], strict=False):
+        assert later.startswith(earlier)
+
+
+def test_what_is_sent_unasked_is_what_is_documented(claude: Conversation, simulator: Simulator) -> None:
+    claude("Hi")
+    assert body(simulator) == {
+        "model": "claude-sonnet-5-5",
+        "max_tokens": 32_000,
+        "stream": True,
+        "thinking": {"type": "adaptive", "display": "summarized"},
+        "messages": [{"role": "user", "content": "Hi"}],
+    }
+    claude("Hi", model="claude-opus-4-5", max_tokens=50)
+    assert body(simulator).keys() == {"model", "max_tokens", "stream", "messages"}
+
+
+def test_caching_is_asked_of_anthropic_alone_and_once_there_is_an_answer(
+    claude: Conversation, home: Conversations
+) -> None:
+    claude("Hi")
+    seen = tuple(claude.turns)
+    home.client.is_anthropic = True
+    assert claude._caching(home.client, ()) == {}
+    assert claude._caching(home.client, seen) == {"cache_control": {"type": "ephemeral"}}
+    home.settings.cache = "1h"
+    assert claude._caching(home.client, seen) == {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    home.settings.cache = "off"
+    assert claude._caching(home.client, seen) == {}
+
+
+def test_prefill_is_part_of_the_answer(claude: Conversation, simulator: Simulator) -> None:
+    question = "What is latin for Ant? (A) Apoidea, (B) Rhopalocera, (C) Formicidae"
+    reply = claude(question, model="claude-sonnet-4-5", prefill="The answer is (", stop=")")
+    assert body(simulator)["messages"][-1] == {"role": "assistant", "content": "The answer is ("}
+    assert reply.text.startswith("The answer is (")
+    claude("Why?")
+    assert answers(simulator)[0] == reply.text
+
+
+def test_turns_can_be_forgotten(claude: Conversation, simulator: Simulator) -> None:
+    for word in "abcd":
+        claude(word)
+    del claude.turns[1]
+    del claude.turns[1:]
+    assert [turn.prompt for turn in claude.turns] == ["a"]
+    claude("e")
+    assert questions(simulator) == ["a", "e"]
+    with pytest.raises(IndexError):
+        del claude.turns[7]
+
+
+def test_everything_can_be_undone_and_redone(claude: Conversation) -> None:
+    claude("a")
+    claude.system = "Be brief."
+    claude.model = "opus"
+    claude.reset()
+    assert [repr(claude.undo()) for _ in range(4)] == [
+        "Took back the reset. redo() brings it again.",
+        "Took back the change of model to opus. redo() brings it again.",
+        "Took back the new system prompt. redo() brings it again.",
+        "Took back the answer to 'a'. redo() brings it again.",
+    ]
+    with pytest.raises(BadInput, match="nothing to undo"):
+        claude.undo()
+    for _ in range(4):
+        claude.redo()
+    assert claude.system == "Be brief."
+    assert claude.model == "claude-opus-5-5"
+    assert not claude.turns
+    with pytest.raises(BadInput, match="nothing to redo"):
+        claude.redo()
+
+
+def test_a_change_after_undo_ends_what_could_be_redone(claude: Conversation) -> None:
+    claude("a")
+    claude.undo()
+    claude("b")
+    with pytest.raises(BadInput, match="nothing to redo"):
+        claude.redo()
+
+
+def test_a_system_prompt_that_comes_with_a_question_is_undone_with_it(claude: Conversation) -> None:
+    claude("a", system="Be brief.")
+    assert claude.system == "Be brief."
+    claude.undo()
+    assert claude.system is None
+
+
+def test_a_fork_goes_its_own_way(claude: Conversation, simulator: Simulator) -> None:
+    claude("a")
+    fork = claude.fork("other")
+    fork("b")
+    claude("c")
+    assert questions(simulator) == ["a", "c"]
+    assert [turn.prompt for turn in claude["other"].turns] == ["a", "b"]
+    with pytest.raises(BadInput, match="already"):
+        claude.fork("other")
+
+
+def test_usage_and_cost_count_what_was_undone_too(claude: Conversation) -> None:
+    first, second = claude("Hello, Claude"), claude("And now?")
+    claude.undo()
+    assert claude.usage == first.usage + second.usage
+    assert claude.cost == pytest.approx(float(first.usage.cost(first.model) + second.usage.cost(second.model)))
+
+
+def test_an_unknown_price_is_not_guessed(claude: Conversation, home: Conversations) -> None:
+    claude("Hi")
+    assert claude.cost is not None
+    home.spendings.append(type(home.spendings[0])("main", "llama", claude.usage, None, False))
+    assert claude.cost is None
+
+
+def test_a_table_of_the_turns(claude: Conversation, notebook: Notebook) -> None:
+    notebook.run("A")
+    claude("Hello, Claude")
+    assert repr(claude).splitlines() == [
+        "Conversation 'main' with claude-sonnet-5-5: 1 turn",
+        "   cell  question       tokens  state",
+        "0  A     Hello, Claude  18      complete",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"prefill": "x"}, "takes no --prefill"),
+        ({"temperature": 0.5}, "takes no --temperature"),
+        ({"temperature": 1.5, "model": "claude-haiku-4-5"}, "a number from 0 to 1"),
+        ({"temperature": 0.5, "top_p": 0.5, "model": "claude-haiku-4-5"}, "not both"),
+        ({"top_k": -1, "model": "claude-haiku-4-5"}, "whole number from 0"),
+        ({"effort": "huge"}, "knows the efforts low, medium, high, xhigh, max"),
+        ({"effort": "low", "model": "claude-haiku-4-5"}, "takes no --effort"),
+        ({"thinking": "off"}, "always thinks"),
+        ({"thinking": 4096}, "takes no number of thinking tokens"),
+        ({"thinking": 10, "model": "claude-haiku-4-5"}, "at least 1024"),
+        ({"thinking": "loud"}, "knows show, hide, off"),
+        ({"thinking": "off", "effort": "max", "model": "claude-opus-5"}, "thinks at --effort max"),
+        ({"max_tokens": 0}, "at least 1"),
+        ({"max_tokens": 200_000}, "writes at most 128,000"),
+        ({"stop": " "}, "more than white space"),
+        ({"model": "claude-haiku-4-5", "prefill": "x", "thinking": "show"}, "do not go together"),
+        ({"colour": "red"}, "no option colour"),
+    ],
+)
+def test_what_a_model_does_not_take_never_reaches_the_network(
+    claude: Conversation, simulator: Simulator, options: dict[str, object], said: str
+) -> None:
+    with pytest.raises(BadInput, match=said):
+        claude("Hi", **options)
+    assert not simulator.requests
+    assert not claude.turns
+
+
+def test_a_model_that_nobody_knows_is_refused_nothing(claude: Conversation, simulator: Simulator) -> None:
+    simulator.faults.append("fault=404")
+    with pytest.raises(Exception, match="not_found"):
+        claude("Hi", model="llama3", temperature=0.3, prefill="x", effort="low", top_p=0.2)
+    sent = body(simulator)
+    assert sent["temperature"] == 0.3
+    assert "thinking" not in sent
+
+
+def test_sampling_is_refused_where_the_version_is_newer(claude: Conversation, home: Conversations) -> None:
+    home.settings.version = "2026-10-21"
+    with pytest.raises(BadInput, match="2023-06-01"):
+        claude("Hi", temperature=0.5, model="claude-haiku-4-5")
+
+
+def test_an_unknown_model_names_the_nearest(claude: Conversation) -> None:
+    with pytest.raises(Exception, match="claude-sonnet-5-5"):
+        claude("Hi", model="claude-sonet-5-5")
+
+
+@pytest.mark.parametrize("prompt", ["", "  \n "])
+def test_an_empty_question_is_not_sent(claude: Conversation, simulator: Simulator, prompt: str) -> None:
+    with pytest.raises(BadInput, match="empty"):
+        claude(prompt)
+    assert not simulator.requests
+
+
+def test_without_a_key_anthropic_is_not_asked() -> None:
+    claude = Conversation()
+    with pytest.raises(NoCredentials, match=r"claude\.login\(\)"):
+        claude("Hi")
+    claude.close()
+
+
+def test_login_tries_the_key_and_forgets_a_wrong_one(claude: Conversation, home: Conversations) -> None:
+    assert "The key works" in repr(claude.login("sk-ant-right-one"))
+    assert home.credentials.source == "login"
+    with pytest.raises(AuthenticationFailed):
+        claude.login("wrong")
+    assert "right-one" not in repr(vars(home)) + repr(vars(home.credentials))
+
+
+def test_login_where_nobody_can_type_says_what_to_do(claude: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(prompt: str) -> str:
+        raise NotImplementedError
+
+    monkeypatch.setattr("getpass.getpass", refuse)
+    with pytest.raises(BadInput, match="ANTHROPIC_API_KEY"):
+        claude.login()
+
+
+def test_a_request_above_32_mb_is_not_sent(claude: Conversation, simulator: Simulator) -> None:
+    with pytest.raises(Exception, match="32"):
+        claude("x" * (33 * 2**20))
+    assert not simulator.requests
+
+
+def test_half_of_a_surrogate_pair_does_not_break_the_request(claude: Conversation, simulator: Simulator) -> None:
+    claude("broken \ud83d emoji")
+    assert questions(simulator) == ["broken ? emoji"]
+
+
+CHANGES = st.sampled_from(["ask", "rerun", "undo", "redo", "delete cell", "forget", "system", "model", "fail", "cut"])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(CHANGES, st.integers(0, 5)), max_size=14))
+def test_whatever_happens_the_next_request_is_valid_and_shows_the_turns(
+    steps: list[tuple[str, int]],
+) -> None:
+    """The simulator checks each request as the API does, signatures of thinking included."""
+    notebook = Notebook()
+    with start() as simulator:
+        home = Conversations(Settings(base_url=simulator.url, max_retries=0), notebook)
+        notebook.home = home
+        claude = home.open("main")
+        for number, (step, which) in enumerate(steps):
+            cell = f"cell {which}" if step in ("rerun", "fail", "cut") else f"new {number}"
+            try:
+                if step in ("ask", "rerun", "fail", "cut"):
+                    notebook.run(cell)
+                    if step in ("fail", "cut"):
+                        simulator.faults.append("fault=529" if step == "fail" else f"fault=cut; after={which * 10}")
+                    claude(f"Explain and compare at some length why number {number} is what it is, please.")
+                    notebook.end()
+                elif step == "undo":
+                    claude.undo()
+                elif step == "redo":
+                    claude.redo()
+                elif step == "delete cell":
+                    notebook.run(f"other {number}", deleted={f"cell {which}"})
+                    notebook.end()
+                elif step == "forget":
+                    del claude.turns[which]
+                elif step == "system":
+                    claude.system = f"System prompt {which}."
+                else:
+                    claude.model = ["sonnet", "opus", "haiku"][which % 3]
+            except (BadInput, IndexError):
+                pass
+            except Exception as error:
+                assert step in ("fail", "cut"), error
+        simulator.faults.clear()
+        before = [turn.prompt for turn in claude.turns]
+        notebook.run("last")
+        claude("The last question.")
+        assert questions(simulator) == [*before, "The last question."]
+        assert answers(simulator) == [turn.reply.text for turn in claude.turns[:-1]]
+        claude.close()

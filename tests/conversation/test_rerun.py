@@ -1,0 +1,224 @@
+"""The conversation is the list of cells that ran."""
+
+from __future__ import annotations
+
+import pytest
+
+from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.messages.errors import ClaudeError
+from claude_magic.simulator import Simulator
+from tests.conversation.conftest import Notebook
+from tests.conversation.wire import questions, thinks
+
+THINK = "Explain and compare why this is so, please, at some length: "
+
+
+@pytest.fixture
+def three(claude: Conversation, notebook: Notebook) -> Conversation:
+    for cell in "ABC":
+        notebook.run(cell)
+        claude(THINK + cell)
+        notebook.end()
+    return claude
+
+
+def prompts(conversation: Conversation) -> str:
+    return "".join(turn.prompt.removeprefix(THINK) for turn in conversation.turns)
+
+
+def test_a_cell_that_runs_again_replaces_its_question_in_place(
+    three: Conversation, notebook: Notebook, simulator: Simulator
+) -> None:
+    notebook.run("B")
+    three("b")
+    notebook.end()
+    assert questions(simulator) == [THINK + "A", "b"]
+    assert prompts(three) == "AbC"
+    notices = notebook.recorder.ending.notices
+    assert notices[0].startswith("Replaced your question of ")
+    assert notices[0].endswith("; 1 later answer was given to the old version.")
+
+
+def test_thinking_goes_only_where_it_is_valid(three: Conversation, notebook: Notebook, simulator: Simulator) -> None:
+    assert thinks(simulator) == [True, True]
+    notebook.run("A")
+    three(THINK + "a")
+    notebook.end()
+    notebook.run("D")
+    three(THINK + "D")
+    notebook.end()
+    assert thinks(simulator) == [True, False, False]  # B and C were written behind the old A
+    notebook.run("E")
+    three(THINK + "E")
+    assert thinks(simulator) == [True, False, False, True]  # D was written behind what is there
+    for _ in range(3):
+        three.undo()  # E, D, and the new A
+    notebook.run("F")
+    three("F")
+    assert thinks(simulator) == [True, True, True]
+
+
+def test_another_model_or_system_prompt_leaves_earlier_thinking_out(
+    three: Conversation, notebook: Notebook, simulator: Simulator
+) -> None:
+    notebook.run("D")
+    three("D", model="opus")
+    assert thinks(simulator) == [False] * 3
+    three.undo()
+    notebook.run("E")
+    three("E", system="Be brief.")
+    assert thinks(simulator) == [False] * 3
+    three.undo()
+    notebook.run("F")
+    three("F")
+    assert thinks(simulator) == [True] * 3
+
+
+def test_questions_of_one_execution_never_replace_each_other(claude: Conversation, notebook: Notebook) -> None:
+    notebook.run("A")
+    claude("1")
+    claude("2")
+    notebook.end()
+    assert [turn.prompt for turn in claude.turns] == ["1", "2"]
+
+
+def test_the_nth_question_replaces_the_nth_and_the_rest_leaves(claude: Conversation, notebook: Notebook) -> None:
+    notebook.run("A")
+    for word in "123":
+        claude(word)
+    notebook.end()
+    notebook.run("B")
+    claude("b")
+    notebook.end()
+    notebook.run("A")
+    claude("one")
+    claude("two")
+    assert prompts(claude) == "onetwo3b"
+    notebook.end()
+    assert prompts(claude) == "onetwob"
+    claude.undo()
+    assert prompts(claude) == "onetwo3b"
+
+
+def test_a_question_that_is_new_in_a_cell_follows_its_neighbour(claude: Conversation, notebook: Notebook) -> None:
+    for cell in "AB":
+        notebook.run(cell)
+        claude(cell)
+        notebook.end()
+    notebook.run("A")
+    claude("a1")
+    claude("a2")
+    notebook.end()
+    assert prompts(claude) == "a1a2B"
+
+
+def test_a_failed_question_changes_nothing_and_says_so(
+    three: Conversation, notebook: Notebook, simulator: Simulator
+) -> None:
+    before = three.state
+    simulator.faults.append("fault=400")
+    notebook.run("B")
+    with pytest.raises(ClaudeError) as caught:
+        three("b")
+    assert "The earlier answer still counts." in caught.value._render_traceback_()[0]
+    assert three.state is before
+
+
+def test_deleted_cells_take_their_turns_along_and_bring_them_back(
+    three: Conversation, notebook: Notebook, simulator: Simulator
+) -> None:
+    notebook.run("D", deleted={"B"})
+    three("D")
+    notebook.end()
+    assert questions(simulator) == [THINK + "A", THINK + "C", "D"]
+    assert "deleted or cut" in notebook.recorder.ending.notices[0]
+    notebook.run("B", deleted={"B"})  # cut and pasted: reported even when it runs itself
+    three("b")
+    notebook.end()
+    assert prompts(three) == "AbCD"
+
+
+def test_a_deletion_can_be_undone(three: Conversation, notebook: Notebook) -> None:
+    notebook.run("X", deleted={"A", "C"})
+    notebook.end()
+    assert prompts(three) == "B"
+    assert "deleted cell" in repr(three.undo())
+    assert prompts(three) == "ABC"
+
+
+def test_a_cell_that_comes_back_and_fails_is_back_all_the_same(
+    three: Conversation, notebook: Notebook, simulator: Simulator
+) -> None:
+    notebook.run("X", deleted={"B"})
+    notebook.end()
+    simulator.faults.append("fault=400")
+    notebook.run("B")
+    with pytest.raises(ClaudeError):
+        three("b")
+    assert prompts(three) == "ABC"
+
+
+def test_a_cell_that_no_longer_asks_takes_its_turn_along(three: Conversation, notebook: Notebook) -> None:
+    notebook.run("B")
+    notebook.end()
+    assert prompts(three) == "AC"
+    assert "B no longer asks" in repr(three.undo())
+
+
+def test_without_a_cell_a_turn_is_appended(claude: Conversation, notebook: Notebook) -> None:
+    claude("1")
+    claude("1")
+    notebook.end()
+    assert prompts(claude) == "11"
+
+
+def test_append_adds_a_turn_that_stays(three: Conversation, notebook: Notebook, home: Conversations) -> None:
+    notebook.run("B")
+    three("again", append=True)
+    notebook.end()
+    assert prompts(three) == "ACagain"  # the one it asked before was not asked again
+    three.undo()
+    home.settings.rerun = "append"
+    notebook.run("C")
+    three("more")
+    assert prompts(three) == "ABCagainmore"
+
+
+def test_new_begins_afresh_where_it_stands(three: Conversation, notebook: Notebook, simulator: Simulator) -> None:
+    notebook.run("B")
+    three("b", new=True)
+    notebook.end()
+    assert questions(simulator) == ["b"]
+    assert prompts(three) == "bC"
+    notebook.run("D")
+    three("D", new=True)
+    assert prompts(three) == "D"
+
+
+def test_once_sees_nothing_and_leaves_nothing(three: Conversation, notebook: Notebook, simulator: Simulator) -> None:
+    three.system = "Be brief."
+    before = three.state
+    notebook.run("D")
+    reply = three("alone", once=True)
+    assert questions(simulator) == ["alone"]
+    assert simulator.requests[-1].body["system"] == "Be brief."
+    assert three.state is before
+    assert three.last is reply
+
+
+def test_from_the_sixth_question_of_an_execution_a_line_says_what_it_costs(
+    claude: Conversation, notebook: Notebook
+) -> None:
+    notebook.run("A")
+    for number in range(6):
+        assert not notebook.recorder.ending or "once=True" not in "".join(notebook.recorder.ending.notices)
+        claude(str(number))
+    assert "once=True" in notebook.recorder.ending.notices[-1]
+
+
+def test_conversations_do_not_mix(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
+    notebook.run("A")
+    claude("main")
+    claude["stats"]("other")
+    assert questions(simulator) == ["other"]
+    assert len(claude.turns) == len(claude["stats"].turns) == 1

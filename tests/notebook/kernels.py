@@ -1,0 +1,282 @@
+"""A real kernel, spoken to as a front end does, and a small front end that shows what it says."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+PATIENCE = 30.0
+"""Seconds until a kernel that does not answer is given up."""
+
+_STATUS = re.compile(r"\*(…|waiting, \d+ s)\*")
+_FENCE_LINE = re.compile(r"^ {0,3}`{3,}.*$", re.MULTILINE)
+_AROUND = re.compile(
+    r"(?:\*sent: (?P<sent>[^\n]*)\*\n\n)?(?P<answer>.*?)"
+    r"(?:\n\n(?P<notices>> [^\n]*(?:\n> [^\n]*)*))?(?:\n\n\*(?P<footer>[^\n]* · [^\n]*)\*)?",
+    re.DOTALL,
+)
+
+
+class Screen:
+    """The outputs of one cell, kept as a front end keeps them: displays by id, clearing that may wait."""
+
+    def __init__(self) -> None:
+        self.outputs: list[dict[str, Any]] = []
+        self._ids: list[str | None] = []
+        self._clear_at_next = False
+
+    def apply(self, kind: str, content: Mapping[str, Any]) -> None:
+        """Show one message."""
+        if kind == "clear_output":
+            if content["wait"]:
+                self._clear_at_next = True
+            else:
+                self._clear()
+        elif kind == "update_display_data":
+            for output, display in zip(self.outputs, self._ids, strict=True):
+                if display is not None and display == content["transient"].get("display_id"):
+                    output["data"], output["metadata"] = content["data"], content["metadata"]
+        elif kind in ("stream", "display_data", "execute_result", "error"):
+            if self._clear_at_next:
+                self._clear()
+            last = self.outputs[-1] if self.outputs else {}
+            if kind == "stream" and last.get("name") == content["name"]:
+                last["text"] += content["text"]
+                return
+            shown = {key: value for key, value in content.items() if key != "transient"}
+            self.outputs.append({"output_type": kind, **shown})
+            self._ids.append(content.get("transient", {}).get("display_id"))
+
+    def _clear(self) -> None:
+        self._clear_at_next = False
+        self.outputs.clear()
+        self._ids.clear()
+
+    @property
+    def answers(self) -> list[dict[str, Any]]:
+        """The outputs that are finished answers."""
+        return [output for output in self.outputs if "claude_magic" in output.get("metadata", {})]
+
+    @property
+    def markdown(self) -> list[str]:
+        """The Markdown of every output that has any."""
+        return [output["data"]["text/markdown"] for output in self.outputs if "text/markdown" in output.get("data", {})]
+
+    @property
+    def letters(self) -> int:
+        """Characters of the answer that can be seen."""
+        return sum(letters(markdown) for markdown in self.markdown if not _STATUS.fullmatch(markdown))
+
+
+def letters(markdown: str) -> int:
+    """Characters that are no space and do not belong to the fence of a code block."""
+    return len("".join(_FENCE_LINE.sub("", markdown).split()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A finished answer, taken apart."""
+
+    sent: str
+    answer: str
+    notices: list[str]
+    footer: str
+
+
+def shown(output: Mapping[str, Any]) -> Shown:
+    """Take the Markdown of a finished answer apart into what Claude said and what stands around it."""
+    match = _AROUND.fullmatch(output["data"]["text/markdown"])
+    assert match is not None
+    notices = [line.removeprefix("> ").rstrip() for line in (match["notices"] or "").splitlines()]
+    return Shown(match["sent"] or "", match["answer"], notices, match["footer"] or "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Message:
+    """A message on iopub: when it came, and how many bytes it took."""
+
+    at: float
+    size: int
+    kind: str
+    content: dict[str, Any]
+
+
+class Running:
+    """One execution of a cell."""
+
+    def __init__(self, kernel: Kernel, id: str) -> None:
+        self._kernel = kernel
+        self._id = id
+        self._idle = False
+        self._reply: dict[str, Any] | None = None
+        self.messages: list[Message] = []
+        self.screen = Screen()
+        self.seen: list[tuple[float, int]] = []
+        """At which moment how many characters of the answer could be seen."""
+
+    def until(self, condition: Callable[[Screen], object], timeout: float = PATIENCE) -> None:
+        """Read messages until something is on the screen."""
+        deadline = time.monotonic() + timeout
+        while not condition(self.screen):
+            left = deadline - time.monotonic()
+            assert left > 0, f"not seen in {timeout:.0f} s; the cell shows {self.screen.outputs}"
+            assert not self._idle, f"the cell ended without it and shows {self.screen.outputs}"
+            self._read(left)
+
+    def during(self, seconds: float) -> None:
+        """Read messages for a while."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._read(left)
+
+    def finish(self, timeout: float = PATIENCE) -> Running:
+        """Read messages until the cell has ended."""
+        deadline = time.monotonic() + timeout
+        while not self._idle:
+            left = deadline - time.monotonic()
+            assert left > 0, f"did not end in {timeout:.0f} s; the cell shows {self.screen.outputs}"
+            self._read(left)
+        while self._reply is None:
+            reply = self._kernel.client.get_shell_msg(timeout=max(deadline - time.monotonic(), 1))
+            if reply["parent_header"].get("msg_id") == self._id:
+                self._reply = reply["content"]
+        return self
+
+    def _read(self, timeout: float) -> None:
+        """Take one message, if one comes."""
+        channel = self._kernel.client.iopub_channel
+        if not channel.socket.poll(timeout * 1000):
+            return
+        frames = channel.socket.recv_multipart()
+        now = time.monotonic()
+        message = channel.session.deserialize(channel.session.feed_identities(frames)[1])
+        if message["parent_header"].get("msg_id") != self._id:
+            return
+        kind, content = message["header"]["msg_type"], message["content"]
+        self.messages.append(Message(now, sum(map(len, frames)), kind, content))
+        if kind == "status" and content["execution_state"] == "idle":
+            self._idle = True
+        self.screen.apply(kind, content)
+        self.seen.append((now, self.screen.letters))
+
+    @property
+    def status(self) -> str:
+        """``ok`` or ``error``."""
+        assert self._reply is not None
+        return str(self._reply["status"])
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The content of the reply."""
+        assert self._reply is not None
+        return self._reply
+
+    @property
+    def error(self) -> list[str]:
+        """The lines of the error that the cell shows; no line if it shows none."""
+        errors = [output for output in self.screen.outputs if output["output_type"] == "error"]
+        assert len(errors) <= 1
+        return errors[0]["traceback"] if errors else []
+
+    @property
+    def answer(self) -> Shown:
+        """The only answer that the cell shows."""
+        assert len(self.screen.answers) == 1, self.screen.outputs
+        return shown(self.screen.answers[0])
+
+    @property
+    def printed(self) -> str:
+        """What the cell printed."""
+        return "".join(output["text"] for output in self.screen.outputs if output["output_type"] == "stream")
+
+
+class Kernel:
+    """A kernel with a front end that tells which cell it runs."""
+
+    def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
+        self.manager = manager
+        self.client = client
+
+    def start(self, code: str, cell: str = "", deleted: Sequence[str] = ()) -> Running:
+        """Begin to execute a cell.
+
+        Parameters
+        ----------
+        code : str
+        cell : str
+            Its id; empty for a front end that tells none.
+        deleted : sequence of str
+            Ids of cells that were deleted since the last execution.
+        """
+        metadata = {"cellId": cell, "deletedCells": [*deleted]} if cell else {}
+        return self._send(code, metadata, silent=False)
+
+    def run(self, code: str, cell: str = "", deleted: Sequence[str] = (), timeout: float = PATIENCE) -> Running:
+        """Execute a cell to its end."""
+        return self.start(code, cell, deleted).finish(timeout)
+
+    def value(self, expression: str) -> Any:
+        """A literal from the kernel, without running a cell."""
+        ran = self._send("", {}, silent=True, expressions={"it": f"repr({expression})"}).finish()
+        found = ran.result["user_expressions"]["it"]
+        assert found["status"] == "ok", found
+        return ast.literal_eval(ast.literal_eval(found["data"]["text/plain"]))
+
+    def interrupt(self) -> None:
+        """What the Stop button does."""
+        self.manager.interrupt_kernel()
+
+    def _send(
+        self, code: str, metadata: dict[str, Any], *, silent: bool, expressions: dict[str, str] | None = None
+    ) -> Running:
+        content = {
+            "code": code,
+            "silent": silent,
+            "store_history": not silent,
+            "user_expressions": expressions or {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        message = self.client.session.msg("execute_request", content, metadata=metadata)
+        self.client.shell_channel.send(message)
+        return Running(self, message["header"]["msg_id"])
+
+
+@contextmanager
+def running_kernel(folder: Path, url: str) -> Iterator[Kernel]:
+    """A kernel of its own home and folders.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        For everything that it writes.
+    url : str
+        Where it finds the API.
+    """
+    private = {
+        name: str(folder)
+        for name in ("HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+    }
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "JUPYTER_", "JPY_"))
+    }
+    manager = KernelManager(kernel_name="python3", connection_file=str(folder / "kernel.json"))
+    manager.start_kernel(env={**inherited, **private, "ANTHROPIC_BASE_URL": url}, cwd=str(folder))
+    client = manager.client()
+    try:
+        client.start_channels()
+        client.wait_for_ready(timeout=PATIENCE)
+        yield Kernel(manager, client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)

@@ -1,0 +1,144 @@
+"""Answers in a real kernel: what streaming costs, how late it is, and what is left in the notebook."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from claude_magic.simulator import Simulator, handlers, start
+from claude_magic.simulator.prose import pieces
+from tests.notebook.kernels import Kernel, Running, letters, running_kernel, shown
+
+CHARS = 4
+PACE = 400
+MOST_BYTES = 16.0
+"""Times the bytes of the text."""
+MOST_GROWTH = 2.6
+"""When the answer is twice as long."""
+STALEST = 0.3
+"""Seconds that what is shown may be behind what was sent, in 95 of 100 moments: a shared machine stands still now and then."""
+
+
+class Sent:
+    """When the simulator sent which part of a text."""
+
+    def __init__(self) -> None:
+        self.moments: list[float] = []
+        self.lengths: list[int] = []
+        self._length = 0
+
+    def note(self, data: bytes) -> None:
+        """Look at what goes out."""
+        before = self._length
+        for line in data.splitlines():
+            if line.startswith(b"data: "):
+                self._length += len((json.loads(line[6:]).get("delta") or {}).get("text") or "")
+        if self._length > before:
+            self.moments.append(time.monotonic())
+            self.lengths.append(self._length)
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with start() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def kernel(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    with running_kernel(tmp_path_factory.mktemp("kernel"), simulator.url) as running:
+        running.run("%load_ext claude_magic")
+        yield running
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
+    noted, send = Sent(), handlers.Messages.send
+
+    async def noting(self: handlers.Messages, data: bytes) -> None:
+        await send(self, data)
+        noted.note(data)
+
+    monkeypatch.setattr(handlers.Messages, "send", noting)
+    return noted
+
+
+def stream(kernel: Kernel, deltas: int, shape: str) -> Running:
+    plan = f"deltas={deltas}; chars={CHARS}; pace={PACE}; shape={shape}; think=0"
+    return kernel.run(f"%%claude --new\nGo on.\nsimulate: {plan}", timeout=deltas / PACE + 30)
+
+
+def size(running: Running) -> int:
+    return sum(message.size for message in running.messages)
+
+
+def ages(running: Running, sent: Sent, text: str) -> list[float]:
+    """For each hundredth of a second while the answer came: how long ago the next character had been sent."""
+    lines = text.splitlines(keepends=True)
+    counts = (not char.isspace() and not line.startswith("```") for line in lines for char in line)
+    countable = [0, *itertools.accumulate(counts)]  # by how many characters of the text
+    sent_letters = [countable[length] for length in sent.lengths]
+    shown_at = [at for at, _ in running.seen]
+    found = []
+    moment = sent.moments[0]
+    while moment < sent.moments[-1]:
+        index = bisect.bisect_right(shown_at, moment)
+        visible = running.seen[index - 1][1] if index else 0
+        next_sent = bisect.bisect_right(sent_letters, visible)
+        found.append(max(0.0, moment - sent.moments[next_sent]) if next_sent < len(sent_letters) else 0.0)
+        moment += 0.01
+    return sorted(found)
+
+
+def assert_one_answer(running: Running, text: str) -> None:
+    (output,) = running.screen.outputs
+    assert output["output_type"] == "display_data"
+    assert set(output["data"]) == {"text/markdown", "text/plain"}
+    assert set(output["metadata"]) == {"claude_magic"}
+    assert output["metadata"]["claude_magic"]["complete"] is True
+    assert shown(output).answer.startswith(text.rstrip("\n"))
+    assert letters(shown(output).answer) == letters(text)
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells.append(nbformat.v4.new_code_cell("%%claude", outputs=[nbformat.from_dict(output)]))
+    nbformat.validate(notebook)
+    assert sum(map(len, output["data"].values())) < 2 * len(text) + 600  # the text in both forms, and little else
+
+
+def measured(running: Running, sent: Sent, deltas: int, shape: str, record: pytest.RecordProperty) -> float:
+    """Check one answer; its bytes for each byte of the text."""
+    text = "".join(pieces(deltas, CHARS, shape))
+    assert_one_answer(running, text)
+    behind = ages(running, sent, text)
+    ratio, late = size(running) / len(text.encode()), behind[int(0.95 * len(behind))]
+    figures = f"{ratio:.1f} x, {len(running.messages)} messages"
+    figures += f", late {behind[len(behind) // 2]:.3f} / {late:.3f} / {behind[-1]:.3f} s (50 % / 95 % / most)"
+    record(f"{shape} {deltas}", figures)
+    print(f"{shape} {deltas}: {figures}")
+    assert ratio <= MOST_BYTES
+    assert late <= STALEST
+    return ratio
+
+
+@pytest.mark.parametrize("shape", ["prose", "code", "line"])
+def test_an_answer_costs_bytes_in_proportion_and_is_shown_at_once(
+    kernel: Kernel, sent: Sent, shape: str, record_property: pytest.RecordProperty
+) -> None:
+    once = measured(stream(kernel, 2000, shape), sent, 2000, shape, record_property)
+    sent.__init__()  # type: ignore[misc]
+    twice = measured(stream(kernel, 4000, shape), sent, 4000, shape, record_property)
+    assert 2 * twice / once <= MOST_GROWTH
+
+
+def test_a_very_long_answer_costs_no_more_for_each_byte(
+    kernel: Kernel, sent: Sent, record_property: pytest.RecordProperty
+) -> None:
+    running = stream(kernel, 20_000, "prose")
+    measured(running, sent, 20_000, "prose", record_property)
+    assert len(running.messages) < 12 * 20_000 / PACE  # ten drawings a second, and what stands around them
