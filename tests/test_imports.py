@@ -24,7 +24,19 @@ MAY_IMPORT = {
     "cli": {"notebook", "gateway", "conversation", "tools", "content", "messages", "simulator", "replay"},
     "__init__": {"notebook", "conversation", "content", "messages"},
 }
-HEAVY = ("httpx2", "httpcore2", "pydantic", "PIL", "numpy", "pandas", "matplotlib", "anywidget", "tornado", "genai_prices", "ssl")
+HEAVY = (
+    "httpx2",
+    "httpcore2",
+    "pydantic",
+    "PIL",
+    "numpy",
+    "pandas",
+    "matplotlib",
+    "anywidget",
+    "tornado",
+    "genai_prices",
+    "ssl",
+)
 
 
 def room(path: Path) -> str:

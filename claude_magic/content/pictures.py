@@ -11,7 +11,7 @@ import base64
 import binascii
 import io
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from claude_magic.content import Part, RemotePicture
@@ -166,9 +166,10 @@ def _fitted(image: Image, model: Model) -> Image:
 
 def _stretched(image: Image) -> Image:
     """Deep grey values brought to 8 bits: 16-bit ones by their range, others from darkest to lightest."""
-    low, high = (0.0, 65535.0) if image.mode.startswith("I;16") else image.convert("F").getextrema()
-    span = (high - low) or 1.0
-    return image.convert("F").point(lambda value: value * (255.0 / span) - low * (255.0 / span)).convert("L")
+    deep = image.convert("F")
+    low, high = cast("tuple[float, float]", (0.0, 65535.0) if image.mode.startswith("I;16") else deep.getextrema())
+    scale = 255.0 / ((high - low) or 1.0)
+    return deep.point(lambda value: value * scale - low * scale).convert("L")
 
 
 def _encoded(image: Image, photograph: bool) -> tuple[bytes, str]:

@@ -13,8 +13,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from claude_magic.conversation.turns import Fragment, Turn, encode, user_message
 from claude_magic.content import Part
+from claude_magic.conversation.turns import Fragment, Turn, encode, user_message
 from claude_magic.messages.client import Body
 from claude_magic.messages.errors import RequestTooLarge
 from claude_magic.messages.limits import MAX_REQUEST_BYTES

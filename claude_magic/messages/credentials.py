@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 from claude_magic.messages.errors import BadInput, NoCredentials
 
 KEY_IN_TEXT = re.compile(r"sk-ant-[A-Za-z0-9_-]{16,}")
 """What looks like a real key (not merely a mention of how keys begin)."""
+
+_SHORTEST_SECRET = 16
+"""Characters; local servers take any word for a key, and that word may stand in an honest error."""
 
 NO_KEY = (
     "No API key. claude.login() asks for one (nothing is saved); or set ANTHROPIC_API_KEY before Jupyter "
@@ -32,13 +36,15 @@ class Credentials:
     """
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
-        self._environ = os.environ if environ is None else environ
+        variables = os.environ if environ is None else environ
+        # Closures show nothing in a repr, nor in a dump of attributes.
+        self._variable: Callable[[str], str] = lambda name: variables.get(name, "")
         self._given: Callable[[], str] | None = None
 
     def set_key(self, key: str) -> None:
         """Use this key from now on, for the life of the process; it is saved nowhere."""
-        value = _clean(key, "the key")
-        self._given = lambda: value  # a closure shows nothing in a repr, nor in a dump of attributes
+        value = _clean(key, "The key")
+        self._given = lambda: value
 
     def forget(self) -> None:
         """Drop a key that was set by :meth:`set_key`."""
@@ -50,7 +56,7 @@ class Credentials:
         if self._given is not None:
             return "login"
         for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
-            if self._environ.get(name, "").strip():
+            if self._variable(name).strip():
                 return name
         return None
 
@@ -69,8 +75,21 @@ class Credentials:
             raise NoCredentials(NO_KEY)
         if self._given is not None:
             return "x-api-key", self._given()
-        value = _clean(self._environ[source], source)
+        value = _clean(self._variable(source), source)
         return ("x-api-key", value) if source == "ANTHROPIC_API_KEY" else ("authorization", f"Bearer {value}")
+
+    def hide(self, text: str) -> str:
+        """A text without the key: some servers quote it back in their errors."""
+        try:
+            value = self.header()[1].removeprefix("Bearer ")
+        except BadInput:
+            value = ""  # nothing was sent that could come back
+        if len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, "***")
+        return KEY_IN_TEXT.sub("***", text)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Credentials are neither pickled nor copied: a key would go with them.")
 
     def __repr__(self) -> str:
         return f"<Credentials from {self.source or 'nowhere'}>"
@@ -92,10 +111,17 @@ class SimulatorCredentials(Credentials):
         return "x-api-key", "simulator"
 
 
+def custom_headers() -> dict[str, str]:
+    """The ``Name: value`` lines of ``ANTHROPIC_CUSTOM_HEADERS``, which may hold secrets as well."""
+    lines = os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines()
+    pairs = (line.partition(":") for line in lines)
+    return {name.strip().lower(): value.strip() for name, _, value in pairs if name.strip() and value.strip()}
+
+
 def _clean(value: str, what: str) -> str:
     value = value.strip()
-    if not value:
-        raise BadInput(f"{what} is empty.")
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise BadInput(f"{what} holds characters that no key has: copy it again.")
-    return value
+    if value and value.isascii() and value.isprintable() and " " not in value:
+        return value
+    problem = "holds characters that no key has: copy it again" if value else "is empty"
+    del value  # programs that print tracebacks with local variables must not find it here
+    raise BadInput(f"{what} {problem}.")

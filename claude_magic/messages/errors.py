@@ -55,11 +55,13 @@ def _asked_for_everything() -> bool:
 
 
 def _users_place(tb: TracebackType | None) -> tuple[str, int, str, str] | None:
-    """File, line, function and source of the innermost frame outside this package and IPython."""
+    """File, line, function and source of the innermost frame on the way into this package."""
     place = None
     while tb is not None:
         module = str(tb.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
-        if module not in (_PACKAGE, "IPython", "ipykernel"):
+        if module == _PACKAGE:
+            break
+        if module not in ("IPython", "ipykernel"):
             code = tb.tb_frame.f_code
             source = linecache.getline(code.co_filename, tb.tb_lineno, tb.tb_frame.f_globals).strip()
             place = (code.co_filename, tb.tb_lineno, code.co_name, source)

@@ -139,7 +139,7 @@ def _tiers() -> dict[str, ImageTier]:
 
 
 def _model(row: Mapping[str, Any]) -> Model:
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
     fields["price"] = Price(**row["price"]) if row["price"] else None
     fields["image_tier"] = _tiers()[row["image_tier"]]
     return Model(**fields)

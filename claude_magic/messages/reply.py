@@ -179,7 +179,7 @@ class Reply:
             A Message object of the API.
         """
         self._head(message)
-        changes = []
+        changes: list[Change | None] = []
         content = message.get("content") or []
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import email.utils
+import math
 import random
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from claude_magic.messages.errors import APIError, ClaudeError, ConnectionFailed
+from claude_magic.messages.errors import APIError, ClaudeError, ConnectionFailed, TimedOut
 
 LONGEST_WAIT = 60.0
 """Seconds; a server that asks for more gets no second try, and the user is told."""
@@ -61,7 +62,7 @@ def wait_before(error: ClaudeError, attempt: int) -> Wait | None:
         asked = error.retry_after
         reason = {429: "rate limit", 529: "overloaded"}.get(error.status, f"server error {error.status}")
     elif isinstance(error, ConnectionFailed):
-        reason = "no connection"
+        reason = "no answer" if isinstance(error, TimedOut) else "no connection"
     else:
         return None
     if asked is not None and asked > LONGEST_WAIT:
@@ -75,21 +76,23 @@ def wait_before(error: ClaudeError, attempt: int) -> Wait | None:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that a server asks to wait: ``retry-after-ms``, else ``retry-after`` (seconds or a date)."""
-    try:
-        return float(headers["retry-after-ms"]) / 1000
-    except (KeyError, ValueError):
-        pass
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        pass
+    if (milliseconds := _number(headers.get("retry-after-ms", ""))) is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after", "")
+    if (seconds := _number(value)) is not None:
+        return seconds
     try:
         return max(email.utils.parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _number(value: str) -> float | None:
+    try:
+        number = float(value)
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def should_retry(headers: Mapping[str, str]) -> bool | None:

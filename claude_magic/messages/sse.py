@@ -8,11 +8,13 @@ U+2028 and its kin are text (a reader built on ``str.splitlines`` breaks there).
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator
 
 _BOM = b"\xef\xbb\xbf"
 _FIELDS = (b"data", b"event", b"id", b"retry")
+_BRACES = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{}]')
+"""Braces, and strings so that no brace inside one counts; JSON has no line end within a string."""
 
 
 class SSEReader:
@@ -26,6 +28,7 @@ class SSEReader:
         self._line: list[bytes] = []
         self._data: list[bytes] = []
         self._bare: list[bytes] = []
+        self._depth = 0
         self._after_cr = False
         self._begun = False
 
@@ -92,15 +95,19 @@ class SSEReader:
             yield from self._take_bare(line)
 
     def _take_bare(self, line: bytes) -> Iterator[bytes]:
-        if not self._bare and not line.lstrip().startswith(b"{"):
+        if not self._depth and not line.lstrip().startswith(b"{"):
             return  # a field that nobody knows, to be ignored
-        self._bare.append(line)
-        # An object ends with a brace of its own line, or on the line it began on.
-        if line.startswith(b"}") or (len(self._bare) == 1 and line.rstrip().endswith(b"}")):
-            data = b"\n".join(self._bare)
-            try:
-                json.loads(data)
-            except ValueError:
-                return
-            self._bare.clear()
-            yield data
+        begin = 0
+        for token in _BRACES.finditer(line):
+            if token[0] == b"{":
+                self._depth += 1
+            elif token[0] == b"}" and self._depth:
+                self._depth -= 1
+                if not self._depth:
+                    self._bare.append(line[begin : token.end()])
+                    data = b"\n".join(self._bare)
+                    self._bare.clear()
+                    begin = token.end()
+                    yield data
+        if self._depth:
+            self._bare.append(line[begin:])

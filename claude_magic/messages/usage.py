@@ -46,14 +46,10 @@ class Usage:
     def __add__(self, other: Usage) -> Usage:
         if not isinstance(other, Usage):
             return NotImplemented
-        return Usage(
-            *(
-                getattr(self, field.name) + getattr(other, field.name)
-                for field in dataclasses.fields(self)
-                if field.name != "at_least"
-            ),
-            at_least=self.at_least or other.at_least,
-        )
+        sums = {
+            field.name: getattr(self, field.name) + getattr(other, field.name) for field in dataclasses.fields(self)
+        }
+        return Usage(**{**sums, "at_least": self.at_least or other.at_least})
 
     def updated(self, raw: Mapping[str, Any]) -> Usage:
         """These counts with those that a server named; what it left out or null stays."""

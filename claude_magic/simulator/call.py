@@ -29,13 +29,17 @@ def text_of(content: Any) -> str:
 
 
 def plan_line(body: Any) -> str | None:
-    """What stands after ``simulate:`` in the last message, if that is the user's."""
+    """What stands after ``simulate:`` in the user's last message, if no answer follows it.
+
+    The body may be anything: it was not checked yet.
+    """
     messages = body.get("messages") if isinstance(body, dict) else None
-    if not isinstance(messages, list) or not messages or not isinstance(messages[-1], dict):
+    said = [m for m in messages if isinstance(m, dict)] if isinstance(messages, list) else []
+    while said and said[-1].get("role") == "system":
+        said.pop()
+    if not said or said[-1].get("role") != "user":
         return None
-    if messages[-1].get("role") != "user":
-        return None
-    found = _PLAN_LINE.search(text_of(messages[-1].get("content")))
+    found = _PLAN_LINE.search(text_of(said[-1].get("content")))
     return found[1] if found else None
 
 

@@ -8,7 +8,7 @@ import dataclasses
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 
 from tornado.httpserver import HTTPServer
@@ -39,7 +39,7 @@ class Faults:
         with self._lock:
             self._plans.append(parsed)
 
-    def extend(self, *plans: Plan | str) -> None:
+    def extend(self, plans: Iterable[Plan | str]) -> None:
         """Add several plans."""
         for plan in plans:
             self.append(plan)

@@ -22,7 +22,7 @@ _STATUS = re.compile(r"\*(…|waiting, \d+ s)\*")
 _FENCE_LINE = re.compile(r"^ {0,3}`{3,}.*$", re.MULTILINE)
 _AROUND = re.compile(
     r"(?:\*sent: (?P<sent>[^\n]*)\*\n\n)?(?P<answer>.*?)"
-    r"(?:\n\n(?P<notices>> [^\n]*(?:\n> [^\n]*)*))?(?:\n\n\*(?P<footer>[^\n]* · [^\n]*)\*)?",
+    r"(?:(?:\A|\n\n)(?P<notices>> [^\n]*(?:\n> [^\n]*)*))?(?:(?:\A|\n\n)\*(?P<footer>[^\n]* · [^\n]*)\*)?",
     re.DOTALL,
 )
 
@@ -131,7 +131,7 @@ class Running:
             left = deadline - time.monotonic()
             assert left > 0, f"not seen in {timeout:.0f} s; the cell shows {self.screen.outputs}"
             assert not self._idle, f"the cell ended without it and shows {self.screen.outputs}"
-            self._read(left)
+            self._read(min(left, 0.02))  # the condition may be about something else than the screen
 
     def during(self, seconds: float) -> None:
         """Read messages for a while."""
@@ -219,7 +219,7 @@ class Kernel:
             Ids of cells that were deleted since the last execution.
         """
         metadata = {"cellId": cell, "deletedCells": [*deleted]} if cell else {}
-        return self._send(code, metadata, silent=False)
+        return self._send(code, metadata)
 
     def run(self, code: str, cell: str = "", deleted: Sequence[str] = (), timeout: float = PATIENCE) -> Running:
         """Execute a cell to its end."""
@@ -227,7 +227,7 @@ class Kernel:
 
     def value(self, expression: str) -> Any:
         """A literal from the kernel, without running a cell."""
-        ran = self._send("", {}, silent=True, expressions={"it": f"repr({expression})"}).finish()
+        ran = self._send("", {}, {"it": f"repr({expression})"}).finish()
         found = ran.result["user_expressions"]["it"]
         assert found["status"] == "ok", found
         return ast.literal_eval(ast.literal_eval(found["data"]["text/plain"]))
@@ -236,13 +236,11 @@ class Kernel:
         """What the Stop button does."""
         self.manager.interrupt_kernel()
 
-    def _send(
-        self, code: str, metadata: dict[str, Any], *, silent: bool, expressions: dict[str, str] | None = None
-    ) -> Running:
+    def _send(self, code: str, metadata: dict[str, Any], expressions: dict[str, str] | None = None) -> Running:
         content = {
             "code": code,
-            "silent": silent,
-            "store_history": not silent,
+            "silent": expressions is not None,
+            "store_history": expressions is None,
             "user_expressions": expressions or {},
             "allow_stdin": False,
             "stop_on_error": True,

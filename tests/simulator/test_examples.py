@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
 import pytest
+from PIL import Image
 
 from .conftest import OLD, Api, fold
 
@@ -100,6 +104,20 @@ def test_retired_models_answer_nothing_else(api: Api, model):
     assert api.error("Another question", model=model, status=404) == f"model: {model}"
     assert api.error("Hello, Claude", model=model, max_tokens=1000, status=404)
     assert api.error("Hello, Claude", model=model, system="Be brief.", status=404)
+
+
+def test_the_page_with_a_picture_of_ones_own_is_answered_by_its_pixels(api: Api):
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 48), "red").save(stream, "JPEG")
+    data = base64.b64encode(stream.getvalue()).decode()
+    source = {"type": "base64", "media_type": "image/jpeg", "data": data}
+    content = [{"type": "image", "source": source}, {"type": "text", "text": "What is in the above image?"}]
+    assert "JPEG, 64 x 48 pixels, mostly red" in api.text(content, model=OPUS, headers=OLD_HEADERS)
+    assert api.error([content[0]], model=OPUS, headers=OLD_HEADERS, status=404)
+
+
+def test_models_that_never_were_answer_no_example(api: Api):
+    assert api.error("Hello, Claude", model="claude-nothing", status=404)
 
 
 def test_an_example_with_other_settings_is_an_ordinary_question(api: Api):

@@ -174,7 +174,7 @@ def test_thinking_deltas(api: Api):
 def test_pace_is_kept(api: Api):
     began = time.perf_counter()
     api.events(plan="deltas=101; pace=200")
-    assert 0.48 < time.perf_counter() - began < 0.9
+    assert 0.48 < time.perf_counter() - began < 1.5
 
 
 def test_each_delta_arrives_on_its_own_when_paced(api: Api):

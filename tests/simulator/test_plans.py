@@ -78,6 +78,19 @@ def test_only_the_last_question_plans(api: Api):
     assert "simulated answer" in api.text(messages=messages)
 
 
+def test_a_system_message_may_follow_the_plan_line(api: Api):
+    messages = [{"role": "user", "content": "simulate: say=yes"}, {"role": "system", "content": "Be brief."}]
+    assert api.text(messages=messages) == "yes"
+
+
+def test_tool_results_end_what_the_question_planned(api: Api):
+    question = {"role": "user", "content": "Please\nsimulate: tool=add"}
+    reply = api.ask(messages=[question])["content"]
+    result = {"type": "tool_result", "tool_use_id": reply[-1]["id"], "content": "3"}
+    messages = [question, {"role": "assistant", "content": reply}, {"role": "user", "content": [result]}]
+    assert api.ask(messages=messages)["stop_reason"] == "end_turn"
+
+
 def test_standing_plan():
     with start(plan="say=always") as simulator, Api(simulator) as api:
         assert api.text() == "always"
@@ -92,7 +105,7 @@ def test_a_plan_that_means_nothing_is_a_400(api: Api):
 def test_times_and_order(api: Api):
     faults = api.simulator.faults
     faults.append("529; times=2")
-    faults.append("500")
+    faults.extend(["500"])
     assert len(faults) == 3
     assert [api.post().status_code for _ in range(4)] == [529, 529, 500, 200]
     assert len(faults) == 0

@@ -83,9 +83,7 @@ class Splitter:
     def _line(self, line: str) -> None:
         match = _FENCE.match(line)
         if self.fence:
-            opened = _FENCE.match(self.fence)
-            assert opened is not None
-            if match and match[1].startswith(opened[1]) and not match[2].strip():
+            if match and match[1].startswith(self.closing) and not match[2].strip():
                 self.fence = ""
         elif match and "`" not in match[2]:
             self._begin(line)

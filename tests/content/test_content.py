@@ -1,0 +1,242 @@
+"""Values as content blocks: what leaves, in which form, and what is refused."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import enum
+import io
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import matplotlib.figure
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, PngImagePlugin
+
+from claude_magic.content import Part, RemotePicture, Text, compose, register, to_parts
+from claude_magic.messages.errors import BadInput
+from claude_magic.messages.limits import fit, lookup
+
+MODEL = lookup("claude-sonnet-5-5")
+SMALL = lookup("claude-haiku-4-5")
+
+
+def sent(value: object, model: Any = MODEL) -> tuple[Image.Image, Part]:
+    """The picture as the API gets it."""
+    (part,) = to_parts(value, "picture", model)
+    source = part.wire["source"]
+    assert source["type"] == "base64"
+    image = Image.open(io.BytesIO(base64.b64decode(source["data"], validate=True)))
+    image.load()
+    assert Image.MIME[image.format] == source["media_type"]
+    return image, part
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("words", "words"),
+        (5, "5"),
+        (1.5, "1.5"),
+        (True, "True"),
+        (None, "None"),
+        (2 + 1j, "(2+1j)"),
+        (Decimal("1.10"), "1.10"),
+        (datetime.date(2026, 1, 2), "2026-01-02"),
+        ([1, 2], "[1, 2]"),
+        ({"a": 1}, "{'a': 1}"),
+        (enum.Enum("Colour", "RED").RED, "Colour.RED"),
+        (ValueError("no such row"), "ValueError: no such row"),
+        (Text("a.png"), "a.png"),
+    ],
+)
+def test_what_has_a_text_goes_as_text(value: object, text: str) -> None:
+    assert to_parts(value, "x", MODEL) == [Part({"type": "text", "text": text})]
+
+
+@pytest.mark.parametrize("value", [object(), print, io, Part, (x for x in ()), lambda: 1])
+def test_what_has_only_an_address_is_refused(value: object) -> None:
+    with pytest.raises(BadInput, match="thing is a .* cannot be shown to a model"):
+        to_parts(value, "thing", MODEL)
+
+
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB", "I", "F", "I;16"]
+)
+def test_pictures_of_every_mode(mode: str) -> None:
+    image, part = sent(Image.new(mode, (30, 20)))
+    assert image.size == (30, 20)
+    assert part.summary == "30x20, 2 tokens"
+
+
+def test_transparency_stays() -> None:
+    image, _ = sent(Image.new("RGBA", (4, 4), (255, 0, 0, 0)))
+    assert image.getpixel((0, 0))[3] == 0
+
+
+def test_deep_grey_is_brought_to_eight_bits() -> None:
+    image = Image.new("I;16", (2, 1))
+    image.putpixel((1, 0), 65535)
+    assert sent(image)[0].getextrema() == (0, 255)
+    float_image = Image.new("F", (2, 1))
+    float_image.putpixel((1, 0), 0.25)
+    assert sent(float_image)[0].getextrema() == (0, 255)
+
+
+@given(st.integers(1, 6000), st.integers(1, 6000))
+def test_a_picture_is_sent_as_large_as_the_model_looks(width: int, height: int) -> None:
+    shown = fit(width, height, SMALL.image_tier)
+    if width * height > 2_000_000:
+        return  # the rule is the same, only slower to try
+    image, part = sent(Image.new("L", (width, height)), SMALL)
+    assert image.size == shown
+    assert (f"sent as {shown[0]}x{shown[1]}" in part.summary) == (shown != (width, height))
+
+
+def test_photographs_go_as_jpeg_and_graphics_as_png() -> None:
+    noise = Image.effect_noise((200, 200), 80)
+    photo = Image.merge("RGB", [noise, noise.rotate(90), noise.rotate(180)])
+    assert sent(photo)[0].format == "JPEG"
+    drawing = Image.new("RGB", (200, 200), "white")
+    ImageDraw.Draw(drawing).line((0, 0, 200, 200), "black", 3)
+    assert sent(drawing)[0].format == "PNG"
+
+
+def test_no_metadata_leaves(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "SECRET-DESCRIPTION"
+    exif[0x013B] = "SECRET-ARTIST"
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Comment", "SECRET-COMMENT")
+    image = Image.effect_noise((50, 40), 80).convert("RGB")
+    image.save(tmp_path / "a.jpg", exif=exif, comment=b"SECRET-COMMENT", icc_profile=b"SECRET-PROFILE")
+    image.save(tmp_path / "a.png", exif=exif, pnginfo=info)
+    image.save(tmp_path / "a.webp", exif=exif)
+    for path in tmp_path.iterdir():
+        for value in (path, path.read_bytes(), Image.open(path)):
+            (part,) = to_parts(value, "picture", MODEL)
+            assert b"SECRET" not in base64.b64decode(part.wire["source"]["data"])
+
+
+def test_a_picture_is_turned_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
+    assert sent(tmp_path / "a.jpg")[0].size == (20, 40)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"])
+def test_files_are_known_by_their_bytes_not_by_their_name(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "picture.txt"
+    Image.new("RGB", (12, 8), "red").save(path, kind)
+    for value in (path, path.read_bytes(), bytearray(path.read_bytes())):
+        image, _ = sent(value)
+        assert image.size == (12, 8)
+        red, green, blue = image.convert("RGB").getpixel((5, 5))
+        assert red > 240
+        assert green < 20 > blue
+
+
+def test_the_users_picture_is_not_changed(tmp_path: Path) -> None:
+    Image.new("RGB", (3000, 2000), "red").save(tmp_path / "a.jpg")
+    image = Image.open(tmp_path / "a.jpg")
+    image.info["mine"] = 1
+    to_parts(image, "picture", MODEL)
+    assert image.size == (3000, 2000)
+    assert image.info["mine"] == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (b"", "picture is empty"),
+        (b"no picture at all", "picture is no picture. Claude takes PNG, JPEG, GIF or WebP"),
+        (Path("gone.png"), "There is no file 'gone.png'"),
+        (Path(), "is a folder"),
+        (RemotePicture("file:///etc/passwd"), "no http"),
+        (RemotePicture("https://"), "no http"),
+        (RemotePicture("data:image/png;base64"), "no complete data: URL"),
+        (RemotePicture("data:image/png;base64,%%%"), "no valid base64"),
+        (Image.new("RGB", (0, 5)), "has no pixels"),
+        (matplotlib.figure.Figure(), "empty figure"),
+    ],
+)
+def test_what_is_no_picture_is_refused_in_words(value: object, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        to_parts(value, "picture", MODEL)
+
+
+def test_a_cut_file_is_refused(tmp_path: Path) -> None:
+    noise = Image.effect_noise((300, 300), 80).convert("RGB")
+    for kind in ("JPEG", "PNG", "GIF", "WEBP"):
+        buffer = io.BytesIO()
+        noise.save(buffer, kind)
+        with pytest.raises(BadInput, match="is damaged|is no picture"):
+            to_parts(buffer.getvalue()[: buffer.tell() // 2], "picture", MODEL)
+
+
+def test_an_address_goes_as_an_address() -> None:
+    (part,) = to_parts(RemotePicture("https://example.com/a.png"), "picture", MODEL)
+    assert part.wire == {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
+    data = base64.b64encode(_png()).decode()
+    assert sent(RemotePicture(f"data:image/png;base64,{data}"))[0].size == (3, 2)
+
+
+def _png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (3, 2)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_figure_is_sent_as_it_looks_and_stays_as_it_was() -> None:
+    figure = matplotlib.figure.Figure(figsize=(4, 3), dpi=100)
+    figure.subplots().plot([1, 2])
+    image, part = sent(figure)
+    assert image.size == (400, 300)
+    assert part.summary == "400x300, 165 tokens"
+    assert figure.get_dpi() == 100
+    assert tuple(figure.get_size_inches()) == (4, 3)
+
+
+def test_a_table_says_what_was_left_out() -> None:
+    frame = pd.DataFrame({"n": range(1000), "name": ["x"] * 1000})
+    (part,) = to_parts(frame, "df", MODEL)
+    assert part.summary == "10 of 1,000 rows, 2 columns"
+    text = part.wire["text"]
+    assert text.startswith("Table df: 1000 rows, 2 columns; columns and types: n int64, name ")
+    assert "999" in text
+    assert "500" not in text
+    assert to_parts(frame.n, "n", MODEL)[0].summary == "10 of 1,000 rows, 1 columns"
+    assert to_parts(frame.head(2), "df", MODEL)[0].summary == "2 rows, 2 columns"
+
+
+def test_lists_of_pictures_and_objects_that_say_themselves() -> None:
+    class Mine:
+        def __claude__(self) -> list[object]:
+            return [Image.new("L", (28, 28)), "and a word"]
+
+    parts = to_parts(Mine(), "mine", MODEL)
+    assert [part.wire["type"] for part in parts] == ["image", "text"]
+
+
+def test_a_type_of_the_users_can_be_taught() -> None:
+    class Chart:
+        pass
+
+    register(Chart, lambda value, name, model: [Part({"type": "text", "text": f"chart {name}"}, "a chart")])
+    assert to_parts(Chart(), "c", MODEL)[0].wire["text"] == "chart c"
+
+
+def test_neighbouring_words_are_one_block_and_empty_ones_none() -> None:
+    def words(text: str) -> Part:
+        return Part({"type": "text", "text": text})
+
+    picture = Part({"type": "image", "source": {}}, "a picture")
+    table = Part({"type": "text", "text": "| a |"}, "a table")
+    composed = compose([words(" a "), words("b"), picture, words("\n "), picture, table, words("c")])
+    assert [part.wire.get("text", "picture") for part in composed] == ["a b", "picture", "picture", "| a |", "c"]
+    assert compose([words("  "), words("\n")]) == ()

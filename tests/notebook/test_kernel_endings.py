@@ -1,0 +1,110 @@
+"""How a turn ends, in a real kernel: the cell, the variable, and what Claude sees next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from claude_magic.simulator import Simulator, start
+from tests.notebook.kernels import Kernel, running_kernel
+
+STREAM = "think=0; deltas=60; chars=5; pace=400"
+
+
+class Ending(NamedTuple):
+    """What should follow from a plan: the row of the table of ``claude_magic.conversation.outcome``."""
+
+    plan: str
+    succeeds: bool
+    kept: bool
+    bound: bool
+    complete: bool
+    said: str
+    """In the notice, or in the error."""
+
+
+ENDINGS = {
+    "complete": Ending(STREAM, True, True, True, True, ""),
+    "stop sequence": Ending(f"{STREAM}; stop=stop_sequence", True, True, True, True, ""),
+    "max_tokens": Ending(f"{STREAM}; stop=max_tokens", True, True, True, False, "it reached the most tokens allowed"),
+    "context full": Ending(
+        f"{STREAM}; stop=model_context_window_exceeded", True, True, True, False, "the conversation is full"
+    ),
+    "no message_stop": Ending(f"{STREAM}; fault=truncate", True, True, True, False, "without the server saying so"),
+    "no end of a block": Ending(
+        f"{STREAM}; fault=truncate; after=30", True, True, True, False, "without the server saying so"
+    ),
+    "connection lost": Ending(f"{STREAM}; fault=cut; after=30", False, True, True, False, "Broke off after "),
+    "error in mid-stream": Ending(f"{STREAM}; fault=error; after=30", False, True, True, False, "Broke off after "),
+    "refusal": Ending("fault=refusal; category=bio", False, False, False, False, "Claude declined to answer (bio)"),
+    "refusal in mid-text": Ending(
+        f"{STREAM}; fault=refusal; after=30", False, False, False, False, "Claude declined to answer"
+    ),
+    "error before the first event": Ending("400; message=No.", False, False, False, False, "No. (400"),
+    "overloaded, then well": Ending(f"529; times=1 | {STREAM}", True, True, True, True, "Try 2: overloaded before."),
+}
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Simulator]:
+    with start() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def kernel(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    with running_kernel(tmp_path_factory.mktemp("kernel"), simulator.url) as running:
+        running.run("%load_ext claude_magic")
+        yield running
+
+
+def messages(simulator: Simulator) -> list[tuple[str, Any]]:
+    body = simulator.requests[-1].body
+    assert body is not None
+    return [(message["role"], message["content"]) for message in body["messages"]]
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_the_cell_the_variable_and_the_history(kernel: Kernel, simulator: Simulator, name: str) -> None:
+    ending = ENDINGS[name]
+    kernel.run("claude.reset(); reply = 'stale'")
+    simulator.faults.extend(*ending.plan.split("|"))
+
+    ran = kernel.run("%%claude -o reply\nGo on.")
+
+    assert ran.status == ("ok" if ending.succeeds else "error"), ran.error
+    assert kernel.value("'reply' in globals()") is ending.bound
+    if ending.bound:
+        assert kernel.value("reply.complete") is ending.complete
+    if ending.succeeds:
+        assert ending.said in "\n".join(ran.answer.notices)
+        assert bool(ending.said) is bool(ran.answer.notices)
+    else:
+        assert len(ran.error) == 1
+        assert ending.said in ran.error[0]
+    next_one = kernel.run("%%claude\nAnd now?\nsimulate: say=Now it works.")
+    assert next_one.answer.answer == "Now it works."
+    history = messages(simulator)[:-1]
+    if ending.kept:
+        assert history == [("user", "Go on."), ("assistant", ran.answer.answer)]
+    else:
+        assert history == []
+
+
+def test_run_all_stops_at_a_broken_answer(kernel: Kernel) -> None:
+    broken = kernel.start(f"%%claude\nGo on.\nsimulate: {STREAM}; fault=cut; after=30")
+    following = kernel.start("print('this must not run')")
+    assert broken.finish().status == "error"
+    assert following.finish().status == "aborted"
+
+
+def test_a_broken_answer_looks_broken(kernel: Kernel) -> None:
+    kernel.run("claude.reset();")
+    ran = kernel.run(f"%%claude\nGo on.\nsimulate: {STREAM}; fault=cut; after=30")
+    assert ran.answer.notices[-1].startswith("The answer broke off: ")
+    assert ran.answer.answer
+    assert ran.screen.answers[0]["metadata"]["claude_magic"]["complete"] is False
+    assert [output["output_type"] for output in ran.screen.outputs] == ["display_data", "error"]

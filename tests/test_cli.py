@@ -1,0 +1,96 @@
+"""The command line, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from claude_magic.cli import main
+from tests.conftest import KEY
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "claude_magic.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_the_demo_runs_to_the_end_and_prints_what_a_reader_would_see(tmp_path: Path) -> None:
+    executed = tmp_path / "executed.ipynb"
+    shown = run("demo", "--execute", "--dir", str(tmp_path), "--to", str(executed))
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "There is no API key: the notebook talks to the built-in simulator." in shown.stdout
+    assert shown.stdout.count("SIMULATED") == 4
+    assert "JPEG, 512 x 600 pixels" in shown.stdout
+    notebook = nbformat.read(executed, as_version=4)
+    nbformat.validate(notebook)
+    answers = [cell.outputs for cell in notebook.cells if cell.source.startswith("%%claude")]
+    assert len(answers) == 3
+    for outputs in answers:
+        assert [set(output.data) for output in outputs] == [{"text/markdown", "text/plain"}]
+        assert outputs[0].metadata.claude_magic.simulated
+
+
+def test_a_failing_notebook_fails_and_a_key_is_nowhere(tmp_path: Path) -> None:
+    executed = tmp_path / "executed.ipynb"
+    shown = run(
+        "demo", "--execute", "--dir", str(tmp_path), "--to", str(executed),
+        ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL="http://127.0.0.1:9",
+    )  # fmt: skip
+    assert shown.returncode == 1
+    assert "Nobody answers at http://127.0.0.1:9" in shown.stdout
+    assert KEY[14:] not in shown.stdout + shown.stderr + executed.read_text("utf-8")
+
+
+def test_a_notebook_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    mine = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print('mine')")])
+    nbformat.write(mine, tmp_path / "quickstart.ipynb")
+    shown = run("demo", "--execute", "--dir", str(tmp_path))
+    assert shown.stdout.splitlines()[-2:] == ["mine", ""] or "mine" in shown.stdout.splitlines()
+
+
+def test_the_simulator_serves_until_ctrl_c() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "claude_magic.cli", "simulator", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    url = process.stdout.readline().split()[-1]
+    request = urllib.request.Request(
+        f"{url}/v1/messages",
+        json.dumps(
+            {"model": "claude-haiku-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+        ).encode(),
+        {"x-api-key": "k", "anthropic-version": "2023-06-01"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        assert json.load(answer)["type"] == "message"
+    taken = run("simulator", "--port", url.rpartition(":")[2])
+    assert taken.returncode == 1
+    assert "cannot be used" in taken.stderr
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["demo", "--to", "x"]])
+def test_what_makes_no_sense_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: claude-magic" in capsys.readouterr().err
