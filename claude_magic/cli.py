@@ -112,9 +112,8 @@ def _shipped(name: str) -> Path:
 def _open(notebook: Path, environment: Mapping[str, str]) -> int:
     print(f"Opening {notebook}", flush=True)
     try:
-        return subprocess.run(
-            [sys.executable, "-m", "jupyterlab", str(notebook)], env=environment, check=False
-        ).returncode
+        command = [sys.executable, "-m", "jupyterlab", str(notebook)]
+        return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  (our own words)
     except KeyboardInterrupt:
         return 0
 

@@ -148,7 +148,7 @@ def _from_bytes(data: bytes, name: str, model: Model) -> list[Part]:
 
 def _fitted(image: Image, model: Model) -> Image:
     """The picture in 8 bits, with transparency if it has some, no larger than the model looks."""
-    from PIL import Image as pil
+    from PIL.Image import Resampling
 
     size = fit(*image.size, model.image_tier)
     if image.format == "JPEG":
@@ -160,7 +160,7 @@ def _fitted(image: Image, model: Model) -> Image:
     elif image.mode not in ("L", "RGB"):
         image = image.convert("L" if image.mode == "1" else "RGB")
     if image.size != size:
-        return image.resize(size, pil.Resampling.LANCZOS, reducing_gap=2.0)
+        return image.resize(size, Resampling.LANCZOS, reducing_gap=2.0)
     return image.copy()
 
 
@@ -187,7 +187,7 @@ def _encoded(image: Image, photograph: bool) -> tuple[bytes, str]:
 
 
 def _is_photograph(image: Image) -> bool:
-    from PIL import Image as pil
+    from PIL.Image import Resampling
 
-    sample = image.resize((min(64, image.width), min(64, image.height)), pil.Resampling.NEAREST)
+    sample = image.resize((min(64, image.width), min(64, image.height)), Resampling.NEAREST)
     return image.mode == "RGB" and sample.getcolors(_MANY_COLOURS) is None

@@ -468,7 +468,7 @@ class Conversation:
             try:
                 renderer.start(opening)
                 exchange.run(renderer.update)
-            except BaseException as caught:
+            except BaseException as caught:  # noqa: BLE001  (it is raised again below, once all is in order)
                 error = caught
             interrupts.closing()
             reply = exchange.reply

@@ -25,7 +25,7 @@ class Block:
     """
 
     def __init__(self, start: Mapping[str, Any]) -> None:
-        self.type = str(start.get("type") or "text")
+        self.type: str = start["type"]
         self.closed = False
         self._pieces: list[str] = []
 
@@ -58,8 +58,9 @@ class TextBlock(Block):
 
     def __init__(self, start: Mapping[str, Any]) -> None:
         super().__init__({"type": "text"})
-        self.append(str(start.get("text") or ""))
-        self.citations: list[dict[str, Any]] = list(start.get("citations") or [])
+        self.append(_text(start, "text"))
+        citations = start.get("citations")
+        self.citations: list[dict[str, Any]] = list(citations) if isinstance(citations, list) else []
 
     @property
     def text(self) -> str:
@@ -87,8 +88,8 @@ class ThinkingBlock(Block):
 
     def __init__(self, start: Mapping[str, Any]) -> None:
         super().__init__({"type": "thinking"})
-        self.append(str(start.get("thinking") or ""))
-        self.signature = str(start.get("signature") or "")
+        self.append(_text(start, "thinking"))
+        self.signature = _text(start, "signature")
 
     @property
     def text(self) -> str:
@@ -138,8 +139,8 @@ class ToolUseBlock(Block):
         for _ in range(2):  # some servers encode the arguments twice
             if isinstance(value, str):
                 try:
-                    value = json.loads(value) if value.strip() else {}
-                except ValueError:
+                    value = json.loads(value, parse_constant=_no_constant) if value.strip() else {}
+                except (ValueError, RecursionError):
                     break
         if value is None:
             value = {}
@@ -175,11 +176,20 @@ class RawBlock(Block):
 
 def make_block(start: Mapping[str, Any]) -> Block:
     """The block that a ``content_block`` object begins."""
-    kind = start.get("type") or ("thinking" if "thinking" in start else "tool_use" if "name" in start else "text")
+    kind = str(start.get("type") or ("thinking" if "thinking" in start else "tool_use" if "name" in start else "text"))
     if kind == "text":
         return TextBlock(start)
     if kind == "thinking":
         return ThinkingBlock(start)
     if kind in ("tool_use", "server_tool_use", "mcp_tool_use"):
         return ToolUseBlock({**start, "type": kind})
-    return RawBlock(start)
+    return RawBlock({**start, "type": kind})
+
+
+def _text(start: Mapping[str, Any], key: str) -> str:
+    value = start.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")  # Python would read it, and the API refuse it

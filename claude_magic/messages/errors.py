@@ -32,6 +32,7 @@ In a notebook an error shows as its one line; from Python code also the place in
 
 from __future__ import annotations
 
+import json
 import linecache
 import sys
 import traceback
@@ -181,7 +182,7 @@ class APIError(ClaudeError):
         return code if isinstance(code, str) else None
 
     def __str__(self) -> str:
-        what = self.message.strip().rstrip(".") or self.type.replace("_", " ")
+        what = " ".join(self.message.split()).rstrip(".") or self.type.replace("_", " ")
         said = f"{what} ({self.status} {self.type}"
         said += f", {self.request_id})" if self.request_id else ")"
         return f"{said}. {self.advice}" if self.advice else f"{said}."
@@ -315,14 +316,14 @@ def api_error(
         The server's own word.
     """
     outer: Mapping[str, Any] = body if isinstance(body, dict) else {}
-    inner = outer.get("error", outer if "message" in outer else None)
+    inner = outer.get("error", outer if "message" in outer else outer.get("detail"))
     type_, message, details = "", "", None
     if isinstance(inner, dict):
         type_ = str(inner.get("type") or "")
         message = str(inner.get("message") or "")
         details = inner.get("details")
     elif inner is not None:
-        message = str(inner)
+        message = inner if isinstance(inner, str) else json.dumps(inner)
     elif isinstance(body, str):
         message = " ".join(body.split())
     if status is None:

@@ -15,6 +15,9 @@ from claude_magic.messages.blocks import Block, RawBlock, TextBlock, ThinkingBlo
 from claude_magic.messages.errors import api_error
 from claude_magic.messages.usage import Usage
 
+_WHOLE = frozenset({"end_turn", "stop_sequence", "tool_use"})
+_TOO_LONG = frozenset({"max_tokens", "model_context_window_exceeded"})
+_REASONS = _WHOLE | _TOO_LONG | {"pause_turn", "refusal", "compaction"}
 _OTHER_WORDS = {  # how servers of another protocol say it
     "stop": "end_turn",
     "eos": "end_turn",
@@ -22,8 +25,13 @@ _OTHER_WORDS = {  # how servers of another protocol say it
     "tool_calls": "tool_use",
     "content_filter": "refusal",
 }
-_WHOLE = frozenset({"end_turn", "stop_sequence", "tool_use"})
-_KIND_OF_DELTA = {"text": "text_delta", "partial_json": "input_json_delta", "thinking": "thinking_delta"}
+_KIND_BY_KEY = {
+    "text": "text_delta",
+    "partial_json": "input_json_delta",
+    "thinking": "thinking_delta",
+    "signature": "signature_delta",
+    "citation": "citations_delta",
+}
 _BLOCK_FOR_DELTA = {
     "text_delta": "text",
     "citations_delta": "text",
@@ -61,6 +69,8 @@ class Reply:
     Attributes
     ----------
     id, model : str
+    blocks : list of Block
+        In the order in which they came.
     stop_reason : str or None
     stop_sequence : str or None
     stop_details : dict or None
@@ -92,12 +102,8 @@ class Reply:
         self.simulated = False
         self.sent: tuple[str, ...] = ()
         self.seconds = 0.0
-        self._blocks: dict[int, Block] = {}
-
-    @property
-    def blocks(self) -> list[Block]:
-        """The blocks, in the order of their index."""
-        return [self._blocks[index] for index in sorted(self._blocks)]
+        self.blocks: list[Block] = []
+        self._at: dict[int, Block] = {}
 
     @property
     def text(self) -> str:
@@ -111,18 +117,18 @@ class Reply:
 
     @property
     def tool_uses(self) -> list[ToolUseBlock]:
-        """The calls that Claude asks us to run."""
-        return [block for block in self.blocks if isinstance(block, ToolUseBlock) and block.type == "tool_use"]
+        """The calls that Claude asks us to run; not those that are cut off."""
+        return [block for block in self._calls() if block.closed]
 
     @property
     def begun(self) -> bool:
         """Whether any content has arrived."""
-        return bool(self._blocks)
+        return bool(self.blocks)
 
     @property
     def has_text(self) -> bool:
         """Whether there is anything to read in the answer."""
-        return any(isinstance(block, TextBlock) and block.text.strip() for block in self._blocks.values())
+        return any(isinstance(block, TextBlock) and block.text.strip() for block in self.blocks)
 
     @property
     def complete(self) -> bool:
@@ -153,13 +159,14 @@ class Reply:
         """
         kind = event.get("type")
         if kind == "content_block_delta":
-            return self._delta(self._index(event), event.get("delta") or {})
+            return self._delta(self._index(event), _object(event, "delta"))
         if kind == "content_block_start":
-            return self._start(self._index(event), event.get("content_block") or {})
+            index = event.get("index")
+            return self._start(index if isinstance(index, int) else len(self.blocks), _object(event, "content_block"))
         if kind == "content_block_stop":
             return self._stop(self._index(event))
         if kind == "message_start":
-            self._head(event.get("message") or {})
+            self._head(_object(event, "message"))
         elif kind == "message_delta":
             self._tail(event)
         elif kind == "message_stop":
@@ -179,101 +186,99 @@ class Reply:
             A Message object of the API.
         """
         self._head(message)
-        changes: list[Change | None] = []
-        content = message.get("content") or []
+        content = message.get("content")
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]
-        for index, start in enumerate(content):
+        changes: list[Change | None] = []
+        for index, start in enumerate(content if isinstance(content, list) else ()):
             if isinstance(start, dict):
-                changes.append(self._start(index, start))
-                changes.append(self._stop(index))
+                changes += [self._start(index, start), self._stop(index)]
         self._tail({"delta": message})
         self._end()
         return [change for change in changes if change is not None]
 
     def _index(self, event: Mapping[str, Any]) -> int:
         index = event.get("index")
-        return index if isinstance(index, int) else max(self._blocks, default=0)
+        return index if isinstance(index, int) else next(reversed(self._at), 0)
+
+    def _calls(self) -> list[ToolUseBlock]:
+        return [block for block in self.blocks if isinstance(block, ToolUseBlock) and block.type == "tool_use"]
 
     def _head(self, message: Mapping[str, Any]) -> None:
         self.id = str(message.get("id") or self.id)
         self.model = str(message.get("model") or self.model)
-        if isinstance(usage := message.get("usage"), dict):
-            self.usage = self.usage.updated(usage)
+        self.usage = self.usage.updated(_object(message, "usage"))
 
     def _start(self, index: int, start: Mapping[str, Any]) -> Change:
         block = make_block(start)
         if isinstance(block, ToolUseBlock):
-            taken = {other.id for other in self._blocks.values() if isinstance(other, ToolUseBlock)}
+            taken = {other.id for other in self.blocks if isinstance(other, ToolUseBlock)}
             block.id = block.id or f"toolu_{index}"
-            if block.id in taken:
+            while block.id in taken:
                 block.id = f"{block.id}_{index}"
         elif isinstance(block, RawBlock) and block.type == "fallback":
-            self.model = str((block.data.get("to") or {}).get("model") or self.model)
-        self._blocks[index] = block
-        if isinstance(block, TextBlock) and block.text:
-            return Change("text", block.text, block)
+            self.model = str(_object(block.data, "to").get("model") or self.model)
+        self.blocks.append(block)
+        self._at[index] = block
+        if isinstance(block, TextBlock | ThinkingBlock) and block.text:
+            return Change(block.type, block.text, block)
         return Change("start", "", block)
 
     def _delta(self, index: int, delta: Mapping[str, Any]) -> Change | None:
-        kind = delta.get("type") or next((kind for key, kind in _KIND_OF_DELTA.items() if key in delta), None)
-        kind = kind or ("signature_delta" if "signature" in delta else "")
-        block = self._blocks.get(index)
-        if block is None:
-            if kind not in _BLOCK_FOR_DELTA:
-                self.unknown.append(dict(delta))
-                return None
+        kind = delta.get("type") or next((kind for key, kind in _KIND_BY_KEY.items() if key in delta), "")
+        block = self._at.get(index)
+        if block is None and isinstance(kind, str) and kind in _BLOCK_FOR_DELTA:
             block = self._start(index, {"type": _BLOCK_FOR_DELTA[kind]}).block
         if kind == "text_delta" and isinstance(block, TextBlock):
-            piece = delta.get("text") or ""
-            block.append(piece)
-            return Change("text", piece, block)
+            return self._grow(block, "text", delta.get("text"))
         if kind == "thinking_delta" and isinstance(block, ThinkingBlock):
-            piece = delta.get("thinking") or ""
-            block.append(piece)
-            return Change("thinking", piece, block)
+            return self._grow(block, "thinking", delta.get("thinking"))
         if kind == "input_json_delta" and isinstance(block, ToolUseBlock):
-            piece = delta.get("partial_json") or ""
-            block.append(piece)
             block.closed = False
-            return Change("input", piece, block)
+            return self._grow(block, "input", delta.get("partial_json"))
         if kind == "signature_delta" and isinstance(block, ThinkingBlock):
             block.signature = str(delta.get("signature") or "")
         elif kind == "citations_delta" and isinstance(block, TextBlock):
-            if isinstance(citation := delta.get("citation"), dict):
-                block.citations.append(citation)
+            block.citations.append(_object(delta, "citation"))
         elif kind == "compaction_delta" and isinstance(block, RawBlock):
             block.data.update({key: value for key, value in delta.items() if key != "type"})
         else:
             self.unknown.append(dict(delta))
         return None
 
+    def _grow(self, block: Block, kind: str, piece: object) -> Change | None:
+        if not isinstance(piece, str):
+            return None
+        block.append(piece)
+        return Change(kind, piece, block)
+
     def _stop(self, index: int) -> Change | None:
-        block = self._blocks.get(index)
+        block = self._at.get(index)
         if block is None or block.closed:
             return None
         block.close()
         return Change("stop", "", block)
 
     def _tail(self, event: Mapping[str, Any]) -> None:
-        delta = event.get("delta") or {}
-        for usage in (delta.get("usage"), event.get("usage")):
-            if isinstance(usage, dict):
-                self.usage = self.usage.updated(usage)
-        reason = delta.get("stop_reason")
-        if reason is not None:
+        delta = _object(event, "delta")
+        for place in (delta, event):
+            self.usage = self.usage.updated(_object(place, "usage"))
+        if isinstance(reason := delta.get("stop_reason"), str):
             self.stop_reason = _OTHER_WORDS.get(reason, reason)
-        self.stop_sequence = delta.get("stop_sequence") or self.stop_sequence
-        if isinstance(details := delta.get("stop_details"), dict):
-            self.stop_details = details
+        if isinstance(sequence := delta.get("stop_sequence"), str):
+            self.stop_sequence = sequence
+        self.stop_details = _object(delta, "stop_details") or self.stop_details
 
     def _end(self) -> None:
-        for block in self._blocks.values():
-            if not block.closed:
-                block.close()
         self.ended = True
-        if self.stop_reason is None:
-            self.stop_reason = "tool_use" if self.tool_uses else "end_turn"
+        if self._calls() and (self.stop_reason == "end_turn" or self.stop_reason not in _REASONS):
+            self.stop_reason = "tool_use"  # whatever the server's word for it is
+        self.stop_reason = self.stop_reason or "end_turn"
+        for block in self.blocks:
+            # A server may leave out that a block ends. Where the limit fell into a call, though,
+            # what looks whole may be the half of it.
+            if not block.closed and not (isinstance(block, ToolUseBlock) and self.stop_reason in _TOO_LONG):
+                block.close()
 
     def __repr__(self) -> str:
         words = " ".join(self.text.split())
@@ -283,3 +288,9 @@ class Reply:
 
     def _repr_markdown_(self) -> str:
         return self.text
+
+
+def _object(parent: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A member that should be an object; an empty one where it is none."""
+    value = parent.get(key)
+    return value if isinstance(value, dict) else {}

@@ -6,7 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from claude_magic.conversation.conversation import Conversations
+    from claude_magic.conversation.conversation import Conversation, Conversations
     from claude_magic.messages.reply import Reply
 
 _kernels: weakref.WeakKeyDictionary[Any, Conversations] = weakref.WeakKeyDictionary()
@@ -47,6 +47,18 @@ def load(shell: Any) -> None:
     if not taken:
         shell.push({"claude": magics.main}, interactive=False)
     print(load_line(conversations, taken))
+
+
+def conversation(name: str = "main") -> Conversation:
+    """The conversation of this kernel, where the variable ``claude`` is the user's own.
+
+    Parameters
+    ----------
+    name : str
+    """
+    from IPython.core.getipython import get_ipython
+
+    return _kernels[get_ipython()].open(name)
 
 
 def unload(shell: Any) -> None:

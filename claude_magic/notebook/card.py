@@ -59,7 +59,7 @@ def load_line(conversations: Conversations, name_taken: bool) -> str:
     price = f" (${model.price.input:g} in, ${model.price.output:g} out per million tokens)" if model.price else ""
     line = f"Claude: {model.id}{price}, {key_source(conversations)}. %claude shows help."
     if name_taken:
-        line += " Your variable claude is left alone; get_ipython().magics_manager.registry['ClaudeMagics'].main is the conversation."
+        line += " Your variable claude is left alone; claude_magic.notebook.conversation() is the conversation."
     return line
 
 

@@ -71,7 +71,7 @@ class ClaudeMagics(Magics):
 
     @no_var_expand
     @line_cell_magic
-    def claude(self, line: str, cell: str | None = None) -> None:
+    def claude(self, line: str, cell: str | None = None) -> None:  # noqa: D102  (it is set below)
         try:
             if cell is None:
                 self._line(parse(line, question_follows=True))

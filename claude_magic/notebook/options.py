@@ -285,4 +285,7 @@ def _stray(word: Word, question_follows: bool) -> str:
         near = difflib.get_close_matches(word.text.partition("=")[0], list(_BY_WORD), n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         return f"unknown option {word.text}.{hint} %claude? lists the options."
-    return f"stray word {word.text!r}. The question goes on the lines below %%claude; on one line it is %claude {word.text} …"
+    return (
+        f"stray word {word.text!r}. The question goes on the lines below %%claude; on one line it is "
+        f"%claude {word.text} …"
+    )

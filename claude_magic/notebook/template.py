@@ -69,7 +69,7 @@ def evaluate(code: CodeType, expression: str, namespace: Mapping[str, Any]) -> A
     """
     try:
         return eval(code, {**_EXTRA, **namespace})  # noqa: S307  (the user's own code, in the user's own kernel)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (whatever the user's code raises)
         raise BadInput(f"{{{{ {expression} }}}}: {type(error).__name__}: {error}. {_ESCAPE}") from None
 
 
@@ -195,14 +195,10 @@ def _compiled(expression: str) -> CodeType | None:
 
 
 def _inline(expression: str, value: Any) -> Named:
-    if (
-        isinstance(value, str)
-        and Path(value[-8:]).suffix.lower() in _FILES
-        and (path := _file(value))
-        and path.is_file()
-    ):
+    looks_like_one = isinstance(value, str) and Path(value[-8:]).suffix.lower() in _FILES
+    if looks_like_one and (path := _file(value)) and path.is_file():
         raise BadInput(
-            f"{{{{ {expression} }}}} is a string and would be sent as text. Use {{{{ Path({expression}) }}}} to send the "
-            f"file, {{{{ text({expression}) }}}} to send the name."
+            f"{{{{ {expression} }}}} is a string and would be sent as text. Use {{{{ Path({expression}) }}}} to send "
+            f"the file, {{{{ text({expression}) }}}} to send the name."
         )
     return Named(expression, value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -40,7 +42,7 @@ def test_the_bytes_of_earlier_turns_never_change(claude: Conversation, simulator
     for number in range(4):
         claude(f"Explain at length and compare: why is {number} what it is, and not another?")
     sent = [request.raw.partition(b'"messages":[')[2].removesuffix(b"]}") for request in simulator.requests]
-    for earlier, later in zip(sent, sent[1:], strict=False):
+    for earlier, later in itertools.pairwise(sent):
         assert later.startswith(earlier)
 
 

@@ -118,11 +118,11 @@ def stop_at(claude: Conversation, notebook: Notebook, kind: str, presses: int = 
         recorder = original()
 
         def press(change: Change | Wait) -> None:
-            if (isinstance(change, Wait) and kind == "wait") or (isinstance(change, Change) and change.kind == kind):
-                if not pressed.is_set():
-                    pressed.set()
-                    for _ in range(presses):
-                        os.kill(os.getpid(), signal.SIGINT)
+            here = kind == "wait" if isinstance(change, Wait) else kind == change.kind
+            if here and not pressed.is_set():
+                pressed.set()
+                for _ in range(presses):
+                    os.kill(os.getpid(), signal.SIGINT)
 
         recorder.on_change = press
         return recorder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -71,7 +70,8 @@ def messages(simulator: Simulator) -> list[tuple[str, Any]]:
 def test_the_cell_the_variable_and_the_history(kernel: Kernel, simulator: Simulator, name: str) -> None:
     ending = ENDINGS[name]
     kernel.run("claude.reset(); reply = 'stale'")
-    simulator.faults.extend(*ending.plan.split("|"))
+    for plan in ending.plan.split("|"):
+        simulator.faults.append(plan)
 
     ran = kernel.run("%%claude -o reply\nGo on.")
 
