@@ -3,64 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.content import Named, Part, compose, to_parts
+from claude_magic.content import Named
+from claude_magic.conversation.host import Host
 from claude_magic.conversation.interrupts import OneInterrupt
 from claude_magic.conversation.journal import Change, Journal, State
-from claude_magic.conversation.options import Options, fields
-from claude_magic.conversation.outcome import Outcome, outcome
-from claude_magic.conversation.rendering import Ending, Opening, Renderer, Silent
+from claude_magic.conversation.options import Options
+from claude_magic.conversation.rendering import Ending, Renderer
 from claude_magic.conversation.settings import Settings
-from claude_magic.conversation.turns import Place, Turn, Turns, shortened
+from claude_magic.conversation.turns import Turn, Turns, seen, shortened
 from claude_magic.messages import limits
 from claude_magic.messages.credentials import Credentials
 from claude_magic.messages.errors import AuthenticationFailed, BadInput, ClaudeError
 from claude_magic.messages.usage import Usage
 
 if TYPE_CHECKING:
-    from claude_magic.conversation.exchange import Exchange
     from claude_magic.messages.client import Client
     from claude_magic.messages.reply import Reply
 
 _KEEP: Any = object()
-_MANY_QUESTIONS = 6
-
-
-class Host:
-    """Where conversations live. In plain Python: nowhere in particular, and nothing is shown."""
-
-    def place(self, conversation: Conversation) -> Place | None:
-        """Where the question that is being asked stands."""
-        return None
-
-    def renderer(self) -> Renderer:
-        """Who draws the answer."""
-        return Silent()
-
-    def notices(self, conversation: Conversation) -> list[str]:
-        """What the reader should know beside what the conversation knows."""
-        return []
-
-    def answered(self, ending: Ending) -> None:
-        """A question has ended and was drawn."""
-
-    def connect(self, settings: Settings, credentials: Credentials) -> Client:
-        """A client for these settings."""
-        from claude_magic.messages.client import Client
-
-        return Client(
-            settings.base_url or None,
-            credentials,
-            version=settings.version,
-            betas=settings.betas,
-            timeout=settings.timeout,
-            max_retries=settings.max_retries,
-        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,7 +178,7 @@ class Conversation:
     @property
     def turns(self) -> Turns:
         """What Claude sees; ``del claude.turns[2]`` makes it forget a turn."""
-        return Turns(self)
+        return Turns(seen(self.state.turns), self._forget)
 
     @property
     def last(self) -> Reply | None:
@@ -441,158 +404,46 @@ class Conversation:
         -------
         Reply
         """
-        from claude_magic.conversation.exchange import Exchange
+        from claude_magic.conversation.asking import Asking
 
+        home = self._home
         state = self.state if system is _KEEP else dataclasses.replace(self.state, system=system or None)
-        settings = self._home.settings
-        model = limits.lookup(limits.resolve(options.model or state.model or settings.model))
-        place = self._home.host.place(self)
-        if place is not None and (options.append or settings.rerun == "append"):
-            place = dataclasses.replace(place, number=None)
-        question, sent = _question(prompt, model)
-        slot, former = (len(state.turns), None) if options.once else _slot(state.turns, place)
-        before = _seen(state.turns[:slot])
-        if options.once or options.new:
-            before = ()
-        wire = fields(options, model, max_tokens=settings.max_tokens, version=settings.version)
-        client = self._home.client
-        wire = dataclasses.replace(wire, wire={**wire.wire, **self._caching(client, before)})
-        exchange = Exchange(client, wire, before, question, state.system, options.prefill)
-        if before:
-            sent = (*sent, f"{len(before)} earlier turn{'s' if len(before) != 1 else ''}")
-        opening = Opening(model.id, sent, options.prefill or "", options.thinking == "show")
-        renderer = renderer or self._home.host.renderer()
-        asked = datetime.datetime.now().astimezone()
-        started, error = time.monotonic(), None
+        asking = Asking(state, prompt, options, home.settings, home.client, home.host.place(self.name))
+        renderer = renderer or home.host.renderer()
         with OneInterrupt() as interrupts:
-            try:
-                renderer.start(opening)
-                exchange.run(renderer.update)
-            except BaseException as caught:  # noqa: BLE001  (it is raised again below, once all is in order)
-                error = caught
+            error = asking.run(renderer)
             interrupts.closing()
-            reply = exchange.reply
-            reply.seconds = time.monotonic() - started
-            reply.sent = sent
-            reply.model = reply.model or model.id
-            result = outcome(reply, error, once=options.once)
-            turn = Turn(
-                id=uuid.uuid4().hex[:12],
-                prompt="".join(part if isinstance(part, str) else f"{{{part.name}}}" for part in prompt).strip(),
-                question=question,
-                answer=result.answer or (),
-                reply=reply,
-                asked=asked,
-                place=place,
-                bound_to=exchange.bound_to,
-            )
-            notices = [*self._home.host.notices(self), *self._commit(state, turn, slot, former, result, options)]
-            ending = self._ending(turn, exchange, result, notices)
+            turn, result = asking.close(error)
+            notices, self._pending = [*home.host.notices(), *self._pending], []
+            self._last = turn.reply
+            if asking.kept:
+                after, said = asking.after(turn)
+                self._journal.commit(after, said)
+                notices += asking.consequences()
+            ending = self._ending(turn, [*notices, *asking.notices(result)], failed=result.error is not None)
             renderer.finish(ending)
-            self._home.host.answered(ending)
+            home.host.answered(ending)
         if result.error is not None:
-            if former is not None and result.answer is None and isinstance(result.error, ClaudeError):
-                result.error.add_note("The earlier answer still counts.")
             raise result.error from None
-        return reply
+        return turn.reply
 
-    def _caching(self, client: Client, before: Sequence[Turn]) -> dict[str, Any]:
-        """The automatic breakpoint: only Anthropic's own servers are known to take it."""
-        cache = self._home.settings.cache
-        if cache == "off" or not client.is_anthropic or not any(turn.answer for turn in before):
-            return {}
-        return {"cache_control": {"type": "ephemeral", "ttl": "1h"} if cache == "1h" else {"type": "ephemeral"}}
-
-    def _commit(
-        self, state: State, turn: Turn, slot: int, former: Turn | None, result: Outcome, options: Options
-    ) -> list[str]:
-        """Make the turn part of the history, and say what that did to the rest."""
-        notices, self._pending = self._pending, []
-        self._last = turn.reply
-        if result.answer is None or options.once:
-            return notices
-        label = turn.place.label if turn.place else shortened(turn.prompt, 30)
-        later = state.turns[slot + (former is not None) :]
-        said = f"the answer in {label}" if turn.place else f"the answer to {label!r}"
-        if former is not None:
-            said = f"the new answer in {label}"
-            notices.append(_replaced(former, len(_seen(later))))
-        turns = (*(() if options.new else state.turns[:slot]), turn, *later)
-        self._journal.commit(dataclasses.replace(state, turns=turns), said)
-        if turn.place and turn.place.number == _MANY_QUESTIONS - 1:
-            images = sum(part.wire["type"] == "image" for other in self.turns for part in other.question)
-            so_far = f" ({images} images so far)" if images else ""
-            notices.append(f"Each call carries the earlier ones{so_far}. For independent questions: once=True.")
-        return notices
-
-    def _ending(self, turn: Turn, exchange: Exchange, result: Outcome, notices: list[str]) -> Ending:
+    def _ending(self, turn: Turn, notices: list[str], *, failed: bool) -> Ending:
         reply, cost = turn.reply, None
         if reply.begun or reply.ended:
-            if not reply.ended:
-                # The server counts at the end; of a cut answer only what arrived can be counted.
-                received = (len(reply.text) + len(reply.thinking)) // 4
-                output = max(reply.usage.output_tokens, received)
-                reply.usage = dataclasses.replace(reply.usage, output_tokens=output, at_least=True)
             price = reply.usage.cost(reply.model)
             cost = float(price) if price is not None else None
             self._home.spendings.append(Spending(self.name, reply.model, reply.usage, cost, reply.simulated))
         visible = list(self.turns)
         return Ending(
             reply=reply,
-            notices=[*notices, *exchange.notices, *([result.notice] if result.notice else [])],
+            notices=notices,
             turn=visible.index(turn) + 1 if turn in visible else 0,
             turns=len(visible),
             cost=cost,
             spent=self._home.cost(),
             turn_id=turn.id,
-            failed=result.error is not None,
+            failed=failed,
         )
-
-
-def _question(prompt: Sequence[str | Named], model: limits.Model) -> tuple[tuple[Part, ...], tuple[str, ...]]:
-    """The parts of the message, and in words what they are beside the words themselves."""
-    parts: list[Part] = []
-    sent: list[str] = []
-    for item in prompt:
-        if isinstance(item, str):
-            parts.append(Part({"type": "text", "text": item}))
-            continue
-        converted = to_parts(item.value, item.name, model)
-        sent += [f"{item.name} ({part.summary})" for part in converted if part.summary]
-        parts += converted
-    question = compose(parts)
-    if not question:
-        raise BadInput("The question is empty.")
-    return question, tuple(sent)
-
-
-def _slot(turns: Sequence[Turn], place: Place | None) -> tuple[int, Turn | None]:
-    """Where a question of this place goes, and the turn that it replaces, if any.
-
-    A question that the cell did not ask before follows the one that the same execution asked last.
-    """
-    if place is None or place.number is None:
-        return len(turns), None
-    end = len(turns)
-    for index, turn in enumerate(turns):
-        if turn.place is None or turn.place.cell != place.cell:
-            continue
-        if turn.place.execution == place.execution:
-            end = index + 1
-        elif turn.place.number == place.number:
-            return index, turn
-    return end, None
-
-
-def _seen(turns: Sequence[Turn]) -> tuple[Turn, ...]:
-    return tuple(turn for turn in turns if not turn.absent)
-
-
-def _replaced(former: Turn, later: int) -> str:
-    notice = f"Replaced your question of {former.asked:%H:%M} here"
-    if not later:
-        return notice + "."
-    return f"{notice}; {later} later answer{'s were' if later != 1 else ' was'} given to the old version."
 
 
 def _name_of(value: object, number: int) -> str:

@@ -36,8 +36,9 @@ class Exchange:
         What Claude sees of the past.
     question : tuple of Part
     system, prefill : str or None
-    notices : list of str
-        Repairs and further tries, in words.
+    repairs : list of str
+        In words.
+    waits : list of Wait
     stream : Stream or None
     bound_to : bytes
         Digest of what was really sent before the answer.
@@ -49,7 +50,8 @@ class Exchange:
     question: tuple[Part, ...]
     system: str | None
     prefill: str | None
-    notices: list[str] = dataclasses.field(default_factory=list)
+    repairs: list[str] = dataclasses.field(default_factory=list)
+    waits: list[Wait] = dataclasses.field(default_factory=list)
     stream: Stream | None = None
     bound_to: bytes = b""
 
@@ -57,6 +59,14 @@ class Exchange:
     def reply(self) -> Reply:
         """What has arrived."""
         return self.stream.reply if self.stream is not None else Reply(self.prefill or "")
+
+    def notices(self) -> list[str]:
+        """Further tries and repairs, for the reader."""
+        tries = []
+        if self.waits:
+            reasons = ", ".join(dict.fromkeys(wait.reason for wait in self.waits))
+            tries = [f"Sent {self.waits[-1].attempt} times: {reasons}."]
+        return [*tries, *self.repairs]
 
     def run(self, update: Callable[[Change | Wait], None]) -> None:
         """Ask, and read to the end.
@@ -76,12 +86,12 @@ class Exchange:
             except InvalidRequest as error:
                 if with_thinking and any(turn.full != turn.bare for turn in self.turns) and _is_about_thinking(error):
                     with_thinking = False
-                    self.notices.append(
+                    self.repairs.append(
                         "Earlier thinking was left out: the API holds it to belong to another conversation."
                     )
                 elif (field := _field_of(error)) in self.fields.unasked and field in wire:
                     del wire[field]
-                    self.notices.append(f"Sent again without {field!r}, which this server does not take.")
+                    self.repairs.append(f"Sent again without {field!r}, which this server does not take.")
                 else:
                     raise
             except NotFound as error:
@@ -104,7 +114,7 @@ class Exchange:
 
     def _read(self, request: Request, update: Callable[[Change | Wait], None]) -> None:
         def waiting(wait: Wait) -> None:
-            self.notices.append(f"Try {wait.attempt}: {wait.reason} before.")
+            self.waits.append(wait)
             update(wait)
 
         self.stream = self.client.stream(request.body, prefill=self.prefill or "", on_wait=waiting)

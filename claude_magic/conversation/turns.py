@@ -7,14 +7,11 @@ import datetime
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from claude_magic.content import Part
 from claude_magic.messages.reply import Reply
-
-if TYPE_CHECKING:
-    from claude_magic.conversation.conversation import Conversation
 
 Message = dict[str, Any]
 
@@ -117,26 +114,31 @@ class Turn:
 
 
 class Turns(Sequence[Turn]):
-    """The turns that Claude sees; ``del claude.turns[2]`` makes it forget one."""
+    """The turns that Claude sees; ``del claude.turns[2]`` makes it forget one.
 
-    def __init__(self, conversation: Conversation) -> None:
-        self._conversation = conversation
+    Parameters
+    ----------
+    turns : tuple of Turn
+    forget : callable
+        Takes a list of turns out of the conversation.
+    """
 
-    def _visible(self) -> list[Turn]:
-        return [turn for turn in self._conversation.state.turns if not turn.absent]
+    def __init__(self, turns: tuple[Turn, ...], forget: Callable[[list[Turn]], None]) -> None:
+        self._turns = turns
+        self._forget = forget
 
     def __len__(self) -> int:
-        return len(self._visible())
+        return len(self._turns)
 
     def __getitem__(self, index: Any) -> Any:
-        return self._visible()[index]
+        return self._turns[index]
 
     def __iter__(self) -> Iterator[Turn]:
-        return iter(self._visible())
+        return iter(self._turns)
 
     def __delitem__(self, index: int | slice) -> None:
-        chosen = self._visible()[index]
-        self._conversation._forget(chosen if isinstance(chosen, list) else [chosen])
+        chosen = self._turns[index]
+        self._forget(list(chosen) if isinstance(chosen, tuple) else [chosen])
 
     def _rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = [("", "cell", "question", "tokens", "state")]
@@ -158,6 +160,11 @@ class Turns(Sequence[Turn]):
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
         return "\n".join(line.rstrip() for line in lines)
+
+
+def seen(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """Those of the turns that Claude sees."""
+    return tuple(turn for turn in turns if not turn.absent)
 
 
 def user_message(parts: Sequence[Part]) -> Message:

@@ -28,16 +28,30 @@ class Block:
         self.type: str = start["type"]
         self.closed = False
         self._pieces: list[str] = []
+        self._half = ""
 
     def _joined(self) -> str:
         if len(self._pieces) > 1:
             self._pieces[:] = ["".join(self._pieces)]
         return self._pieces[0] if self._pieces else ""
 
-    def append(self, piece: str) -> None:
-        """Add a piece to the block's text."""
+    def append(self, piece: str) -> str:
+        """Add a piece to the block's text.
+
+        Returns
+        -------
+        str
+            What was added. A server that counts as JavaScript does may cut a character in two; its
+            first half waits for the second.
+        """
+        if self._half or not piece.isascii():
+            piece = self._half + piece
+            self._half = piece[-1] if "\ud800" <= piece[-1] <= "\udbff" else ""
+            piece = piece.removesuffix(self._half)
+            piece = piece.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         if piece:
             self._pieces.append(piece)
+        return piece
 
     def close(self) -> None:
         """Mark the end of the block."""

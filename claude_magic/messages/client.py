@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import functools
-import ipaddress
 import json
 import os
 import socket
-import ssl
 import threading
-import urllib.request
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +15,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from claude_magic.messages.credentials import Credentials
+from claude_magic.messages import network
+from claude_magic.messages.credentials import Credentials, custom_headers
 from claude_magic.messages.errors import (
     AnswerBroken,
     APIError,
@@ -35,9 +33,10 @@ from claude_magic.messages.reply import Change, Reply
 from claude_magic.messages.retry import LONGEST_WAIT, Wait, retry_after, should_retry, wait_before
 from claude_magic.messages.sse import SSEReader
 
-DEFAULT_BASE_URL = "https://api.anthropic.com"
+DEFAULT_BASE_URL = network.DEFAULT_BASE_URL
 DEFAULT_VERSION = "2023-06-01"
 _LONGEST_ERROR = 64 * 1024
+_IDLE = 240.0
 
 Listener = Callable[[Wait], None]
 
@@ -65,20 +64,39 @@ class Body:
 
 
 class _Sign(httpx2.Auth):
-    """Adds the key at the moment of sending, so that no object of ours holds it."""
+    """Adds what is secret at the moment of sending, so that no object of ours holds it.
 
-    def __init__(self, credentials: Credentials, required: bool) -> None:
+    A custom header that carries a key takes the place of ours: two are never sent.
+    """
+
+    def __init__(self, credentials: Credentials, login: Callable[[], str] | None, *, required: bool) -> None:
         self._credentials = credentials
+        self._login = login
         self._required = required
 
+    def headers(self) -> dict[str, str]:
+        """The headers that are secret.
+
+        Raises
+        ------
+        NoCredentials
+            If the server wants a key and there is none.
+        """
+        headers = custom_headers()
+        if not {"x-api-key", "authorization"} & headers.keys():
+            try:
+                name, value = self._credentials.header()
+            except NoCredentials:
+                if self._required:
+                    raise
+                name, value = "x-api-key", "none"  # servers on this machine take any key, but some want one
+            headers[name] = value
+        if self._login is not None:
+            headers.setdefault("authorization", self._login())
+        return headers
+
     def auth_flow(self, request: httpx2.Request) -> Any:
-        try:
-            name, value = self._credentials.header()
-        except NoCredentials:
-            if self._required:
-                raise
-            name, value = "x-api-key", "none"  # servers on this machine take any key, but some want one
-        request.headers[name] = value
+        request.headers.update(self.headers())
         yield request
 
 
@@ -121,7 +139,8 @@ class Client:
         connect_timeout: float = 10.0,
         max_retries: int = 2,
     ) -> None:
-        self.base_url = clean_base_url(base_url or os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL)
+        url = base_url or os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
+        self.base_url, login = network.parse_base_url(url)
         self.credentials = credentials or Credentials()
         self.version = version
         self.betas = tuple(betas)
@@ -131,17 +150,21 @@ class Client:
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         host = urlsplit(self.base_url).hostname or ""
         self.is_anthropic = host == "api.anthropic.com"
-        self._auth = _Sign(self.credentials, required=not is_loopback(host))
+        self._auth = _Sign(self.credentials, login, required=not network.is_loopback(host))
 
     @functools.cached_property
     def _http(self) -> httpx2.Client:
-        transport = httpx2.HTTPTransport(
-            verify=_ssl_context() if self.base_url.startswith("https:") else False,
-            limits=httpx2.Limits(keepalive_expiry=240.0),
-            proxy=_proxy_for(self.base_url),
-            socket_options=_keep_alive_options(),
-        )
+        transport = network.transport(self.base_url, _IDLE)
         return httpx2.Client(transport=transport, auth=self._auth, timeout=self._timeout, trust_env=False)
+
+    def require_credentials(self) -> None:
+        """Fail early where the server wants a key and there is none.
+
+        Raises
+        ------
+        NoCredentials
+        """
+        self._auth.headers()
 
     def stream(self, body: Body, *, prefill: str = "", on_wait: Listener | None = None) -> Stream:
         """Ask, and read the answer as it is written.
@@ -188,12 +211,11 @@ class Client:
 
     @property
     def where(self) -> str:
-        """The server, in words: without what a base URL may hide before an ``@``."""
-        parts = urlsplit(self.base_url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        """The server, in words."""
+        return self.base_url
 
     def headers(self) -> dict[str, str]:
-        """The headers of a request, but for the key."""
+        """The headers of a request, but for those that may be secret."""
         headers = {
             "anthropic-version": self.version,
             "content-type": "application/json",
@@ -203,10 +225,6 @@ class Client:
         }
         if self.betas:
             headers["anthropic-beta"] = ",".join(self.betas)
-        for line in os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines():
-            name, colon, value = line.partition(":")
-            if colon and name.strip():
-                headers[name.strip().lower()] = value.strip()
         return headers
 
     @contextmanager
@@ -227,12 +245,21 @@ class Client:
                 if response.status_code != 200:
                     raise self._refusal(response)
                 yield response
+        # Nothing of the transport's stays behind the errors: its frames know the key.
+        except (httpx2.LocalProtocolError, UnicodeError):
+            raise BadInput(
+                "A header holds characters that none may have: see ANTHROPIC_CUSTOM_HEADERS, version and betas."
+            ) from None
         except httpx2.HTTPError as error:
             raise self._no_connection(error) from None
         except httpx2.InvalidURL:
             raise BadInput(f"{self.where} is no address. Set base_url to one that begins with https://.") from None
-        except UnicodeEncodeError:
-            raise BadInput("ANTHROPIC_CUSTOM_HEADERS holds characters that no header may have.") from None
+        except APIError as error:
+            error.message = self.credentials.hide(error.message)
+            error.args = (error.message,)
+            raise
+        except KeyboardInterrupt:
+            raise Interrupted("Stopped.") from None
 
     def _call(self, method: str, path: str, body: Body | None = None) -> dict[str, Any]:
         with self._send(method, path, body) as response:
@@ -246,11 +273,14 @@ class Client:
             return NotTheMessagesAPI(
                 f"{self.where} redirects elsewhere; the key is not carried along. Set base_url to the final address."
             )
-        raw = b""
-        for chunk in response.iter_bytes():
-            raw += chunk
-            if len(raw) > _LONGEST_ERROR:
-                break
+        raw = bytearray()
+        try:
+            for chunk in response.iter_bytes():
+                raw += chunk
+                if len(raw) > _LONGEST_ERROR:
+                    break
+        except httpx2.HTTPError:
+            pass  # the status says enough
         if "html" in response.headers.get("content-type", ""):
             body: object = f"a web page came instead of an answer ({response.reason_phrase or 'no reason given'})"
         else:
@@ -291,7 +321,8 @@ class Stream:
     """One answer on its way; iterating gives the :class:`Change` of each event.
 
     Failures before the first content are tried again as :mod:`claude_magic.messages.retry` says;
-    later ones are not, since text that was shown cannot be unsaid.
+    later ones are not, since text that was shown cannot be unsaid. A kept connection that the
+    server had closed meanwhile is no failure: a new one is opened at once.
 
     Attributes
     ----------
@@ -306,30 +337,29 @@ class Stream:
         self._on_wait = on_wait
         self._stopped = threading.Event()
         self._socket: socket.socket | None = None
+        self._reused = False
         self.reply = Reply(prefill)
 
     def __iter__(self) -> Iterator[Change]:
         attempt = 1
         while True:
-            self.reply = Reply(self._prefill)
             try:
                 yield from self._attempt()
+                return
             except ClaudeError as error:
                 if self._stopped.is_set():
                     raise Interrupted("Stopped.") from None
                 if self.reply.begun:
                     raise _broken(error) from None
+                if self._was_closed_meanwhile(error):
+                    continue
                 wait = wait_before(error, attempt) if attempt <= self._client.max_retries else None
                 if wait is None:
                     _say_when(error)
                     raise
-            else:
-                return
-            finally:
-                self._socket = None
             if self._on_wait is not None:
                 self._on_wait(wait)
-            if self._stopped.wait(wait.seconds):
+            if self._pause(wait.seconds):
                 raise Interrupted("Stopped.")
             attempt = wait.attempt
 
@@ -342,84 +372,77 @@ class Stream:
         """
         self._stopped.set()
         if self._socket is not None:
-            _shut_down(self._socket)
+            network.shut_down(self._socket)
             return
         busy = {stream._socket for stream in self._client._streams if stream is not self}
         for sock in list(self._client._sockets):
             if sock not in busy:
-                _shut_down(sock)
+                network.shut_down(sock)
 
     def _attempt(self) -> Iterator[Change]:
+        self.reply = Reply(self._prefill)
+        self._reused = False
         if self._stopped.is_set():
             raise Interrupted("Stopped.")
-        with self._client._send("POST", "/v1/messages", self._body, self._trace) as response:
-            self._socket = response.extensions["network_stream"].get_extra_info("socket")
-            self.reply.request_id = request_id(response.headers)
-            self.reply.simulated = "x-simulator" in response.headers
-            if response.headers.get("content-type", "").startswith("application/json"):
-                yield from self._whole(_json(response.read()))
-                return
-            reader = SSEReader()
+        try:
+            with self._client._send("POST", "/v1/messages", self._body, self._trace) as response:
+                self._socket = response.extensions["network_stream"].get_extra_info("socket")
+                self._reused = False
+                yield from self._read(response)
+        finally:
+            self._socket = None
+
+    def _read(self, response: httpx2.Response) -> Iterator[Change]:
+        self.reply.request_id = request_id(response.headers)
+        self.reply.simulated = "x-simulator" in response.headers
+        kind = response.headers.get("content-type", "no content type").lower()
+        reader = SSEReader()
+        if "html" not in kind:
             for chunk in response.iter_bytes():
                 for data in reader.feed(chunk):
-                    if (change := self._apply(data)) is not None:
-                        yield change
+                    yield from self._fold(data)
             for data in reader.close():
-                if (change := self._apply(data)) is not None:
-                    yield change
-        if not self.reply.begun and not self.reply.ended:
-            if self.reply.id or self.reply.model:
-                raise ConnectionFailed(f"{self._client.where} ended the answer before it began. Run the cell again.")
-            raise NotTheMessagesAPI(
-                f"{self._client.where} answered, but not as the Messages API does "
-                f"({response.headers.get('content-type', 'no content type')}). Check base_url."
-            )
+                if _json(data) is not None:  # else the end fell into an event; what came before it counts
+                    yield from self._fold(data)
+        if self.reply.begun or self.reply.ended:
+            return
+        if self.reply.id or self.reply.model:
+            raise ConnectionFailed(f"{self._client.where} ended the answer before it began. Run the cell again.")
+        raise NotTheMessagesAPI(
+            f"{self._client.where} answered, but not as the Messages API does ({kind}). Check base_url."
+        )
 
-    def _apply(self, data: bytes) -> Change | None:
-        if data.strip() == b"[DONE]":
-            return None
+    def _fold(self, data: bytes) -> Sequence[Change]:
         event = _json(data)
         if not isinstance(event, dict):
+            if data.strip() == b"[DONE]":
+                return ()
             raise AnswerBroken("The answer arrived damaged (an event that is no JSON object).")
-        return self.reply.apply(event)
+        if "content" in event and event.get("type", "message") == "message":
+            return self.reply.take(event)  # this server does not stream
+        change = self.reply.apply(event)
+        return () if change is None else (change,)
 
-    def _whole(self, message: object) -> Iterator[Change]:
-        if isinstance(message, dict) and "error" in message:
-            raise api_error(message, status=None, request_id=self.reply.request_id)
-        if not isinstance(message, dict) or "content" not in message:
-            raise NotTheMessagesAPI(f"{self._client.where} answered, but not as the Messages API does. Check base_url.")
-        yield from self.reply.take(message)
+    def _pause(self, seconds: float) -> bool:
+        """Wait, and say whether it was cut short."""
+        try:
+            return self._stopped.wait(seconds)
+        except KeyboardInterrupt:
+            return True
+
+    def _was_closed_meanwhile(self, error: ClaudeError) -> bool:
+        """Whether the request went to a kept connection of which nothing came back."""
+        return self._reused and isinstance(error, ConnectionFailed) and not isinstance(error, TimedOut)
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
-        if event.endswith((".connect_tcp.complete", ".start_tls.complete", ".connect_unix_socket.complete")):
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             if (sock := info["return_value"].get_extra_info("socket")) is not None:
                 self._socket = sock
                 self._client._sockets.add(sock)
-
-
-def clean_base_url(url: str) -> str:
-    """A base URL without the parts that are added to it.
-
-    Raises
-    ------
-    BadInput
-        If it is no http(s) address.
-    """
-    url = url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadInput(f"base_url {parts.scheme or url[:40]!r} is no http(s) address. Example: {DEFAULT_BASE_URL}")
-    return url
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+                if self._stopped.is_set():
+                    network.shut_down(sock)
+        elif event.endswith(".send_request_headers.started"):
+            self._reused = self._socket is None
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
@@ -440,43 +463,11 @@ def _say_when(error: ClaudeError) -> None:
         error.advice = f"The server asks to wait {minutes} min." if minutes > 1 else "Wait a minute or two."
 
 
-def _shut_down(sock: socket.socket) -> None:
-    try:
-        # Of a TLS socket only what is below: its own shutdown is not meant for another thread.
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
-    except OSError:
-        pass  # already closed
-
-
-def _json(data: bytes) -> Any:
+def _json(data: bytes | bytearray) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
         return None
-
-
-@functools.cache
-def _ssl_context() -> ssl.SSLContext:
-    """The system's certificates (or ``SSL_CERT_FILE``), read once."""
-    return httpx2.create_ssl_context()
-
-
-def _proxy_for(url: str) -> str | None:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if is_loopback(host) or urllib.request.proxy_bypass(host):
-        return None
-    proxies = urllib.request.getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
-
-
-def _keep_alive_options() -> list[tuple[int, int, int]]:
-    wanted = [("SOL_SOCKET", "SO_KEEPALIVE", 1), ("IPPROTO_TCP", "TCP_NODELAY", 1)]
-    wanted += [("IPPROTO_TCP", "TCP_KEEPIDLE", 30), ("IPPROTO_TCP", "TCP_KEEPINTVL", 10)]
-    wanted += [("IPPROTO_TCP", "TCP_KEEPCNT", 3), ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 60_000)]
-    return [
-        (getattr(socket, level), getattr(socket, name), value) for level, name, value in wanted if hasattr(socket, name)
-    ]
 
 
 @functools.cache

@@ -16,6 +16,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from importlib import resources
+from types import MappingProxyType
 from typing import Any
 
 DEFAULT_MODEL = "claude-sonnet-5-5"
@@ -25,6 +26,7 @@ MAX_IMAGE_BASE64_BYTES = 10 * 1024 * 1024
 MAX_IMAGE_SIDE = 8000
 MAX_IMAGE_SIDE_WHEN_MANY = 2000
 MANY_IMAGES = 20
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
 IMAGE_PATCH = 28
 """Pixels: a picture costs one token for each started square of this side."""
 
@@ -158,8 +160,8 @@ def retired() -> frozenset[str]:
 
 
 @functools.cache
-def _by_id() -> dict[str, Model]:
-    return {name: model for model in models() for name in (model.id, *model.aliases)}
+def _by_id() -> Mapping[str, Model]:
+    return MappingProxyType({name: model for model in models() for name in (model.id, *model.aliases)})
 
 
 def aliases() -> dict[str, str]:
@@ -176,36 +178,32 @@ def resolve(name: str) -> str:
     return aliases().get(name.strip().lower(), name.strip())
 
 
-def lookup(model_id: str) -> Model:
+def lookup(model_id: str, learned: Mapping[str, Model] = MappingProxyType({})) -> Model:
     """What is known about a model id.
 
     Parameters
     ----------
     model_id : str
         An id, not an alias.
+    learned : mapping
+        What :func:`learn` made of a server's own list; it comes first.
 
     Returns
     -------
     Model
-        From the table; for an unknown ``claude-*`` id the behaviour of the newest model; for any
-        other id a model that accepts everything.
+        For an unknown ``claude-*`` id the behaviour of the newest model; for any other id a model
+        that accepts everything.
     """
-    if (model := _by_id().get(model_id)) is not None:
-        return model
-    newest = models()[0]
+    known = learned.get(model_id) or _by_id().get(model_id)
+    if known is not None:
+        return known
+    stranger = dataclasses.replace(
+        models()[0], id=model_id, line="", released="", aliases=(), status="unknown", retires=None, price=None
+    )
     if model_id.startswith("claude-"):
-        return dataclasses.replace(
-            newest, id=model_id, line="", released="", aliases=(), status="unknown", retires=None, price=None
-        )
+        return stranger
     return dataclasses.replace(
-        newest,
-        id=model_id,
-        line="",
-        released="",
-        aliases=(),
-        status="unknown",
-        retires=None,
-        price=None,
+        stranger,
         thinking=("adaptive", "enabled", "disabled", "between_tools"),
         thinks_by_default=False,
         no_thinking_up_to=None,
@@ -236,8 +234,8 @@ def versions() -> tuple[str, ...]:
     return tuple(_document()["versions"])
 
 
-def learn(entries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Lay what the Models API says over the table, for the life of the process.
+def learn(entries: Iterable[Mapping[str, Any]]) -> dict[str, Model]:
+    """Lay what a server says of its models over the table.
 
     Parameters
     ----------
@@ -246,32 +244,29 @@ def learn(entries: Iterable[Mapping[str, Any]]) -> list[str]:
 
     Returns
     -------
-    list of str
-        The ids that were read.
+    dict of str to Model
+        By id, for :func:`lookup`. Nothing is remembered here: another server may say otherwise.
     """
-    table = _by_id()
-    seen = []
-    for entry in entries:
-        model_id = entry.get("id")
-        if not isinstance(model_id, str):
-            continue
-        seen.append(model_id)
-        model = lookup(model_id)
-        changes: dict[str, Any] = {}
-        if isinstance(size := entry.get("max_input_tokens"), int):
-            changes["context"] = size
-        if isinstance(size := entry.get("max_tokens"), int):
-            changes["max_output"] = size
-        capabilities = entry.get("capabilities") or {}
-        types = (capabilities.get("thinking") or {}).get("types") or {}
-        if types:
-            changes["thinking"] = tuple(kind for kind, about in types.items() if about.get("supported"))
-        levels = capabilities.get("effort") or {}
-        if levels:
-            order = ("low", "medium", "high", "xhigh", "max")
-            changes["effort"] = tuple(level for level in order if (levels.get(level) or {}).get("supported"))
-        table[model_id] = dataclasses.replace(model, **changes)
-    return seen
+    return {entry["id"]: _learned(entry) for entry in entries if isinstance(entry.get("id"), str)}
+
+
+def _learned(entry: Mapping[str, Any]) -> Model:
+    changes: dict[str, Any] = {}
+    for field, name in (("context", "max_input_tokens"), ("max_output", "max_tokens")):
+        if isinstance(size := entry.get(name), int) and size > 0:
+            changes[field] = size
+    capabilities = _object(entry, "capabilities")
+    if types := _object(_object(capabilities, "thinking"), "types"):
+        changes["thinking"] = tuple(kind for kind in types if _object(types, kind).get("supported"))
+    levels = _object(capabilities, "effort")
+    if levels.get("supported") is False or levels.keys() & set(_EFFORTS):
+        changes["effort"] = tuple(level for level in _EFFORTS if _object(levels, level).get("supported"))
+    return dataclasses.replace(lookup(entry["id"]), **changes)
+
+
+def _object(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = parent.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def fit(width: int, height: int, tier: ImageTier) -> tuple[int, int]:

@@ -239,7 +239,7 @@ class Reply:
         if kind == "signature_delta" and isinstance(block, ThinkingBlock):
             block.signature = str(delta.get("signature") or "")
         elif kind == "citations_delta" and isinstance(block, TextBlock):
-            block.citations.append(_object(delta, "citation"))
+            block.citations += [citation] if (citation := _object(delta, "citation")) else []
         elif kind == "compaction_delta" and isinstance(block, RawBlock):
             block.data.update({key: value for key, value in delta.items() if key != "type"})
         else:
@@ -249,8 +249,7 @@ class Reply:
     def _grow(self, block: Block, kind: str, piece: object) -> Change | None:
         if not isinstance(piece, str):
             return None
-        block.append(piece)
-        return Change(kind, piece, block)
+        return Change(kind, block.append(piece), block)
 
     def _stop(self, index: int) -> Change | None:
         block = self._at.get(index)

@@ -53,13 +53,12 @@ class Usage:
 
     def updated(self, raw: Mapping[str, Any]) -> Usage:
         """These counts with those that a server named; what it left out or null stays."""
-        changes = {name: raw[name] for name in _COUNTS if isinstance(raw.get(name), int)}
-        creation = raw.get("cache_creation")
-        if isinstance(creation, dict) and isinstance(creation.get("ephemeral_1h_input_tokens"), int):
-            changes["one_hour_cache_tokens"] = creation["ephemeral_1h_input_tokens"]
-        tools = raw.get("server_tool_use")
-        if isinstance(tools, dict) and isinstance(tools.get("web_search_requests"), int):
-            changes["web_searches"] = tools["web_search_requests"]
+        found = {name: raw.get(name) for name in _COUNTS}
+        if isinstance(creation := raw.get("cache_creation"), dict):
+            found["one_hour_cache_tokens"] = creation.get("ephemeral_1h_input_tokens")
+        if isinstance(tools := raw.get("server_tool_use"), dict):
+            found["web_searches"] = tools.get("web_search_requests")
+        changes: dict[str, Any] = {name: count for name, count in found.items() if type(count) is int}
         return dataclasses.replace(self, **changes) if changes else self
 
     def cost(self, model: str) -> Decimal | None:

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.conversation import Conversations
 from claude_magic.conversation.rendering import Ending
 from claude_magic.conversation.turns import Place
 
@@ -89,10 +89,10 @@ class Cells:
         if self.current.depth <= 0 and self.current.cell and result.success:
             self._conversations.cell_ran(self.current.cell, self.current.id, self.current.label)
 
-    def place(self, conversation: Conversation) -> Place | None:
+    def place(self, conversation: str) -> Place | None:
         """Where the question that is now asked stands; counts it."""
-        number = self.current.asked[conversation.name]
-        self.current.asked[conversation.name] += 1
+        number = self.current.asked[conversation]
+        self.current.asked[conversation] += 1
         if not self.current.cell:
             return None
         return Place(self.current.cell, self.current.id, number, self.current.label)

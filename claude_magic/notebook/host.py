@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.conversation.conversation import Conversation, Host
+from claude_magic.conversation.host import Host
 from claude_magic.conversation.rendering import Ending, Renderer
 from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.turns import Place
@@ -43,11 +43,11 @@ class Kernel(Host):
         self.display = "auto"
         self.footer = "full"
 
-    def place(self, conversation: Conversation) -> Place | None:
+    def place(self, conversation: str) -> Place | None:
         """The running cell."""
         return self.cells.place(conversation)
 
-    def notices(self, conversation: Conversation) -> list[str]:
+    def notices(self) -> list[str]:
         """What the notebook shows and Claude does not see."""
         return self.cells.notices()
 
@@ -65,10 +65,11 @@ class Kernel(Host):
         replay : callable, optional
             Shows again what was in the cell before.
         """
-        if self.display == "text" or (self.display == "auto" and not hasattr(self._shell, "kernel")):
+        in_terminal = not hasattr(self._shell, "kernel")
+        if self.display == "text" or (self.display == "auto" and in_terminal):
             from claude_magic.notebook.display.text import TextRenderer
 
-            return TextRenderer(self.footer)
+            return TextRenderer(self.footer, flush=in_terminal)
         from claude_magic.notebook.display.markdown import MarkdownRenderer
 
         return MarkdownRenderer(self._shell.display_pub, owns_cell=owns_cell, style=self.footer, replay=replay)

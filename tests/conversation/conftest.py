@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from claude_magic.conversation.conversation import Conversation, Conversations, Host
+from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.host import Host
 from claude_magic.conversation.rendering import Ending, Opening, Renderer
 from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.turns import Place
@@ -56,7 +57,7 @@ class Notebook(Host):
         assert self.home is not None
         self.home.cell_ran(self.cell, str(self.executions), self.cell)
 
-    def place(self, conversation: Conversation) -> Place | None:
+    def place(self, conversation: str) -> Place | None:
         if not self.cell:
             return None
         self.number += 1

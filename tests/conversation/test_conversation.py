@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from claude_magic.conversation.asking import _caching
 from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.conversation.settings import Settings
 from claude_magic.messages.errors import AuthenticationFailed, BadInput, NoCredentials
@@ -65,12 +66,12 @@ def test_caching_is_asked_of_anthropic_alone_and_once_there_is_an_answer(
     claude("Hi")
     seen = tuple(claude.turns)
     home.client.is_anthropic = True
-    assert claude._caching(home.client, ()) == {}
-    assert claude._caching(home.client, seen) == {"cache_control": {"type": "ephemeral"}}
+    assert _caching(home.settings.cache, home.client, ()) == {}
+    assert _caching(home.settings.cache, home.client, seen) == {"cache_control": {"type": "ephemeral"}}
     home.settings.cache = "1h"
-    assert claude._caching(home.client, seen) == {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    assert _caching(home.settings.cache, home.client, seen) == {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
     home.settings.cache = "off"
-    assert claude._caching(home.client, seen) == {}
+    assert _caching(home.settings.cache, home.client, seen) == {}
 
 
 def test_prefill_is_part_of_the_answer(claude: Conversation, simulator: Simulator) -> None:

@@ -107,7 +107,7 @@ def test_further_tries_are_told_and_counted(
     assert [wait.reason for wait in waits] == ["overloaded", "overloaded"]
     assert len(simulator.requests) == 3
     assert len(claude.turns) == 1
-    assert notebook.recorder.ending.notices == ["Try 2: overloaded before.", "Try 3: overloaded before."]
+    assert notebook.recorder.ending.notices == ["Sent 3 times: overloaded."]
 
 
 def stop_at(claude: Conversation, notebook: Notebook, kind: str, presses: int = 1) -> Interrupted:

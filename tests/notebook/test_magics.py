@@ -235,7 +235,7 @@ def test_what_the_server_refuses_is_one_line_too(cells: Cells, simulator: Simula
     cells("%config ClaudeMagics.base_url = 'http://127.0.0.1:9'")
     assert "Nobody answers at http://127.0.0.1:9" in cells.fail("%claude hi")
     cells("%config ClaudeMagics.base_url = 'nonsense'")
-    assert "is no http(s) address" in cells.fail("%claude hi")
+    assert "base_url has to begin with http:// or https://" in cells.fail("%claude hi")
     assert len(cells["claude"].turns) == 0
 
 

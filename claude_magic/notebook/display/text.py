@@ -20,11 +20,14 @@ class TextRenderer:
         Of the footer: ``full``, ``short`` or ``off``.
     stream : text file, optional
         Defaults to standard output at the time of writing.
+    flush : bool
+        Whether to write through at once; a kernel does that by itself, a few times a second.
     """
 
-    def __init__(self, style: str = "full", stream: TextIO | None = None) -> None:
+    def __init__(self, style: str = "full", stream: TextIO | None = None, *, flush: bool = True) -> None:
         self._style = style
         self._stream = stream
+        self._flush = flush
         self._show_thinking = False
         self._in_thinking = False
 
@@ -62,4 +65,5 @@ class TextRenderer:
         if text:
             stream = self._stream or sys.stdout
             stream.write(text)
-            stream.flush()
+            if self._flush:
+                stream.flush()

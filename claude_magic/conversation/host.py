@@ -1,0 +1,45 @@
+"""Where conversations live: what a notebook gives them, and what plain Python does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from claude_magic.conversation.rendering import Ending, Renderer, Silent
+from claude_magic.conversation.settings import Settings
+from claude_magic.conversation.turns import Place
+from claude_magic.messages.credentials import Credentials
+
+if TYPE_CHECKING:
+    from claude_magic.messages.client import Client
+
+
+class Host:
+    """Where conversations live. In plain Python: nowhere in particular, and nothing is shown."""
+
+    def place(self, conversation: str) -> Place | None:
+        """Where the question stands that is asked in the conversation of this name; asked once for each."""
+        return None
+
+    def renderer(self) -> Renderer:
+        """Who draws the answer."""
+        return Silent()
+
+    def notices(self) -> list[str]:
+        """What the reader should know beside what the conversation knows."""
+        return []
+
+    def answered(self, ending: Ending) -> None:
+        """A question has ended and was drawn."""
+
+    def connect(self, settings: Settings, credentials: Credentials) -> Client:
+        """A client for these settings."""
+        from claude_magic.messages.client import DEFAULT_BASE_URL, Client
+
+        return Client(
+            settings.base_url or DEFAULT_BASE_URL,
+            credentials,
+            version=settings.version,
+            betas=settings.betas,
+            timeout=settings.timeout,
+            max_retries=settings.max_retries,
+        )
