@@ -101,8 +101,9 @@ class Page:
             self.changed.notify_all()
 
     def clear_output(self, wait: bool = False) -> None:
-        assert wait
-        self._clear = True
+        if not wait:
+            self.outputs.clear()
+        self._clear = wait
 
     @property
     def text(self) -> str:
@@ -194,6 +195,16 @@ def test_nothing_is_shown_of_a_question_that_never_began() -> None:
     page.wait_for("sent")
     renderer.finish(ending(Reply(), failed=True))
     assert page.text == "*sent: fig (30x20, 2 tokens)*"
+
+
+@pytest.mark.parametrize("owns_cell", [True, False], ids=["own cell", "shared cell"])
+def test_of_a_question_that_failed_at_once_nothing_stays(owns_cell: bool) -> None:
+    page = Page()
+    renderer = MarkdownRenderer(page, owns_cell=owns_cell)
+    renderer.start(Opening("m", (), "", False))
+    page.wait_for("*…*")
+    renderer.finish(ending(Reply(), failed=True))
+    assert [data for data in page.outputs.values() if data] == []
 
 
 def test_a_cut_answer_in_code_still_shows_its_notice_outside() -> None:

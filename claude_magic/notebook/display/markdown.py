@@ -77,7 +77,7 @@ class MarkdownRenderer:
         self._thread: threading.Thread | None = None
         self._splitter = Splitter()
         self._displays: list[str] = []
-        self._shown = False
+        self._shown: set[str] = set()
         self._sent = ""
         self._head = ""  # stands above the first piece
         self._show_thinking = False
@@ -133,19 +133,18 @@ class MarkdownRenderer:
                 self._changed.notify()
             self._thread.join()
         markdown, plain = self._final(ending)
-        if not markdown and not self._shown:
-            return
-        data = {"text/markdown": markdown, "text/plain": plain}
+        data = {"text/markdown": markdown, "text/plain": plain} if markdown else {}
         first, *others = self._displays
-        if others and self._owns_cell:
-            self._publisher.clear_output(wait=True)
+        if self._owns_cell and self._shown and (others or not data):
+            self._publisher.clear_output(wait=bool(data))
+            self._shown.clear()
             if self._replay is not None:
                 self._replay()
-            self._publisher.publish(data, metadata(ending), transient={"display_id": first})
-            return
-        self._publish(first, data, metadata(ending), update=self._shown)
+        if data or self._shown:
+            self._publish(first, data, metadata(ending) if data else None)
         for display in others:  # what else is in the cell is not ours to clear
-            self._publish(display, {}, update=True)
+            if display in self._shown:
+                self._publish(display, {})
 
     # -- in the thread ---------------------------------------------------------------------------
 
@@ -177,20 +176,18 @@ class MarkdownRenderer:
             self._show(self._head + piece)
             self._head = ""
             self._displays.append(uuid.uuid4().hex)
-            self._shown = False
         rest = self._splitter.rest
         self._show(self._head + (rest + "\n" + self._splitter.closing if self._splitter.closing else rest) + status)
         return len(rest) + _ENVELOPE
 
     def _show(self, markdown: str) -> None:
         if markdown.strip():
-            self._publish(self._displays[-1], {"text/markdown": markdown}, update=self._shown)
-            self._shown = True
+            self._publish(self._displays[-1], {"text/markdown": markdown})
 
-    def _publish(
-        self, display: str, data: dict[str, Any], metadata: dict[str, Any] | None = None, *, update: bool
-    ) -> None:
-        self._publisher.publish(data, metadata, transient={"display_id": display}, update=update)
+    def _publish(self, display: str, data: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+        """Show a bundle, in the place of what the display showed before."""
+        self._publisher.publish(data, metadata, transient={"display_id": display}, update=display in self._shown)
+        self._shown.add(display)
 
     def _status(self) -> str:
         """What happens while there is no text: never silence."""
