@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_argument("--execute", action="store_true", help="run it here, without a browser, and print what it shows")
     demo.add_argument("--to", type=Path, metavar="FILE", help="with --execute: save the executed notebook there")
     demo.add_argument("--simulator", action="store_true", help="use the simulator even if there is a key")
+    demo.add_argument("lab", nargs="*", metavar="-- ARGUMENT", help="further arguments for JupyterLab")
     demo.set_defaults(run=_demo)
 
     simulator = commands.add_parser("simulator", help="run the simulator of the API until Ctrl-C")
@@ -84,7 +85,7 @@ def _demo(given: argparse.Namespace) -> int:
         environment["ANTHROPIC_BASE_URL"] = "simulator"
         why = "" if given.simulator else "There is no API key: "
         print(f"{why}the notebook talks to the built-in simulator. Its answers are no model's.", flush=True)
-    return _execute(notebook, environment, given.to) if given.execute else _open(notebook, environment)
+    return _execute(notebook, environment, given.to) if given.execute else _open(notebook, environment, given.lab)
 
 
 def _copy(folder: Path | None) -> Path:
@@ -109,10 +110,10 @@ def _shipped(name: str) -> Path:
     raise LookupError(f"{name} was not installed along. Install claude_magic again.")
 
 
-def _open(notebook: Path, environment: Mapping[str, str]) -> int:
+def _open(notebook: Path, environment: Mapping[str, str], more: Sequence[str]) -> int:
     print(f"Opening {notebook}", flush=True)
     try:
-        command = [sys.executable, "-m", "jupyterlab", str(notebook)]
+        command = [sys.executable, "-m", "jupyterlab", str(notebook), *more]
         return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  (our own words)
     except KeyboardInterrupt:
         return 0

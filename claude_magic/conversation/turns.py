@@ -12,6 +12,7 @@ from typing import Any
 
 from claude_magic.content import Part
 from claude_magic.messages.reply import Reply
+from claude_magic.messages.usage import money
 
 Message = dict[str, Any]
 
@@ -141,7 +142,7 @@ class Turns(Sequence[Turn]):
         self._forget(list(chosen) if isinstance(chosen, tuple) else [chosen])
 
     def _rows(self) -> list[tuple[str, ...]]:
-        rows: list[tuple[str, ...]] = [("", "cell", "question", "tokens", "state")]
+        rows: list[tuple[str, ...]] = [("", "cell", "question", "tokens", "cost", "state")]
         for number, turn in enumerate(self):
             usage = turn.reply.usage
             rows.append(
@@ -150,6 +151,7 @@ class Turns(Sequence[Turn]):
                     turn.place.label if turn.place else "",
                     shortened(turn.prompt, 50),
                     f"{usage.total_input + usage.output_tokens:,}",
+                    money(usage.cost(turn.reply.model)),
                     turn.state,
                 )
             )

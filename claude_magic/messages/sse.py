@@ -81,9 +81,9 @@ class SSEReader:
             line = line.removeprefix(_BOM)
             self._begun = True
         if not line:
-            if self._data:
-                data = b"\n".join(self._data)
-                self._data.clear()
+            data = b"\n".join(self._data)
+            self._data.clear()
+            if data.strip():
                 yield data
             return
         if line.startswith(b":"):

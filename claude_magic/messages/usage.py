@@ -97,3 +97,15 @@ class Usage:
         except LookupError:
             return None
         return price.total_price
+
+
+def money(dollars: Decimal | float | None) -> str:
+    """An amount in cents, in dollars from one dollar on; never with a dollar sign, which begins math in Markdown."""
+    if dollars is None:
+        return "?"
+    if dollars >= 1:
+        return f"{dollars:,.2f} USD"
+    cents = float(dollars) * 100
+    if cents >= 0.1:
+        return f"{cents:.1f} ¢"
+    return f"{cents:.2g} ¢" if cents else "0 ¢"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.messages import limits
-from claude_magic.notebook.display.footer import escaped, money
+from claude_magic.messages.usage import money
+from claude_magic.notebook.display.footer import escaped
 from claude_magic.notebook.host import SIMULATOR
 from claude_magic.notebook.options import OPTIONS
 
@@ -19,6 +20,9 @@ Which of these two plots shows the stronger trend? {{ fig }} {{ other_fig }}
 Is a mean of {{ df.price.mean() }} plausible here?
 
 %claude -i photo.jpg What is in this picture?
+"""
+FIFTH = """
+claude.undo()  # takes back the last change, whatever it was
 """
 
 
@@ -77,7 +81,9 @@ def card(conversation: Conversation, conversations: Conversations) -> tuple[str,
     ]
     if others:
         rows.append(("others", ", ".join(others)))
-    plain = "\n".join(f"{name:14} {value}" for name, value in rows) + f"\n\n{EXAMPLES}\n%claude? lists all options."
+    plain = (
+        "\n".join(f"{name:14} {value}" for name, value in rows) + f"\n\n{EXAMPLES}{FIFTH}\n%claude? lists all options."
+    )
     table = "\n".join(f"| {name} | {escaped(value)} |" for name, value in rows)
-    markdown = f"| Claude | |\n|---|---|\n{table}\n\n```\n{EXAMPLES}```\n\n`%claude?` lists all options."
+    markdown = f"| Claude | |\n|---|---|\n{table}\n\n```\n{EXAMPLES}{FIFTH}```\n\n`%claude?` lists all options."
     return markdown, plain

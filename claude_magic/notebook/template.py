@@ -116,6 +116,8 @@ def _attachment(text: str, namespace: Mapping[str, Any]) -> Named | None:
 
 def _expression(text: str, namespace: Mapping[str, Any]) -> Named:
     text = text.removeprefix("{{").removesuffix("}}").strip() if text.startswith("{{") else text
+    if "://" in text.partition(" ")[0]:
+        raise BadInput(f"-i {text}: of addresses only http(s) and data: ones can be sent.")
     code = _compiled(text)
     if code is None or text.isidentifier():
         raise BadInput(f"-i {text}: there is no variable and no file of that name, and it is no expression.")

@@ -162,8 +162,8 @@ def test_a_table_of_the_turns(claude: Conversation, notebook: Notebook) -> None:
     claude("Hello, Claude")
     assert repr(claude).splitlines() == [
         "Conversation 'main' with claude-sonnet-5-5: 1 turn",
-        "   cell  question       tokens  state",
-        "0  A     Hello, Claude  18      complete",
+        "   cell  question       tokens  cost      state",
+        "0  A     Hello, Claude  18      0.0084 ¢  complete",
     ]
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from claude_magic.conversation.rendering import Ending, Opening
 from claude_magic.messages.reply import Change, Reply
 from claude_magic.messages.retry import Wait
-from claude_magic.notebook.display.footer import escaped, footer, money
+from claude_magic.messages.usage import money
+from claude_magic.notebook.display.footer import escaped, footer
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.notebook.display.splitter import LONGEST, Splitter
 from claude_magic.notebook.display.text import TextRenderer

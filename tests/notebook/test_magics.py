@@ -208,7 +208,7 @@ def bad_inputs(tmp_path: Path) -> list[tuple[str, str]]:
         (f"%%claude -i {tmp_path / 'text.png'}\nHi", "is no picture"),
         (f"%%claude -i {tmp_path / 'empty.png'}\nHi", "is empty"),
         (f"%%claude -i {tmp_path}\nHi", "is a folder"),
-        ("%%claude -i ftp://example.com/x.png\nHi", "no variable and no file"),
+        ("%%claude -i ftp://example.com/x.png\nHi", "only http(s) and data: ones"),
         ("%%claude -i data:image/png;base64,!!!\nHi", "no valid base64"),
         (f"%%claude\nmy key is {KEY}", "holds an API key; nothing was sent"),
         ("%%claude --effort huge\nHi", "knows the efforts"),

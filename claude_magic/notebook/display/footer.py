@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from claude_magic.conversation.rendering import Ending, Opening
+from claude_magic.messages.usage import money
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>$|~#])")
 
@@ -18,16 +19,6 @@ def escaped(text: str) -> str:
 def sent(opening: Opening) -> str:
     """``sent: fig (1200x800, 1,247 tokens), 3 earlier turns``; empty if there is nothing to say."""
     return f"sent: {', '.join(opening.sent)}" if opening.sent else ""
-
-
-def money(dollars: float) -> str:
-    """An amount in cents, in dollars from one dollar on; never with a dollar sign, which begins math."""
-    if dollars >= 1:
-        return f"{dollars:,.2f} USD"
-    cents = dollars * 100
-    if cents >= 0.1:
-        return f"{cents:.1f} ¢"
-    return f"{cents:.2g} ¢" if cents else "0 ¢"
 
 
 def footer(ending: Ending, style: str) -> str:
