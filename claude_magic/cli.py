@@ -45,14 +45,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     simulator.add_argument(
         "--port", type=int, default=8017, help="port on 127.0.0.1 (default 8017; 0 takes a free one)"
     )
-    simulator.add_argument("--pace", type=float, default=60.0, help="pieces of text a second (default 60)")
+    simulator.add_argument("--pace", type=_positive, default=60.0, help="pieces of text a second (default 60)")
     simulator.set_defaults(run=_simulator)
 
     given = parser.parse_args(arguments)
     if getattr(given, "to", None) and not given.execute:
         parser.error("--to goes with --execute")
+    if getattr(given, "to", None) and not given.to.absolute().parent.is_dir():
+        parser.error(f"there is no folder {str(given.to.absolute().parent)!r} for --to")
     status: int = given.run(given)
     return status
+
+
+def _positive(word: str) -> float:
+    value = float(word)
+    if not 0 < value < float("inf"):
+        raise ValueError
+    return value
 
 
 def _simulator(given: argparse.Namespace) -> int:
@@ -60,10 +69,9 @@ def _simulator(given: argparse.Namespace) -> int:
 
     try:
         simulator = start(port=given.port, pace=given.pace)
-    except OSError as error:
-        print(
-            f"claude-magic: port {given.port} cannot be used: {error.strerror or error}. Try --port 0.", file=sys.stderr
-        )
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        print(f"claude-magic: port {given.port} cannot be used: {reason}. Try --port 0.", file=sys.stderr)
         return 1
     print(
         f"Simulator of the Messages API at {simulator.url}\n  ANTHROPIC_BASE_URL={simulator.url} jupyter lab",
@@ -127,7 +135,11 @@ def _execute(notebook: Path, environment: Mapping[str, str], to: Path | None) ->
     except ModuleNotFoundError as error:
         print(f"claude-magic: {error.name} is missing. {_LAB}", file=sys.stderr)
         return 1
-    document = nbformat.read(notebook, as_version=4)
+    try:
+        document = nbformat.read(notebook, as_version=4)
+    except ValueError:
+        print(f"claude-magic: {notebook} is no notebook. Move it away, or name another --dir.", file=sys.stderr)
+        return 1
     client = NotebookClient(document, timeout=600, resources={"metadata": {"path": str(notebook.parent)}})
     failed = False
     try:

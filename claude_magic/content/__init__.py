@@ -12,33 +12,21 @@ import decimal
 import enum
 import importlib
 import numbers
-import os
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from claude_magic.content.part import Part as Part
+from claude_magic.content.part import compose as compose
+from claude_magic.content.part import text_part as text_part
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.limits import Model
 
-__all__ = ["Named", "Part", "RemotePicture", "Text", "compose", "register", "to_parts"]
+if TYPE_CHECKING:
+    from claude_magic.content.picture import Picture as Picture
 
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """One content block, ready to be sent.
-
-    Attributes
-    ----------
-    wire : dict
-        The block in the API's form.
-    summary : str or None
-        What it is in a few words, for the line that says what was sent; None for plain text.
-    """
-
-    wire: dict[str, Any]
-    summary: str | None = None
+__all__ = ["Named", "Part", "RemotePicture", "Text", "compose", "register", "text_part", "to_parts"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,23 +46,30 @@ class Text:
 
 @dataclasses.dataclass(frozen=True)
 class RemotePicture:
-    """An http(s) address of a picture, which the API fetches itself."""
+    """An http(s) or ``data:`` address of a picture."""
 
     url: str
 
 
-Converter = Callable[[Any, str, Model], "list[Part]"]
+Converter = Callable[[Any, str], "list[Part]"]
 
 _BY_NAME = {
-    "PIL.Image.Image": "pictures:from_pil",
-    "matplotlib.figure.FigureBase": "pictures:from_figure",
+    "claude_magic.content.RemotePicture": "pictures:from_any",
+    "claude_magic.content.picture.Picture": "pictures:from_picture",
+    "PIL.Image.Image": "pictures:from_any",
+    "matplotlib.artist.Artist": "pictures:from_any",
+    "matplotlib.container.Container": "pictures:from_any",
+    "seaborn.Grid": "pictures:from_any",
+    "numpy.ndarray": "arrays:from_array",
     "pandas.DataFrame": "tables:from_pandas",
     "pandas.Series": "tables:from_pandas",
 }
-_registered: dict[type, Converter] = {}
+"""Which converter takes which class; a class may be defined deeper than where it is offered."""
+
+_registered: dict[type, Callable[[Any], object]] = {}
 
 
-def register(type_: type, convert: Converter) -> None:
+def register(type_: type, convert: Callable[[Any], object]) -> None:
     """Teach the content layer a type of yours.
 
     Parameters
@@ -82,25 +77,22 @@ def register(type_: type, convert: Converter) -> None:
     type_ : type
         Its subclasses are meant, too.
     convert : callable
-        Takes the value, its name and the :class:`~claude_magic.messages.limits.Model` that will
-        read it; returns a list of :class:`Part`.
+        Takes the value and returns one that is known: text, a picture, a table, or a list of these.
     """
     _registered[type_] = convert
 
 
-def to_parts(value: object, name: str, model: Model) -> list[Part]:
+def to_parts(value: object, name: str) -> list[Part]:
     """A value as content blocks.
 
     Parameters
     ----------
     value : object
-        Text and numbers; PIL images, matplotlib figures, paths of pictures, image bytes; pandas
-        frames and series; exceptions; anything with a ``__claude__`` method, which returns such a
-        value; lists of these.
+        Text and numbers; PIL images, arrays, matplotlib plots, paths and bytes of pictures; tables;
+        exceptions; anything with a ``__claude__`` method or a notebook's ``_repr_png_`` and the
+        like; lists of these.
     name : str
         How the user called it; errors and the "sent" line use it.
-    model : Model
-        Decides how large a picture may be.
 
     Returns
     -------
@@ -112,49 +104,43 @@ def to_parts(value: object, name: str, model: Model) -> list[Part]:
         If it cannot be shown to a model, with what to do instead.
     """
     if callable(special := getattr(type(value), "__claude__", None)):
-        return to_parts(special(value), name, model)
+        return to_parts(special(value), name)
+    for base in type(value).__mro__:
+        if base in _registered:
+            return to_parts(_registered[base](value), name)
+    if isinstance(value, Part):
+        return [value]
+    if isinstance(value, str | Text):
+        return [text_part(value.value if isinstance(value, Text) else value)]
     if (convert := _converter(type(value))) is not None:
-        return convert(value, name, model)
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, Text):
-        return _text(value.value)
-    if isinstance(value, RemotePicture | PurePath | bytes | bytearray | memoryview):
+        return convert(value, name)
+    if isinstance(value, PurePath | bytes | bytearray | memoryview) or callable(getattr(type(value), "read", None)):
         from claude_magic.content import pictures
 
-        return pictures.from_reference(value, name, model)
+        return pictures.from_any(value, name)
     if isinstance(value, BaseException):
-        return _text(f"{type(value).__name__}: {value}")
-    if isinstance(value, list | tuple) and any(_is_more_than_text(item) for item in value):
-        return [part for number, item in enumerate(value) for part in to_parts(item, f"{name}[{number}]", model)]
-    return _text(_as_text(value, name))
+        return [text_part(f"{type(value).__name__}: {value}")]
+    if isinstance(value, list | tuple) and _is_plot(value):
+        from claude_magic.content import pictures
+
+        return pictures.from_any(value, name)
+    if isinstance(value, dict | list | tuple) and _is_more_than_text(value):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return [part for key, item in items for part in to_parts(item, f"{name}[{key!r}]")]
+    if (shown := _as_a_notebook_shows_it(value)) is not None:
+        return to_parts(shown, name)
+    return [text_part(_as_text(value, name))]
 
 
-def compose(parts: Iterable[Part]) -> tuple[Part, ...]:
-    """The parts of a message: neighbouring text joined, empty text left out."""
-    composed: list[Part] = []
-    text: list[str] = []
+def _is_plot(value: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether a list is what a plotting call returned: artists, all of one figure."""
+    from claude_magic.content import pictures
 
-    def flush() -> None:
-        if (words := "".join(text)).strip():
-            composed.append(Part({"type": "text", "text": words.strip()}))
-        text.clear()
-
-    for part in parts:
-        if part.wire["type"] == "text" and part.summary is None:
-            text.append(part.wire["text"])
-        else:  # a table, too, keeps its place and stands alone
-            flush()
-            composed.append(part)
-    flush()
-    return tuple(composed)
+    return bool(value) and pictures.figure_of(value) is not None and all(map(pictures.figure_of, value))
 
 
 def _converter(type_: type) -> Converter | None:
     for base in type_.__mro__:
-        if base in _registered:
-            return _registered[base]
-        # A class may be defined deeper than where it is offered (pandas.core.frame.DataFrame).
         for known in (f"{base.__module__}.{base.__qualname__}", f"{base.__module__.partition('.')[0]}.{base.__name__}"):
             if known in _BY_NAME:
                 module, _, function = _BY_NAME[known].partition(":")
@@ -163,16 +149,40 @@ def _converter(type_: type) -> Converter | None:
     return None
 
 
-def _is_more_than_text(value: object) -> bool:
+def _is_more_than_text(value: object, depth: int = 0) -> bool:
+    if isinstance(value, dict | list | tuple):
+        items = value.values() if isinstance(value, dict) else value
+        return depth < 5 and any(_is_more_than_text(item, depth + 1) for item in items)
     return (
         _converter(type(value)) is not None
-        or isinstance(value, RemotePicture | PurePath | bytes | bytearray)
+        or isinstance(value, PurePath | bytes | bytearray)
+        or type(value) in _registered
         or hasattr(type(value), "__claude__")
     )
 
 
-def _text(text: str) -> list[Part]:
-    return [Part({"type": "text", "text": text})]
+def _as_a_notebook_shows_it(value: object) -> object | None:
+    """Bytes of a picture, or Markdown, that an object offers to notebooks."""
+    kind = type(value)
+    bundle: Any = None
+    if callable(getattr(kind, "_repr_mimebundle_", None)):
+        bundle = value._repr_mimebundle_(include=None, exclude=None)  # type: ignore[attr-defined]
+        bundle = bundle[0] if isinstance(bundle, tuple) else bundle
+    bundle = bundle if isinstance(bundle, dict) else {}
+    for mime in ("image/png", "image/jpeg", "image/svg+xml", "text/markdown"):
+        method = "_repr_" + mime.rpartition("/")[2].partition("+")[0] + "_"
+        found = bundle.get(mime)
+        if found is None and callable(getattr(kind, method, None)):
+            found = getattr(value, method)()
+            found = found[0] if isinstance(found, tuple) else found
+        if found is None:
+            continue
+        if mime == "text/markdown":
+            return Text(str(found))
+        if mime == "image/svg+xml":
+            return found.encode() if isinstance(found, str) else found
+        return RemotePicture(f"data:{mime};base64,{found.strip()}") if isinstance(found, str) else found
+    return None
 
 
 _PLAIN = (
@@ -186,16 +196,14 @@ _PLAIN = (
     bool,
     type(None),
 )
-_ADDRESS = re.compile(r"<.* at 0x[0-9a-fA-F]+.*>|<(module|function|class|generator|built-in).*>", re.DOTALL)
+_ADDRESS = re.compile(r"<\w[^\n]{0,300} at 0x[0-9a-fA-F]+|^<(module|class|built-in) [^\n]*>$")
 
 
 def _as_text(value: object, name: str) -> str:
     if isinstance(value, _PLAIN):
         return str(value)
-    if isinstance(value, os.PathLike):
-        return os.fspath(value) if isinstance(os.fspath(value), str) else repr(value)
     text = str(value)
-    if _ADDRESS.fullmatch(text.strip()):
+    if _ADDRESS.search(text):
         raise BadInput(
             f"{name} is a {type(value).__name__}, which cannot be shown to a model. Send what it holds: "
             f"text, a number, a table, a picture, a path; or give its class a __claude__ method."

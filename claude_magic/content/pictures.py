@@ -1,96 +1,125 @@
-"""Pictures as image blocks that the API takes.
-
-Every picture is decoded and written anew, so that no metadata leaves (position, owner, an
-uncropped thumbnail), and shrunk to what the model looks at anyway, so that coordinates which it
-returns are right.
-"""
+"""What can be a picture, and how it becomes one."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import io
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from claude_magic.content import Part, RemotePicture
+from claude_magic.content import RemotePicture
+from claude_magic.content.part import Part
+from claude_magic.content.picture import Picture, PicturePart, picture_part
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.limits import MAX_IMAGE_BASE64_BYTES, Model, fit, image_tokens
+from claude_magic.messages.limits import fit, widest_limits
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    pass
 
-_KINDS = "PNG, JPEG, GIF or WebP"
-_MANY_COLOURS = 1000
-"""Distinct colours in a 64 x 64 sample from which a picture counts as a photograph."""
+_BYTES = (bytes, bytearray, memoryview)
 
 
-def from_reference(
-    value: RemotePicture | PurePath | bytes | bytearray | memoryview, name: str, model: Model
-) -> list[Part]:
-    """A picture that is somewhere else: a web address, a ``data:`` URL, a file, or bytes.
+def from_picture(picture: Picture, name: str) -> list[Part]:
+    """A picture with wishes; an address that is not fetched here goes as an address."""
+    url = picture.value.url if isinstance(picture.value, RemotePicture) else picture.value
+    if isinstance(url, str) and url.startswith(("http://", "https://")) and not picture.fetch:
+        if picture.crop or picture.max_tokens:
+            raise BadInput(f"{name}: to crop or shrink a picture of the web, it has to be fetched here: fetch=True.")
+        return [_from_web(url)]
+    return [picture.part]
+
+
+def from_any(value: object, name: str) -> list[Part]:
+    """Anything that is a picture: see :func:`read`."""
+    return from_picture(Picture(value), name) if isinstance(value, RemotePicture) else [read(Picture(value), name)]
+
+
+def read(picture: Picture, name: str) -> PicturePart:
+    """Read a picture from whatever holds it.
+
+    Parameters
+    ----------
+    picture : Picture
+        Of a PIL image; an array (height x width, or x 1, 3 or 4; uint8, uint16, bool, or float from 0
+        to 1); a matplotlib figure or anything on one; a path, bytes, an open file; an address.
+    name : str
 
     Raises
     ------
     BadInput
-        For another kind of address, a missing file, or content that is no picture.
+        If it is none of these, or cannot be read.
     """
+    value = picture.value
+    if isinstance(value, str):
+        value = RemotePicture(value) if "://" in value or value.startswith("data:") else Path(value)
     if isinstance(value, RemotePicture):
-        if value.url.startswith("data:"):
-            return _from_bytes(_of_data_url(value.url, name), name, model)
-        return [_from_web(value.url)]
+        return picture_part(picture, name, data=_of_address(value.url, name, picture))
     if isinstance(value, PurePath):
-        return _from_bytes(_read(Path(value).expanduser(), name), name, model)
-    return _from_bytes(bytes(value), name, model)
+        return picture_part(picture, name, data=_of_file(Path(value).expanduser()))
+    if isinstance(value, _BYTES):
+        return picture_part(picture, name, data=_rasterised(bytes(value), name))
+    if _is_a(value, "PIL.Image", "Image"):
+        return picture_part(picture, name, image=value)  # type: ignore[arg-type]
+    if (figure := figure_of(value)) is not None:
+        return picture_part(picture, name, data=_drawn(figure, name))
+    if callable(getattr(value, "read", None)):
+        return picture_part(picture, name, data=_rasterised(_of_stream(value, name), name))
+    if hasattr(value, "__array__"):
+        from claude_magic.content.arrays import to_image
+
+        return picture_part(picture, name, image=to_image(value, name))
+    raise BadInput(f"{name} is a {type(value).__name__}, which is no picture.")
 
 
-def from_pil(image: Image, name: str, model: Model) -> list[Part]:
-    """A PIL image of any mode.
+def figure_of(value: object) -> Any:
+    """The matplotlib figure that a plot belongs to; None if the value is no plot.
 
-    Raises
-    ------
-    BadInput
-        For an image without pixels, or data that cannot be decoded.
+    A plot is a figure, axes, any artist, a container or a list or array of these, or an object with a
+    ``figure`` (seaborn's grids).
     """
-    from PIL import ImageOps
-
-    width, height = image.size
-    if not width or not height:
-        raise BadInput(f"{name} has no pixels ({width}x{height}).")
-    photograph = image.format == "JPEG"
-    try:
-        upright = ImageOps.exif_transpose(image) if image.getexif().get(0x0112, 1) != 1 else image
-        small = _fitted(upright, model)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise BadInput(f"{name} is damaged: {error}.") from None
-    small.info = {}  # comments and colour profiles would be written along
-    data, media_type = _encoded(small, photograph)
-    shown = (
-        f"{width}x{height}" if small.size == upright.size else f"{width}x{height} sent as {small.width}x{small.height}"
-    )
-    source = {"type": "base64", "media_type": media_type, "data": base64.b64encode(data).decode("ascii")}
-    summary = f"{shown}, {image_tokens(*small.size):,} tokens"
-    return [Part({"type": "image", "source": source}, summary)]
+    if "matplotlib.figure" not in sys.modules:
+        return None
+    figures = list(dict.fromkeys(_figures(value)))
+    return figures[0] if len(figures) == 1 else None
 
 
-def from_figure(figure: Any, name: str, model: Model) -> list[Part]:
-    """A matplotlib figure, drawn as its own settings say; the figure is not changed.
+def _figures(value: object, depth: int = 0) -> Iterator[Any]:
+    from matplotlib.artist import Artist
+    from matplotlib.figure import FigureBase
 
-    Raises
-    ------
-    BadInput
-        If there is nothing in it.
-    """
+    if isinstance(value, FigureBase):
+        yield value.figure if value.figure is not None else value
+    elif isinstance(value, Artist):
+        if (figure := value.get_figure()) is not None:
+            yield from _figures(figure)
+    elif isinstance(value, list | tuple) or _is_a(value, "numpy", "ndarray"):
+        items: Iterable[Any] = value if isinstance(value, list | tuple) else _objects(value)
+        for item in items if depth < 3 else ():
+            yield from _figures(item, depth + 1)
+    elif isinstance(figure := getattr(value, "figure", None), FigureBase):
+        yield figure
+
+
+def _objects(array: Any) -> Iterable[Any]:
+    return array.flat if array.dtype == object and array.size <= 1000 else ()
+
+
+def _drawn(figure: Any, name: str) -> bytes:
+    """The figure as PNG, drawn once at the size at which it is sent."""
     if not figure.axes:
         raise BadInput(
-            f"{name} is an empty figure. Plots are closed at the end of their cell: keep `fig = plt.gcf()` there."
+            f"{name} is an empty figure. Plots are closed at the end of their cell: keep fig = plt.gcf() there."
         )
-    from PIL import Image
-
+    width, height = figure.get_size_inches() * figure.dpi
+    fitted, _ = fit(max(round(width), 1), max(round(height), 1), widest_limits())
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return from_pil(Image.open(buffer), name, model)
+    dpi = figure.dpi if fitted >= round(width) else fitted / figure.get_size_inches()[0]
+    figure.savefig(buffer, format="png", dpi=dpi, pil_kwargs={"compress_level": 3})
+    return buffer.getvalue()
 
 
 def _from_web(url: str) -> Part:
@@ -98,6 +127,16 @@ def _from_web(url: str) -> Part:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadInput(f"{url!r} is no http(s) address, so the API cannot fetch it.")
     return Part({"type": "image", "source": {"type": "url", "url": url}}, "by its address")
+
+
+def _of_address(url: str, name: str, picture: Picture) -> bytes:
+    if url.startswith("data:"):
+        return _rasterised(_of_data_url(url, name), name)
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise BadInput(f"{name}: {url[:60]!r} is no http(s) address.")
+    from claude_magic.content.web import fetch
+
+    return _rasterised(fetch(url, allow_private=picture.fetch_private), name)
 
 
 def _of_data_url(url: str, name: str) -> bytes:
@@ -113,81 +152,44 @@ def _of_data_url(url: str, name: str) -> bytes:
         raise BadInput(f"{name} is no valid base64.") from None
 
 
-def _read(path: Path, name: str) -> bytes:
+def _of_file(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return _rasterised(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise BadInput(f"There is no file {str(path)!r}.") from None
     except IsADirectoryError:
         raise BadInput(
-            f"{str(path)!r} is a folder. Name the pictures in it, for example list(Path(…).glob('*.png'))."
+            f"{str(path)!r} is a folder. Name the pictures in it: list(Path({str(path)!r}).glob('*.png'))."
         ) from None
     except OSError as error:
         raise BadInput(f"{str(path)!r} cannot be read: {error.strerror}.") from None
 
 
-def _from_bytes(data: bytes, name: str, model: Model) -> list[Part]:
-    if not data:
-        raise BadInput(f"{name} is empty.")
-    import warnings
+def _of_stream(file: Any, name: str) -> bytes:
+    data = file.read()
+    if not isinstance(data, bytes):
+        raise BadInput(f"{name} is a text file. Open it with mode 'rb'.")
+    return data
 
-    from PIL import Image, UnidentifiedImageError
 
+def _rasterised(data: bytes, name: str) -> bytes:
+    """SVG as PNG, where a library for it is there; everything else as it is."""
+    head = data[:1000].lstrip()
+    if not (
+        head.startswith(b"<svg") or (head.startswith((b"<?xml", b"<!--", b"<!DOCTYPE svg")) and b"<svg" in data[:5000])
+    ):
+        return data
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
-    except UnidentifiedImageError:
-        raise BadInput(f"{name} is no picture. Claude takes {_KINDS}.") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise BadInput(f"{name} would need too much memory when unpacked. Make it smaller first.") from None
-    except (OSError, ValueError, SyntaxError) as error:
-        raise BadInput(f"{name} is damaged: {error}.") from None
-    return from_pil(image, name, model)
+        import cairosvg
+    except ImportError:
+        raise BadInput(
+            f"{name} is an SVG, which the API does not take: pip install cairosvg, or save it as PNG."
+        ) from None
+    png: bytes = cairosvg.svg2png(bytestring=data, unsafe=False)
+    return png
 
 
-def _fitted(image: Image, model: Model) -> Image:
-    """The picture in 8 bits, with transparency if it has some, no larger than the model looks."""
-    from PIL.Image import Resampling
-
-    size = fit(*image.size, model.image_tier)
-    if image.format == "JPEG":
-        image.draft(None, size)  # a JPEG can be decoded at a half, quarter or eighth of its size
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-    elif image.mode.startswith("I") or image.mode == "F":
-        image = _stretched(image)
-    elif image.mode not in ("L", "RGB"):
-        image = image.convert("L" if image.mode == "1" else "RGB")
-    if image.size != size:
-        return image.resize(size, Resampling.LANCZOS, reducing_gap=2.0)
-    return image.copy()
-
-
-def _stretched(image: Image) -> Image:
-    """Deep grey values brought to 8 bits: 16-bit ones by their range, others from darkest to lightest."""
-    deep = image.convert("F")
-    low, high = cast("tuple[float, float]", (0.0, 65535.0) if image.mode.startswith("I;16") else deep.getextrema())
-    scale = 255.0 / ((high - low) or 1.0)
-    return deep.point(lambda value: value * scale - low * scale).convert("L")
-
-
-def _encoded(image: Image, photograph: bool) -> tuple[bytes, str]:
-    """JPEG for photographs, PNG for graphics and whatever has transparency."""
-    buffer = io.BytesIO()
-    if image.mode != "RGBA" and (photograph or _is_photograph(image)):
-        image.save(buffer, "JPEG", quality=85)
-        return buffer.getvalue(), "image/jpeg"
-    image.save(buffer, "PNG", compress_level=3)
-    if buffer.tell() * 4 / 3 > MAX_IMAGE_BASE64_BYTES:
-        buffer = io.BytesIO()
-        image.convert("RGB").save(buffer, "JPEG", quality=85)
-        return buffer.getvalue(), "image/jpeg"
-    return buffer.getvalue(), "image/png"
-
-
-def _is_photograph(image: Image) -> bool:
-    from PIL.Image import Resampling
-
-    sample = image.resize((min(64, image.width), min(64, image.height)), Resampling.NEAREST)
-    return image.mode == "RGB" and sample.getcolors(_MANY_COLOURS) is None
+def _is_a(value: object, module: str, name: str) -> bool:
+    """Whether a value is of a class of a package that may not have been imported."""
+    found = getattr(sys.modules.get(module), name, None)
+    return isinstance(found, type) and isinstance(value, found)

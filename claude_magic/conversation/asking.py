@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from claude_magic.content import Named, Part, compose, to_parts
+from claude_magic.content import Named, Part, compose, text_part, to_parts
 from claude_magic.conversation.exchange import Exchange
 from claude_magic.conversation.journal import State
 from claude_magic.conversation.options import Options, fields
@@ -19,7 +19,8 @@ from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.turns import Place, Turn, seen, shortened
 from claude_magic.messages import limits
 from claude_magic.messages.client import Client
-from claude_magic.messages.errors import BadInput, Explained
+from claude_magic.messages.credentials import KEY_IN_TEXT
+from claude_magic.messages.errors import BadInput, ClaudeError, Explained
 
 _MANY_QUESTIONS = 6
 """The question of one execution at which it is said what carrying the earlier ones costs."""
@@ -54,7 +55,7 @@ class Asking:
         place: Place | None,
     ) -> None:
         client.require_credentials()
-        model = limits.lookup(limits.resolve(options.model or state.model or settings.model))
+        model = limits.lookup(limits.resolve(options.model or state.model or settings.model or limits.DEFAULT_MODEL))
         if place is not None and (options.append or settings.rerun == "append"):
             place = dataclasses.replace(place, number=None)
         self._state = state
@@ -62,9 +63,17 @@ class Asking:
         self._place = place
         self._model = model
         self._words = "".join(part if isinstance(part, str) else f"{{{part.name}}}" for part in prompt).strip()
-        self._question, sent = _parts(prompt, model)
-        self._slot, self._former = (len(state.turns), None) if options.once else _slot(state.turns, place)
-        before = () if options.once or options.new else seen(state.turns[: self._slot])
+        self._question, named = _parts(prompt)
+        slot, self._former = (len(state.turns), None) if options.once else _slot(state.turns, place)
+        before = () if options.once or options.new else seen(state.turns[:slot])
+        _check_for_keys(self._question, state.system)
+        pictures = sum(part.is_picture for part in self._question) + sum(turn.pictures for turn in before)
+        if model.known and pictures > model.max_images:
+            raise BadInput(
+                f"{model.id} takes at most {model.max_images} pictures; there would be {pictures}. Use --new."
+            )
+        within = limits.image_limits(model, pictures)
+        sent = tuple(f"{name} ({about})" for name, part in named if (about := part.summary(within)))
         if before:
             sent = (*sent, f"{len(before)} earlier turn{'s' if len(before) != 1 else ''}")
         self._opening = Opening(model.id, sent, options.prefill or "", options.thinking == "show")
@@ -75,6 +84,7 @@ class Asking:
             dataclasses.replace(asked_for, wire=wire),
             before,
             self._question,
+            within,
             state.system,
             options.prefill,
         )
@@ -123,31 +133,36 @@ class Asking:
         """Whether the turn becomes part of the history."""
         return self._result.answer is not None and not self._options.once
 
-    def after(self, turn: Turn) -> tuple[State, str]:
-        """The state with the turn in its place, and the step in words."""
-        turns = self._state.turns
-        earlier = () if self._options.new else turns[: self._slot]
-        later = turns[self._slot + (self._former is not None) :]
-        if self._former is not None:
+    def after(self, turn: Turn, state: State) -> tuple[State, str, list[str]]:
+        """The state with the turn in its place, the step in words, and what it means for the rest.
+
+        Parameters
+        ----------
+        turn : Turn
+        state : State
+            As it is now.
+        """
+        slot, former = _slot(state.turns, self._place)
+        earlier = () if self._options.new else state.turns[:slot]
+        later = state.turns[slot + (former is not None) :]
+        if former is not None:
             said = f"the new answer in {self._place.label if self._place else ''}"
         else:
             said = (
                 f"the answer in {self._place.label}" if self._place else f"the answer to {shortened(self._words, 30)!r}"
             )
-        return dataclasses.replace(self._state, turns=(*earlier, turn, *later)), said
+        after = dataclasses.replace(state, turns=(*earlier, turn, *later))
+        return after, said, self._consequences(after, former, len(seen(later)))
 
-    def consequences(self) -> list[str]:
-        """What keeping the turn means for the rest of the conversation, for the reader."""
+    def _consequences(self, after: State, former: Turn | None, later: int) -> list[str]:
         notices = []
-        if self._former is not None:
-            later = len(seen(self._state.turns[self._slot + 1 :]))
+        if former is not None:
             others = (
                 f"; {later} later answer{'s were' if later != 1 else ' was'} given to the old version" if later else ""
             )
-            notices.append(f"Replaced your question of {self._former.asked:%H:%M} here{others}.")
+            notices.append(f"Replaced your question of {former.asked:%H:%M} here{others}.")
         if self._place is not None and self._place.number == _MANY_QUESTIONS - 1:
-            questions = [turn.question for turn in seen(self._state.turns)] + [self._question]
-            images = sum(part.wire["type"] == "image" for question in questions for part in question)
+            images = sum(turn.pictures for turn in seen(after.turns))
             so_far = f" ({images} image{'s' if images != 1 else ''} so far)" if images else ""
             notices.append(f"Each call carries the earlier ones{so_far}. For independent questions: once=True.")
         return notices
@@ -157,21 +172,44 @@ class Asking:
         return [*self._exchange.notices(), *([result.notice] if result.notice else [])]
 
 
-def _parts(prompt: Sequence[str | Named], model: limits.Model) -> tuple[tuple[Part, ...], tuple[str, ...]]:
-    """The parts of the message, and in words what they are beside the words themselves."""
-    parts: list[Part] = []
-    sent: list[str] = []
+def _parts(prompt: Sequence[str | Named]) -> tuple[tuple[Part, ...], list[tuple[str, Part]]]:
+    """The parts of the message, and those among them that are not mere words, by name."""
+    parts: list[tuple[str, Part]] = []
     for item in prompt:
         if isinstance(item, str):
-            parts.append(Part({"type": "text", "text": item}))
-            continue
-        converted = to_parts(item.value, item.name, model)
-        sent += [f"{item.name} ({part.summary})" for part in converted if part.summary]
-        parts += converted
-    question = compose(parts)
+            parts.append(("", text_part(item)))
+        else:
+            parts += [(item.name, part) for part in _converted(item)]
+    several = sum(part.is_picture for _, part in parts) > 1
+    labelled: list[Part] = []
+    number = 0
+    for name, part in parts:
+        if several and part.is_picture:
+            number += 1
+            labelled.append(text_part(f"\nPicture {number} ({getattr(part, 'name', name)}):"))
+        labelled.append(part)
+    question = compose(labelled)
     if not question:
         raise BadInput("The question is empty.")
-    return question, tuple(sent)
+    return question, [(getattr(part, "name", name), part) for name, part in parts if part.text is None]
+
+
+def _converted(item: Named) -> list[Part]:
+    """The parts of a value; its own code may fail in any way, and that is said in one line."""
+    try:
+        return to_parts(item.value, item.name)
+    except ClaudeError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        raise BadInput(
+            f"{item.name} cannot be shown to a model: {type(error).__name__}: {shortened(str(error), 200)}"
+        ) from None
+
+
+def _check_for_keys(question: Sequence[Part], system: str | None) -> None:
+    texts = [system or "", *(str(part.wire.get("text", "")) for part in question)]
+    if any(KEY_IN_TEXT.search(text) for text in texts):
+        raise BadInput("The question holds an API key; nothing was sent. Take it out, and use claude.login().")
 
 
 def _slot(turns: Sequence[Turn], place: Place | None) -> tuple[int, Turn | None]:
@@ -179,7 +217,7 @@ def _slot(turns: Sequence[Turn], place: Place | None) -> tuple[int, Turn | None]
 
     A question that the cell did not ask before follows the one that the same execution asked last.
     """
-    if place is None or place.number is None:
+    if place is None or place.number is None or not place.cell:
         return len(turns), None
     end = len(turns)
     for index, turn in enumerate(turns):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from claude_magic.content import Named
 from claude_magic.conversation.host import Host
@@ -59,7 +61,7 @@ class Conversations(Mapping[str, "Conversation"]):
         self.credentials = credentials or Credentials()
         self.spendings: list[Spending] = []
         self._by_name: dict[str, Conversation] = {}
-        self._client: tuple[object, Client] | None = None
+        self._clients: dict[object, Client] = {}
 
     def open(self, name: str) -> Conversation:
         """The conversation of this name, made if there is none."""
@@ -78,27 +80,30 @@ class Conversations(Mapping[str, "Conversation"]):
 
     @property
     def client(self) -> Client:
-        """The client for the settings as they are now; its connections live as long as the kernel."""
+        """The client for the settings as they are now; its connections live as long as the kernel.
+
+        Those for earlier settings stay: an answer may still be on its way through one.
+        """
         settings = self.settings
         key = (settings.base_url, settings.version, tuple(settings.betas), settings.timeout, settings.max_retries)
-        if self._client is None or self._client[0] != key:
-            self.close()
-            self._client = (key, self.host.connect(settings, self.credentials))
-        return self._client[1]
+        if key not in self._clients:
+            self._clients[key] = self.host.connect(settings, self.credentials)
+        return self._clients[key]
 
     def close(self) -> None:
         """Close the connections; they come back with the next question."""
-        if self._client is not None:
-            self._client[1].close()
-            self._client = None
+        while self._clients:
+            self._clients.popitem()[1].close()
 
-    def cost(self, conversation: str | None = None) -> float | None:
-        """US dollars of all answers so far, simulated ones at the price they would have had.
+    def cost(self, conversation: str | None = None, *, simulated: bool = False) -> float | None:
+        """US dollars of all answers so far.
 
         Parameters
         ----------
         conversation : str, optional
             Of this one alone.
+        simulated : bool
+            What the simulated answers would have cost, and nothing else.
 
         Returns
         -------
@@ -107,7 +112,7 @@ class Conversations(Mapping[str, "Conversation"]):
         """
         total = 0.0
         for spending in self.spendings:
-            if conversation in (None, spending.conversation):
+            if conversation in (None, spending.conversation) and spending.simulated == simulated:
                 if spending.cost is None:
                     return None
                 total += spending.cost
@@ -123,10 +128,18 @@ class Conversations(Mapping[str, "Conversation"]):
         for conversation in self.values():
             conversation._cell_runs(cell)
 
-    def cell_ran(self, cell: str, execution: str, label: str) -> None:
-        """A cell ran to its end: what it did not ask again leaves."""
+    def cell_ran(self, cell: str, execution: str, label: str, asked: Mapping[str, int]) -> None:
+        """A cell ran to its end: what it did not ask again leaves.
+
+        Parameters
+        ----------
+        cell, execution, label : str
+            See :class:`~claude_magic.conversation.turns.Place`.
+        asked : mapping
+            How many questions it asked, by conversation.
+        """
         for conversation in self.values():
-            conversation._cell_ran(cell, execution, label)
+            conversation._cell_ran(cell, execution, label, asked.get(conversation.name, 0))
 
 
 class Conversation:
@@ -164,7 +177,8 @@ class Conversation:
         self.name = name
         self._home = home if home is not None else Conversations()
         self._journal = Journal(State(system=system or None, model=model))
-        self._pending: list[str] = []
+        self._asking = threading.RLock()
+        self._told: set[str] = set()
         self._last: Reply | None = None
         self._home._by_name[name] = self
 
@@ -178,7 +192,7 @@ class Conversation:
     @property
     def turns(self) -> Turns:
         """What Claude sees; ``del claude.turns[2]`` makes it forget a turn."""
-        return Turns(seen(self.state.turns), self._forget)
+        return Turns(lambda: seen(self.state.turns), self._forget)
 
     @property
     def last(self) -> Reply | None:
@@ -188,7 +202,7 @@ class Conversation:
     @property
     def model(self) -> str:
         """The id of the model that is asked."""
-        return limits.resolve(self.state.model or self._home.settings.model)
+        return limits.resolve(self.state.model or self._home.settings.model or limits.DEFAULT_MODEL)
 
     @model.setter
     def model(self, name: str | None) -> None:
@@ -211,7 +225,7 @@ class Conversation:
 
     @property
     def cost(self) -> float | None:
-        """US dollars of all its answers; None if a price is unknown."""
+        """US dollars of all its answers, simulated ones left out; None if a price is unknown."""
         return self._home.cost(self.name)
 
     def __getitem__(self, name: str) -> Conversation:
@@ -242,25 +256,39 @@ class Conversation:
         self._journal.commit(dataclasses.replace(self.state, turns=()), "the reset")
         return Change("Begun afresh. undo() brings the turns back.")
 
-    def fork(self, name: str) -> Conversation:
+    def fork(self, name: str | None = None) -> Conversation:
         """A conversation of another name that begins where this one stands.
+
+        Its turns belong to no cell: running one again changes this conversation, not the fork.
+
+        Parameters
+        ----------
+        name : str, optional
 
         Raises
         ------
         BadInput
             If there is one of that name.
         """
+        if name is None:
+            name = next(free for number in itertools.count(2) if (free := f"{self.name}-{number}") not in self._home)
         if name in self._home:
             raise BadInput(f"There is a conversation {name!r} already.")
         fork = Conversation(name=name, home=self._home)
-        fork._journal = Journal(self.state)
+        turns = tuple(dataclasses.replace(turn, place=None) for turn in seen(self.state.turns))
+        fork._journal = Journal(dataclasses.replace(self.state, turns=turns))
         return fork
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A conversation cannot be copied or pickled. fork() makes one that begins where this stands.")
 
     def close(self) -> None:
         """Close the connections that it shares with its family; they come back with the next question."""
         self._home.close()
 
     def _forget(self, turns: Sequence[Turn]) -> None:
+        if not turns:
+            return
         kept = tuple(turn for turn in self.state.turns if turn not in turns)
         what = "the deletion of " + (
             f"{len(turns)} turns" if len(turns) != 1 else f"{shortened(turns[0].prompt, 30)!r}"
@@ -272,11 +300,6 @@ class Conversation:
         gone = [turn for turn in turns if turn.place and turn.place.cell in cells and not turn.absent]
         if gone:
             self._mark(gone, absent=True, said="leaving out the answer of a deleted cell")
-            self._pending.append(
-                "The answer of a cell you deleted or cut is left out; run it again or claude.undo()."
-                if len(gone) == 1
-                else f"{len(gone)} answers of cells you deleted or cut are left out; run them again or claude.undo()."
-            )
 
     def _cell_runs(self, cell: str) -> None:
         back = [turn for turn in self.state.turns if turn.absent and turn.place and turn.place.cell == cell]
@@ -287,7 +310,18 @@ class Conversation:
         turns = tuple(dataclasses.replace(turn, absent=absent) if turn in chosen else turn for turn in self.state.turns)
         self._journal.commit(dataclasses.replace(self.state, turns=turns), said)
 
-    def _cell_ran(self, cell: str, execution: str, label: str) -> None:
+    def _deletions(self) -> list[str]:
+        """What is to be said of deleted cells, once for each."""
+        absent = {turn.id for turn in self.state.turns if turn.absent}
+        news = absent - self._told
+        self._told = absent
+        if not news:
+            return []
+        if len(news) == 1:
+            return ["The answer of a cell you deleted or cut is left out; run it again or claude.undo()."]
+        return [f"{len(news)} answers of cells you deleted or cut are left out; run them again or claude.undo()."]
+
+    def _cell_ran(self, cell: str, execution: str, label: str, asked: int) -> None:
         left = [
             turn
             for turn in self.state.turns
@@ -295,6 +329,7 @@ class Conversation:
             and place.cell == cell
             and place.execution != execution
             and place.number is not None
+            and place.number >= asked
         ]
         if left:
             kept = tuple(turn for turn in self.state.turns if turn not in left)
@@ -324,13 +359,14 @@ class Conversation:
                 key = getpass("Anthropic API key (not shown, not saved): ")
             except (EOFError, RuntimeError, NotImplementedError):
                 raise BadInput("Nobody can type a key here. Set ANTHROPIC_API_KEY before Jupyter starts.") from None
-        credentials = self._home.credentials
-        credentials.set_key(key)
-        client = self._home.client
+        credentials, client = self._home.credentials, self._home.client
+        if client.credentials is not credentials:
+            return Change("The simulator needs no key.")
+        put_back = credentials.set_key(key)
         try:
             known = limits.learn(client.models())
         except AuthenticationFailed:
-            credentials.forget()
+            put_back()
             raise
         except ClaudeError as error:
             return Change(f"The key is set, but {client.where} did not say which models it may use: {error}")
@@ -407,27 +443,29 @@ class Conversation:
         from claude_magic.conversation.asking import Asking
 
         home = self._home
-        state = self.state if system is _KEEP else dataclasses.replace(self.state, system=system or None)
-        asking = Asking(state, prompt, options, home.settings, home.client, home.host.place(self.name))
-        renderer = renderer or home.host.renderer()
-        with OneInterrupt() as interrupts:
+        place = home.host.place(self.name)
+        with self._asking, OneInterrupt() as interrupts:  # questions of several threads wait for each other
+            state = _with_system(self.state, system)
+            asking = Asking(state, prompt, options, home.settings, home.client, place)
+            renderer = renderer or home.host.renderer()
             error = asking.run(renderer)
             interrupts.closing()
             turn, result = asking.close(error)
-            notices, self._pending = [*home.host.notices(), *self._pending], []
+            notices = [*home.host.notices(), *self._deletions()]
             self._last = turn.reply
             if asking.kept:
-                after, said = asking.after(turn)
+                # Anything but a question may have changed the conversation meanwhile, from another thread.
+                after, said, consequences = asking.after(turn, _with_system(self.state, system))
                 self._journal.commit(after, said)
-                notices += asking.consequences()
-            ending = self._ending(turn, [*notices, *asking.notices(result)], failed=result.error is not None)
+                notices += consequences
+            ending = self._ending(turn, [*notices, *asking.notices(result)])
             renderer.finish(ending)
             home.host.answered(ending)
         if result.error is not None:
             raise result.error from None
         return turn.reply
 
-    def _ending(self, turn: Turn, notices: list[str], *, failed: bool) -> Ending:
+    def _ending(self, turn: Turn, notices: list[str]) -> Ending:
         reply, cost = turn.reply, None
         if reply.begun or reply.ended:
             price = reply.usage.cost(reply.model)
@@ -440,12 +478,18 @@ class Conversation:
             turn=visible.index(turn) + 1 if turn in visible else 0,
             turns=len(visible),
             cost=cost,
-            spent=self._home.cost(),
+            spent=self._home.cost(simulated=reply.simulated),
             turn_id=turn.id,
-            failed=failed,
         )
 
 
+def _with_system(state: State, system: str | None) -> State:
+    return state if system is _KEEP else dataclasses.replace(state, system=system or None)
+
+
 def _name_of(value: object, number: int) -> str:
-    name = getattr(value, "__name__", None) or getattr(value, "name", None)
+    try:
+        name = getattr(value, "__name__", None) or getattr(value, "name", None)
+    except Exception:  # noqa: BLE001  (an object's own code may fail in any way; it only costs the name)
+        name = None
     return name if isinstance(name, str) else f"value {number}"

@@ -17,7 +17,7 @@ from claude_magic.conversation.request import Request, build
 from claude_magic.conversation.turns import Turn
 from claude_magic.messages.client import Client, Stream
 from claude_magic.messages.errors import InvalidRequest, NotFound
-from claude_magic.messages.limits import nearest
+from claude_magic.messages.limits import ImageLimits, nearest
 from claude_magic.messages.reply import Change, Reply
 from claude_magic.messages.retry import Wait
 
@@ -35,6 +35,7 @@ class Exchange:
     turns : sequence of Turn
         What Claude sees of the past.
     question : tuple of Part
+    limits : ImageLimits
     system, prefill : str or None
     repairs : list of str
         In words.
@@ -48,6 +49,7 @@ class Exchange:
     fields: Fields
     turns: Sequence[Turn]
     question: tuple[Part, ...]
+    limits: ImageLimits
     system: str | None
     prefill: str | None
     repairs: list[str] = dataclasses.field(default_factory=list)
@@ -105,6 +107,7 @@ class Exchange:
             wire,
             self.turns,
             self.question,
+            self.limits,
             system=self.system,
             prefill=self.prefill,
             with_thinking=with_thinking,

@@ -8,6 +8,7 @@ from claude_magic.conversation.rendering import Ending, Renderer, Silent
 from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.turns import Place
 from claude_magic.messages.credentials import Credentials
+from claude_magic.messages.errors import BadInput
 
 if TYPE_CHECKING:
     from claude_magic.messages.client import Client
@@ -34,6 +35,12 @@ class Host:
     def connect(self, settings: Settings, credentials: Credentials) -> Client:
         """A client for these settings."""
         from claude_magic.messages.client import DEFAULT_BASE_URL, Client
+
+        if settings.base_url.strip().lower() == "simulator":
+            raise BadInput(
+                "In plain Python the simulator is started by hand: from claude_magic.simulator import start; then "
+                "ANTHROPIC_BASE_URL is start().url."
+            )
 
         return Client(
             settings.base_url or DEFAULT_BASE_URL,

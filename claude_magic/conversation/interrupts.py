@@ -14,19 +14,18 @@ _TOGETHER = 1.0
 class OneInterrupt:
     """While a question is under way, lets the first Ctrl-C through and spares the clean-up from the next.
 
-    A second one within a second, or any that comes after :meth:`closing`, is swallowed: it would
-    fall into the few milliseconds in which the conversation is put in order. A later one counts
-    again, so nothing can make the kernel deaf. Outside the main thread it does nothing.
+    One within a second of the one before, or of the beginning of the clean-up, is swallowed: it
+    would fall into the few milliseconds in which the conversation is put in order. A later one
+    counts again, so nothing can make the kernel deaf. Outside the main thread it does nothing.
     """
 
     def __init__(self) -> None:
         self._former: signal.Handlers | object = None
         self._last = float("-inf")
-        self._closing = False
 
     def closing(self) -> None:
-        """From here on the turn is being closed; interrupts are ignored until the end."""
-        self._closing = True
+        """The turn is being closed: as if Ctrl-C had just been pressed."""
+        self._last = time.monotonic()
 
     def __enter__(self) -> OneInterrupt:
         if threading.current_thread() is threading.main_thread():
@@ -42,7 +41,7 @@ class OneInterrupt:
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if self._closing or now - self._last < _TOGETHER:
+        if now - self._last < _TOGETHER:
             return
         self._last = now
         self._former(number, frame)  # type: ignore[operator]

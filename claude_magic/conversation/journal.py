@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 
 from claude_magic.conversation.turns import Turn
 from claude_magic.messages.errors import BadInput
@@ -43,6 +44,7 @@ class Journal:
     """
 
     def __init__(self, state: State) -> None:
+        self._lock = threading.Lock()
         self._entries: tuple[tuple[tuple[str, State], ...], int] = ((("the beginning", state),), 0)
 
     @property
@@ -60,8 +62,9 @@ class Journal:
         said : str
             What changed, for the user who undoes it: ``the answer in In [5]``.
         """
-        entries, at = self._entries
-        self._entries = ((*entries[: at + 1], (said, state)), at + 1)
+        with self._lock:
+            entries, at = self._entries
+            self._entries = ((*entries[: at + 1], (said, state)), at + 1)
 
     def undo(self) -> Change:
         """Take the last change back.

@@ -53,6 +53,29 @@ class Options:
     new: bool = False
     append: bool = False
 
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value, kinds = getattr(self, field.name), _KINDS[field.name]
+            wrong = isinstance(value, bool) and bool not in kinds
+            if value is not None and (wrong or not isinstance(value, kinds)):
+                raise BadInput(f"{field.name} takes {_WORDS[kinds]}, not {value!r:.80}.")
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("model", "prefill", "effort", "thinking"), (str,)),
+    **dict.fromkeys(("max_tokens", "top_k"), (int,)),
+    **dict.fromkeys(("temperature", "top_p"), (float, int)),
+    **dict.fromkeys(("once", "new", "append"), (bool,)),
+    "stop": (tuple,),
+}
+_WORDS = {
+    (str,): "text",
+    (int,): "a whole number",
+    (float, int): "a number",
+    (bool,): "True or False",
+    (tuple,): "texts",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Fields:
@@ -119,7 +142,7 @@ def _max_tokens(options: Options, model: Model, default: int) -> int:
 def _sampling(options: Options, model: Model, version: str) -> dict[str, Any]:
     given = {name: value for name in ("temperature", "top_p", "top_k") if (value := getattr(options, name)) is not None}
     for name, value in given.items():
-        if value < 0 or (name != "top_k" and value > 1):
+        if not (value >= 0 and (name == "top_k" or value <= 1)):  # not a number is not within
             allowed = "a whole number from 0" if name == "top_k" else "a number from 0 to 1"
             raise BadInput(f"--{name.replace('_', '-')} needs {allowed}.")
         if not model.known:

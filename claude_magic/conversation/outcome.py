@@ -54,8 +54,15 @@ def outcome(reply: Reply, error: BaseException | None, *, once: bool = False) ->
         return _failed(reply, error, once)
     if reply.stop_reason == "refusal":
         return Outcome(None, _refused(reply))
+    if reply.tool_uses:
+        # Nobody can answer the call, and a history with an open call is refused for good.
+        names = ", ".join(dict.fromkeys(call.name for call in reply.tool_uses))
+        why = f"Claude asked for a tool ({names}) that it was not offered."
+        if not reply.has_text:
+            return Outcome(None, AnswerBroken(f"There is no answer: {why}"))
+        return Outcome(_text_only(reply), notice=why)
     if reply.complete:
-        return Outcome(_whole(reply), notice=None if reply.has_text or reply.tool_uses else "Claude answered nothing.")
+        return Outcome(_whole(reply), notice=None if reply.has_text else "Claude answered nothing.")
     why = _why_cut(reply)
     if not reply.has_text:
         return Outcome(None, AnswerBroken(f"There is no answer: {why}"))

@@ -46,8 +46,6 @@ class Ending:
     cost : float or None
         US dollars of this answer.
     turn_id : str
-    failed : bool
-        Whether an error follows.
     """
 
     reply: Reply
@@ -57,7 +55,6 @@ class Ending:
     cost: float | None
     spent: float | None
     turn_id: str
-    failed: bool
 
 
 class Renderer(Protocol):

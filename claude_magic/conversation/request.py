@@ -17,7 +17,7 @@ from claude_magic.content import Part
 from claude_magic.conversation.turns import Fragment, Turn, encode, user_message
 from claude_magic.messages.client import Body
 from claude_magic.messages.errors import RequestTooLarge
-from claude_magic.messages.limits import MAX_REQUEST_BYTES
+from claude_magic.messages.limits import MAX_REQUEST_BYTES, ImageLimits
 
 _SMALL = 64 * 1024
 """Bytes below which pieces are joined: a send for each costs more than the copy."""
@@ -42,6 +42,7 @@ def build(
     wire: Mapping[str, Any],
     turns: Iterable[Turn],
     question: tuple[Part, ...],
+    limits: ImageLimits,
     *,
     system: str | None = None,
     prefill: str | None = None,
@@ -56,6 +57,8 @@ def build(
     turns : iterable of Turn
         The earlier turns that Claude sees.
     question : tuple of Part
+    limits : ImageLimits
+        For each picture.
     system : str, optional
     prefill : str, optional
         The first words of the answer.
@@ -74,14 +77,15 @@ def build(
     binding = hashlib.sha256(encode([wire.get("model"), system or None, wire.get("tools")])).digest()
     first = True
     for turn in turns:
-        binding = _extend(binding, turn.question_bytes)
+        asked = turn.asked_within(limits)
+        binding = _extend(binding, asked)
         answer = turn.full if with_thinking and turn.bound_to == binding else turn.bare
         binding = _extend(binding, answer)
-        for fragment in (turn.question_bytes, answer):
+        for fragment in (asked, answer):
             if fragment.data:
                 pieces += [b"" if first else b",", fragment.data]
                 first = False
-    asked = Fragment.of([user_message(question)])
+    asked = Fragment.of([user_message(question, limits)])
     binding = _extend(binding, asked)
     pieces += [b"" if first else b",", asked.data]
     if prefill is not None:

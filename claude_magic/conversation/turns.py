@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from claude_magic.content import Part
+from claude_magic.messages.limits import ImageLimits
 from claude_magic.messages.reply import Reply
 from claude_magic.messages.usage import money
 
@@ -24,7 +25,7 @@ class Place:
     Attributes
     ----------
     cell : str
-        The cell's id.
+        The cell's id; empty where the front end does not tell it.
     execution : str
         The execution of the cell, by the id of its request.
     number : int or None
@@ -87,9 +88,19 @@ class Turn:
     absent: bool = False
 
     @functools.cached_property
-    def question_bytes(self) -> Fragment:
-        """The question as it is sent."""
-        return Fragment.of([user_message(self.question)])
+    def _questions(self) -> dict[ImageLimits, Fragment]:
+        return {}
+
+    def asked_within(self, limits: ImageLimits) -> Fragment:
+        """The question as it is sent where these limits hold for pictures; made once for each."""
+        if limits not in self._questions:
+            self._questions[limits] = Fragment.of([user_message(self.question, limits)])
+        return self._questions[limits]
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures it carries."""
+        return sum(part.is_picture for part in self.question)
 
     @functools.cached_property
     def full(self) -> Fragment:
@@ -119,26 +130,27 @@ class Turns(Sequence[Turn]):
 
     Parameters
     ----------
-    turns : tuple of Turn
+    visible : callable
+        The turns as they are now.
     forget : callable
         Takes a list of turns out of the conversation.
     """
 
-    def __init__(self, turns: tuple[Turn, ...], forget: Callable[[list[Turn]], None]) -> None:
-        self._turns = turns
+    def __init__(self, visible: Callable[[], tuple[Turn, ...]], forget: Callable[[list[Turn]], None]) -> None:
+        self._visible = visible
         self._forget = forget
 
     def __len__(self) -> int:
-        return len(self._turns)
+        return len(self._visible())
 
     def __getitem__(self, index: Any) -> Any:
-        return self._turns[index]
+        return self._visible()[index]
 
     def __iter__(self) -> Iterator[Turn]:
-        return iter(self._turns)
+        return iter(self._visible())
 
     def __delitem__(self, index: int | slice) -> None:
-        chosen = self._turns[index]
+        chosen = self._visible()[index]
         self._forget(list(chosen) if isinstance(chosen, tuple) else [chosen])
 
     def _rows(self) -> list[tuple[str, ...]]:
@@ -169,11 +181,12 @@ def seen(turns: Sequence[Turn]) -> tuple[Turn, ...]:
     return tuple(turn for turn in turns if not turn.absent)
 
 
-def user_message(parts: Sequence[Part]) -> Message:
+def user_message(parts: Sequence[Part], limits: ImageLimits) -> Message:
     """The user's message; a lone text goes as a plain string."""
-    if len(parts) == 1 and parts[0].wire["type"] == "text":
-        return {"role": "user", "content": parts[0].wire["text"]}
-    return {"role": "user", "content": [part.wire for part in parts]}
+    blocks = [part.block(limits) for part in parts]
+    if len(blocks) == 1 and blocks[0]["type"] == "text":
+        return {"role": "user", "content": blocks[0]["text"]}
+    return {"role": "user", "content": blocks}
 
 
 def encode(value: object) -> bytes:
@@ -182,8 +195,8 @@ def encode(value: object) -> bytes:
 
 
 def shortened(text: str, length: int) -> str:
-    """The first words of a text on one line."""
-    words = " ".join(text.split())
+    """The first words of a text on one line, in characters that can be printed."""
+    words = " ".join(text[: 20 * length].split()).encode("utf-8", "replace").decode("utf-8")
     return words if len(words) <= length else words[: length - 1] + "…"
 
 

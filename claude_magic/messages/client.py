@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -189,8 +190,10 @@ class Client:
 
     def models(self) -> list[dict[str, Any]]:
         """The models that this key may use, newest first (``GET /v1/models``)."""
-        answer = self._call("GET", "/v1/models?limit=1000")
-        return [entry for entry in answer.get("data") or [] if isinstance(entry, dict)]
+        data = self._call("GET", "/v1/models?limit=1000").get("data")
+        if not isinstance(data, list):
+            raise NotTheMessagesAPI(f"{self.where} listed no models.")
+        return [entry for entry in data if isinstance(entry, dict)]
 
     def count_tokens(self, body: Body) -> int:
         """Input tokens of a request, by the API's free counter."""
@@ -345,6 +348,8 @@ class Stream:
         while True:
             try:
                 yield from self._attempt()
+                if self._stopped.is_set() and not self.reply.ended:
+                    raise Interrupted("Stopped.")  # to a reader of some streams, a shut socket is their end
                 return
             except ClaudeError as error:
                 if self._stopped.is_set():
@@ -357,10 +362,12 @@ class Stream:
                 if wait is None:
                     _say_when(error)
                     raise
-            if self._on_wait is not None:
-                self._on_wait(wait)
-            if self._pause(wait.seconds):
-                raise Interrupted("Stopped.")
+            try:
+                if self._on_wait is not None:
+                    self._on_wait(wait)
+                self._pause(wait.seconds)
+            except KeyboardInterrupt:
+                raise Interrupted("Stopped.") from None
             attempt = wait.attempt
 
     def abort(self) -> None:
@@ -423,12 +430,11 @@ class Stream:
         change = self.reply.apply(event)
         return () if change is None else (change,)
 
-    def _pause(self, seconds: float) -> bool:
-        """Wait, and say whether it was cut short."""
-        try:
-            return self._stopped.wait(seconds)
-        except KeyboardInterrupt:
-            return True
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self._stopped.is_set() and (left := end - time.monotonic()) > 0:
+            # In slices: a Ctrl-C that falls just before a wait (on Windows, into it) is seen after it only.
+            self._stopped.wait(min(left, 0.2))
 
     def _was_closed_meanwhile(self, error: ClaudeError) -> bool:
         """Whether the request went to a kept connection of which nothing came back."""

@@ -41,10 +41,17 @@ class Credentials:
         self._variable: Callable[[str], str] = lambda name: variables.get(name, "")
         self._given: Callable[[], str] | None = None
 
-    def set_key(self, key: str) -> None:
-        """Use this key from now on, for the life of the process; it is saved nowhere."""
-        value = _clean(key, "The key")
+    def set_key(self, key: str) -> Callable[[], None]:
+        """Use this key from now on, for the life of the process; it is saved nowhere.
+
+        Returns
+        -------
+        callable
+            Puts back what there was before.
+        """
+        value, before = _clean(key, "The key"), self._given
         self._given = lambda: value
+        return lambda: setattr(self, "_given", before)
 
     def forget(self) -> None:
         """Drop a key that was set by :meth:`set_key`."""

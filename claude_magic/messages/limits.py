@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 DEFAULT_MODEL = "claude-sonnet-5-5"
 DEFAULT_MAX_TOKENS = 32_000
@@ -40,12 +40,26 @@ class Price:
     cache_read: float
 
 
-@dataclasses.dataclass(frozen=True)
-class ImageTier:
-    """How large a picture a model looks at: longest edge in pixels, and most tokens."""
+class ImageLimits(NamedTuple):
+    """How large a picture may be in one request.
+
+    Attributes
+    ----------
+    edge, tokens : int
+        Of the model's tier: pixels of the longest edge, rounded up to whole patches, and most tokens.
+    side : int
+        Pixels beyond which the API refuses a picture.
+    """
 
     edge: int
     tokens: int
+    side: int = MAX_IMAGE_SIDE
+
+    def fits(self, width: int, height: int) -> bool:
+        """Whether the model sees a picture of this size as it is."""
+        across, down = math.ceil(width / IMAGE_PATCH), math.ceil(height / IMAGE_PATCH)
+        patches = max(across, down) * IMAGE_PATCH <= self.edge and across * down <= self.tokens
+        return patches and max(width, height) <= self.side
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +97,7 @@ class Model:
         Whether these are taken. Sampling also depends on the API version.
     bound_thinking : bool
         Whether thinking blocks are checked against everything that was sent before them.
-    image_tier : ImageTier
+    image_tier : ImageLimits
     cache_minimum : int
         Fewest tokens of a cached prefix.
     """
@@ -109,7 +123,7 @@ class Model:
     forced_tool_choice: bool
     structured_output: bool
     bound_thinking: bool
-    image_tier: ImageTier
+    image_tier: ImageLimits
     cache_minimum: int
 
     @property
@@ -136,8 +150,8 @@ def _document() -> dict[str, Any]:
 
 
 @functools.cache
-def _tiers() -> dict[str, ImageTier]:
-    return {name: ImageTier(**tier) for name, tier in _document()["image_tiers"].items()}
+def _tiers() -> dict[str, ImageLimits]:
+    return {name: ImageLimits(**tier) for name, tier in _document()["image_tiers"].items()}
 
 
 def _model(row: Mapping[str, Any]) -> Model:
@@ -269,34 +283,47 @@ def _object(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def fit(width: int, height: int, tier: ImageTier) -> tuple[int, int]:
+def image_limits(model: Model, count: int) -> ImageLimits:
+    """The limits for each picture of a request.
+
+    Parameters
+    ----------
+    model : Model
+    count : int
+        Pictures in the whole request, history and tool results included: beyond 20 the API takes
+        no side above 2000 pixels.
+    """
+    side = MAX_IMAGE_SIDE if count <= MANY_IMAGES else MAX_IMAGE_SIDE_WHEN_MANY
+    return model.image_tier._replace(side=side)
+
+
+def widest_limits() -> ImageLimits:
+    """The limits of the models that look most closely."""
+    return _tiers()["high"]
+
+
+def fit(width: int, height: int, limits: ImageLimits) -> tuple[int, int]:
     """The size to which the server shrinks a picture before a model sees it.
 
     Parameters
     ----------
     width, height : int
         Pixels, at least 1.
-    tier : ImageTier
+    limits : ImageLimits
 
     Returns
     -------
     tuple of int
-        Width and height in pixels; unchanged if the picture already fits. Both sides, rounded up
-        to whole patches of 28 pixels, stay within the tier's edge, and the patches within its
-        tokens. Source: the resize rule in Anthropic's vision guide.
+        Width and height in pixels; unchanged if the picture already fits, else the largest of the
+        same shape. Source: the resize rule in Anthropic's vision guide.
     """
-
-    def fits(long: int, short: int) -> bool:
-        across, down = math.ceil(long / IMAGE_PATCH), math.ceil(short / IMAGE_PATCH)
-        return max(across, down) * IMAGE_PATCH <= tier.edge and across * down <= tier.tokens
-
-    if fits(width, height):
+    if limits.fits(width, height):
         return width, height
     long, short = max(width, height), min(width, height)
     low, high = 1, long
     while low < high:
         middle = (low + high + 1) // 2
-        if fits(middle, max(round(middle * short / long), 1)):
+        if limits.fits(middle, max(round(middle * short / long), 1)):
             low = middle
         else:
             high = middle - 1

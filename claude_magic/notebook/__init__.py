@@ -110,11 +110,17 @@ def _format_replies(shell: Any, kernel: Any) -> None:
     """A reply shows as its footer in the execution that streamed it, in full later."""
 
     def bundle(reply: Reply, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from claude_magic.notebook.display.footer import footer
+        from claude_magic.notebook.display.footer import escaped, footer, state
 
-        for ending in kernel.cells.current.endings:
-            if ending.reply is reply:
-                return {"text/plain": footer(ending, "full")}
-        return {"text/markdown": reply.text, "text/plain": reply.text}
+        line = next((footer(ending, "full") for ending in kernel.cells.current.endings if ending.reply is reply), "")
+        if line:
+            return {"text/markdown": f"*{escaped(line)}*", "text/plain": line}
+        line = state(reply)
+        markdown = [reply.text, f"*{escaped(line)}*" if line else ""]
+        plain = [reply.text, f"({line})" if line else ""]
+        return {
+            kind: "\n\n".join(filter(None, parts))
+            for kind, parts in (("text/markdown", markdown), ("text/plain", plain))
+        }
 
     shell.display_formatter.mimebundle_formatter.for_type_by_name(*_REPLY, bundle)

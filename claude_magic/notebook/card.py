@@ -79,6 +79,8 @@ def card(conversation: Conversation, conversations: Conversations) -> tuple[str,
         ("system prompt", " ".join((conversation.system or "none").split())[:80]),
         ("spent", money(spent) if spent is not None else "unknown: no price for one of the models"),
     ]
+    if simulated := conversations.cost(simulated=True):
+        rows.append(("simulated", f"would have cost {money(simulated)}"))
     if others:
         rows.append(("others", ", ".join(others)))
     plain = (

@@ -12,6 +12,7 @@ import dataclasses
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,10 @@ class Execution:
         Questions so far, by conversation.
     endings : list of Ending
         Of the answers so far.
+    source : str
+        The cell as it was written.
+    depth : int
+        How many cells run inside one another.
     """
 
     id: str = ""
@@ -43,6 +48,7 @@ class Execution:
     label: str = ""
     asked: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     endings: list[Ending] = dataclasses.field(default_factory=list)
+    source: str = ""
     depth: int = 1
 
 
@@ -72,12 +78,13 @@ class Cells:
             self.current.depth += 1  # a cell that runs a cell is still the same one
             return
         self.current = execution
+        execution.source = str(getattr(info, "raw_cell", "") or "")
         deleted = self._metadata().get("deletedCells") or []
         if gone := {cell for cell in deleted if isinstance(cell, str)} - {execution.cell}:
             self._conversations.cells_deleted(gone)
         if execution.cell:
             self._conversations.cell_runs(execution.cell)
-        if "sk-ant-" in str(getattr(info, "raw_cell", "")):
+        if "sk-ant-" in execution.source:
             print(
                 "This cell holds an API key, which will be in the saved file. Take it out, and use claude.login().",
                 file=sys.stderr,
@@ -87,15 +94,28 @@ class Cells:
         """A cell has ended (IPython's ``post_run_cell``)."""
         self.current.depth -= 1
         if self.current.depth <= 0 and self.current.cell and result.success:
-            self._conversations.cell_ran(self.current.cell, self.current.id, self.current.label)
+            current = self.current
+            self._conversations.cell_ran(current.cell, current.id, current.label, current.asked)
 
     def place(self, conversation: str) -> Place | None:
-        """Where the question that is now asked stands; counts it."""
+        """Where the question that is now asked stands; counts it.
+
+        None for one that no cell asks: from a thread, a task or a button, of whatever cell that was.
+        """
+        asks = self._parent().get("header") or {}
+        in_main = threading.current_thread() is threading.main_thread()
+        if not in_main or str(asks.get("msg_id") or "") != self.current.id:
+            return None
         number = self.current.asked[conversation]
         self.current.asked[conversation] += 1
-        if not self.current.cell:
-            return None
         return Place(self.current.cell, self.current.id, number, self.current.label)
+
+    @property
+    def is_one_question(self) -> bool:
+        """Whether the running cell is a question and nothing else, so that all its output is the answer."""
+        source = self.current.source.strip()
+        alone = source.startswith("%%claude") or (source.startswith("%claude") and "\n" not in source)
+        return alone and not self.current.endings and self.current.depth == 1
 
     def notices(self) -> list[str]:
         """At the first answer of a kernel: whether the notebook shows older ones that Claude does not see."""

@@ -55,13 +55,11 @@ class Kernel(Host):
         """Remember what this execution has shown already."""
         self.cells.current.endings.append(ending)
 
-    def renderer(self, owns_cell: bool = False, replay: Callable[[], None] | None = None) -> Renderer:
+    def renderer(self, replay: Callable[[], None] | None = None) -> Renderer:
         """Markdown in a kernel, text in a terminal, or as configured.
 
         Parameters
         ----------
-        owns_cell : bool
-            Whether nothing else is in the cell.
         replay : callable, optional
             Shows again what was in the cell before.
         """
@@ -72,6 +70,7 @@ class Kernel(Host):
             return TextRenderer(self.footer, flush=in_terminal)
         from claude_magic.notebook.display.markdown import MarkdownRenderer
 
+        owns_cell = replay is not None and self.cells.is_one_question
         return MarkdownRenderer(self._shell.display_pub, owns_cell=owns_cell, style=self.footer, replay=replay)
 
     def connect(self, settings: Settings, credentials: Credentials) -> Client:

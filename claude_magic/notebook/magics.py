@@ -12,8 +12,7 @@ from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.conversation.options import Options
 from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.turns import shortened
-from claude_magic.messages.credentials import KEY_IN_TEXT
-from claude_magic.messages.errors import BadInput, Explained
+from claude_magic.messages.errors import Explained, Interrupted
 from claude_magic.notebook import card, template
 from claude_magic.notebook.host import Kernel
 from claude_magic.notebook.options import OPTIONS, Line, parse
@@ -74,19 +73,22 @@ class ClaudeMagics(Magics):
     def claude(self, line: str, cell: str | None = None) -> None:  # noqa: D102  (it is set below)
         try:
             if cell is None:
-                self._line(parse(line, question_follows=True))
+                self._line(parse(line, question_follows=True, fill=self._fill))
             else:
                 line, cell = _continued(line, cell)
-                self._ask(parse(line, question_follows=False), cell, owns_cell=True)
+                self._ask(parse(line, question_follows=False, fill=self._fill), cell)
         except Explained as error:
             error.from_cell = True
             raise
 
     claude.__doc__ = card.help_text()
 
+    def _fill(self, text: str) -> str:
+        return template.text_of(text, self.shell.user_ns)
+
     def _line(self, line: Line) -> None:
         if line.rest.strip():
-            self._ask(line, line.rest, owns_cell=False)
+            self._ask(line, line.rest)
             return
         unfit = [option.long for option in OPTIONS if option.name in line.given and not option.holds]
         if unfit:
@@ -104,31 +106,28 @@ class ClaudeMagics(Magics):
             conversation.model = line.model
             done.append(f"asks {conversation.model}")
         if line.system is not None:
-            conversation.system = template.text_of(line.system, self.shell.user_ns)
-            system = (
-                f"system prompt {shortened(conversation.system, 60)!r}" if conversation.system else "no system prompt"
-            )
+            conversation.system = line.system
+            system = f"system prompt {shortened(line.system, 60)!r}" if line.system else "no system prompt"
             done.append(system)
         print(f"{conversation.name}: {', '.join(done)}.")
 
-    def _ask(self, line: Line, source: str, *, owns_cell: bool) -> None:
+    def _ask(self, line: Line, source: str) -> None:
         namespace = self.shell.user_ns
-        if line.out:
-            namespace.pop(line.out, None)
-        if KEY_IN_TEXT.search(source):
-            raise BadInput("The question holds an API key; nothing was sent. Take it out, and use claude.login().")
-        if not source.strip():
-            raise BadInput("The question is empty.")
-        fill = (lambda text: text) if line.verbatim else (lambda text: template.text_of(text, namespace))
-        options = Options(
-            **{name: line.given[name] for name in _PASSED_ON if name in line.given},
-            stop=tuple(fill(text) for text in line.stop or ()),
-            prefill=fill(line.prefill).rstrip() if line.prefill is not None else None,
-        )
-        replay, prompt = self._prompt(line, source)
-        more = {} if line.system is None else {"system": fill(line.system)}
+        try:
+            replay, prompt = self._prompt(line, source)
+            options = Options(
+                **{name: line.given[name] for name in _PASSED_ON if name in line.given},
+                stop=tuple(line.stop or ()),
+                prefill=line.prefill.rstrip() if line.prefill is not None else None,
+            )
+        except KeyboardInterrupt:
+            raise Interrupted("Stopped; nothing was sent.") from None
+        finally:
+            if line.out:  # a stale answer must not be taken for this one
+                namespace.pop(line.out, None)
+        more = {} if line.system is None else {"system": line.system}
         conversation = self.conversations.open(line.chat or "main")
-        renderer = self._kernel.renderer(owns_cell, replay)
+        renderer = self._kernel.renderer(replay)
         try:
             reply = conversation.ask(prompt, options, renderer=renderer, **more)
         except Explained as error:
@@ -143,10 +142,12 @@ class ClaudeMagics(Magics):
         from IPython.utils.capture import capture_output
 
         namespace = self.shell.user_ns
-        with capture_output() as printed:
-            attached = [named for word in line.attach or () for named in template.attachments(word, namespace)]
-            prompt = [source] if line.verbatim else template.render(source, namespace)
-        printed.show()
+        try:
+            with capture_output() as printed:
+                attached = [named for word in line.attach or () for named in template.attachments(word, namespace)]
+                prompt = [source] if line.verbatim else template.render(source, namespace)
+        finally:
+            printed.show()
         return printed.show, [*attached, *prompt]
 
 

@@ -96,6 +96,7 @@ OPTIONS = (
     Option("--new", "", "", "the conversation starts afresh here", holds=True),
     Option("--verbatim", "", "", "send {{ }} as they are"),
 )
+_NAMES = frozenset(option.name for option in OPTIONS)
 _BY_WORD = {word: option for option in OPTIONS for word in (option.long, option.short) if word}
 
 
@@ -108,13 +109,12 @@ class Word(NamedTuple):
         Without the quotes around it.
     quoted : bool
         Whether it, or a part of it, stood in quotes.
-    start, end : int
-        Where it stands in the line.
+    end : int
+        Where it ends in the line.
     """
 
     text: str
     quoted: bool
-    start: int
     end: int
 
 
@@ -181,7 +181,7 @@ def _word(line: str, start: int) -> Word:
         raise UsageError(f"a quotation mark {quote} is never closed: {line[start:].strip()}")
     if brackets:
         raise UsageError(f"a bracket is never closed, {brackets[-1]} is missing: {line[start:].strip()}")
-    return Word("".join(text), quoted, start, at)
+    return Word("".join(text), quoted, at)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,10 +201,12 @@ class Line:
     rest: str
 
     def __getattr__(self, name: str) -> Any:
+        if name not in _NAMES:
+            raise AttributeError(name)
         return self.given.get(name)
 
 
-def parse(line: str, *, question_follows: bool) -> Line:
+def parse(line: str, *, question_follows: bool, fill: Callable[[str], str] = str) -> Line:
     """Read an option line.
 
     Parameters
@@ -213,17 +215,19 @@ def parse(line: str, *, question_follows: bool) -> Line:
     question_follows : bool
         Whether the first word that is no option begins the question (``%claude``); else such a
         word is stray (``%%claude``).
+    fill : callable
+        Fills ``{{ }}`` in values, unless ``--verbatim`` is given.
 
     Raises
     ------
     UsageError
         For an unknown option, a missing or unfitting value, a stray word; nothing is sent.
     """
-    given: dict[str, Any] = {}
-    scanner, at = words(line), 0
+    chosen: list[tuple[Option, Word | None]] = []
+    scanner, at, rest = words(line), 0, ""
     while rest := line[at:].lstrip():
         if question_follows and not rest.startswith("-"):
-            return Line(given, rest)  # never split: it may hold a lone apostrophe
+            break  # never split: it may hold a lone apostrophe
         word = next(scanner)
         at = word.end
         name, equals, value = word.text.partition("=")
@@ -234,20 +238,24 @@ def parse(line: str, *, question_follows: bool) -> Line:
         )
         if option is None:
             if question_follows and not word.text.strip("-"):
-                return Line(given, rest)  # dashes alone are a beginning like any other
+                break  # dashes alone are a beginning like any other
             raise UsageError(_stray(word, question_follows))
         if not option.metavar:
             if equals:
                 raise UsageError(f"{option.long} takes no value.")
-            given[option.name] = True
+            chosen.append((option, None))
             continue
-        if equals and name.startswith("--"):
-            chosen = word._replace(text=value)
+        value_word = word._replace(text=value) if equals and name.startswith("--") else _value(scanner, option)
+        at = value_word.end
+        chosen.append((option, value_word))
+    verbatim = any(option.name == "verbatim" for option, _ in chosen)
+    given: dict[str, Any] = {}
+    for option, found in chosen:
+        if found is None:
+            given[option.name] = True
         else:
-            chosen = _value(scanner, option)
-            at = chosen.end
-        _add(given, option, chosen)
-    return Line(given, "")
+            _add(given, option, found, str if verbatim else fill)
+    return Line(given, rest)
 
 
 def _value(scanner: Iterator[Word], option: Option) -> Word:
@@ -258,18 +266,19 @@ def _value(scanner: Iterator[Word], option: Option) -> Word:
         following = next(scanner, None)  # `-i a, b` is one value
         if following is None:
             break
-        word = Word(f"{word.text} {following.text}", following.quoted, word.start, following.end)
+        word = Word(f"{word.text} {following.text}", following.quoted, following.end)
     return word
 
 
-def _add(given: dict[str, Any], option: Option, word: Word) -> None:
+def _add(given: dict[str, Any], option: Option, word: Word, fill: Callable[[str], str]) -> None:
     if option.name == "attach":
         given.setdefault("attach", []).append(word)
         return
+    text = fill(word.text) if "{{" in word.text else word.text
     try:
-        value = option.read(word.text)
+        value = option.read(text)
     except ValueError as error:
-        raise UsageError(f"{option.usage} needs {error}, not {word.text!r}.") from None
+        raise UsageError(f"{option.usage} needs {error}, not {text!r}.") from None
     if option.repeatable:
         given.setdefault(option.name, []).append(value)
     elif option.name in given:

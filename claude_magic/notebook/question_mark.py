@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_ASKS = re.compile(r"%claude[ \t]+(?P<text>\S.*\?)\s*")
+_MAGIC = re.compile(r"(?P<before>\s*(?:\w+\s*=\s*)?)%(?P<magic>\w+)[ \t]+(?P<rest>\S.*\?)\s*", re.DOTALL)
 
 
 def transform(lines: list[str]) -> list[str]:
@@ -24,20 +24,29 @@ def transform(lines: list[str]) -> list[str]:
     list of str
         As many lines.
     """
-    if not any("%claude" in line and line.rstrip().endswith("?") for line in lines):
+    if not any("%claude" in line for line in lines) or not any(line.rstrip().endswith("?") for line in lines):
         return lines
     if lines[0].startswith("%%"):
         return lines  # the body of a cell magic is not ours to change
-    return [_rewritten(line) if number in _statements(lines) else line for number, line in enumerate(lines)]
+    rewritten, at = list(lines), 0
+    beginnings = _statements(lines)
+    while at < len(lines):
+        end = at + 1
+        if at in beginnings and "%claude" in lines[at]:
+            while end < len(lines) and lines[end - 1].rstrip("\r\n").endswith("\\"):
+                end += 1  # the line goes on
+            rewritten[at:end] = _rewritten(lines[at:end])
+        at = end
+    return rewritten
 
 
-def _rewritten(line: str) -> str:
-    body = line.lstrip()
-    match = _ASKS.fullmatch(body)
-    if match is None:
-        return line
-    indent = line[: len(line) - len(body)]
-    return f"{indent}get_ipython().run_line_magic('claude', {match['text']!r})\n"
+def _rewritten(lines: list[str]) -> list[str]:
+    joined = " ".join(line.rstrip("\r\n").removesuffix("\\") for line in lines)
+    match = _MAGIC.fullmatch(joined)
+    if match is None or not (match["magic"] == "claude" or "%claude " in match["rest"]):
+        return lines
+    call = f"get_ipython().run_line_magic({match['magic']!r}, {match['rest']!r})"
+    return [f"{match['before']}{call}\n", *(["\n"] * (len(lines) - 1))]
 
 
 def _statements(lines: list[str]) -> set[int]:

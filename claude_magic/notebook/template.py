@@ -9,6 +9,8 @@ from types import CodeType
 from typing import Any
 
 from claude_magic.content import Named, RemotePicture, Text
+from claude_magic.conversation.turns import shortened
+from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook.options import Word
 
@@ -42,7 +44,8 @@ def render(source: str, namespace: Mapping[str, Any]) -> list[str | Named]:
         if text:
             parts.append(text)
         if code is not None:
-            parts.append(_inline(expression, evaluate(code, expression, namespace)))
+            name = shortened(expression, 60)
+            parts.append(_inline(name, evaluate(code, f"{{{{ {name} }}}}", namespace)))
     return parts
 
 
@@ -59,18 +62,27 @@ def text_of(source: str, namespace: Mapping[str, Any]) -> str:
     return "".join(words)
 
 
-def evaluate(code: CodeType, expression: str, namespace: Mapping[str, Any]) -> Any:
+def evaluate(code: CodeType, label: str, namespace: Mapping[str, Any]) -> Any:
     """The value of an expression in the notebook.
+
+    Parameters
+    ----------
+    code : code
+    label : str
+        What the error calls it.
+    namespace : mapping
 
     Raises
     ------
     BadInput
-        With the expression and what went wrong in it.
+        With what went wrong in it.
     """
     try:
         return eval(code, {**_EXTRA, **namespace})  # noqa: S307  (the user's own code, in the user's own kernel)
     except Exception as error:  # noqa: BLE001  (whatever the user's code raises)
-        raise BadInput(f"{{{{ {expression} }}}}: {type(error).__name__}: {error}. {_ESCAPE}") from None
+        said = KEY_IN_TEXT.sub("sk-ant-…", shortened(str(error), 300)).rstrip(".")
+        escape = _ESCAPE if label.startswith("{{") else "Nothing was sent."
+        raise BadInput(f"{label}: {type(error).__name__}: {said}. {escape}") from None
 
 
 def attachments(word: Word, namespace: Mapping[str, Any]) -> list[Named]:
@@ -87,7 +99,8 @@ def attachments(word: Word, namespace: Mapping[str, Any]) -> list[Named]:
         If it is none of these; the line says what was tried.
     """
     text = word.text.strip()
-    found = _attachment(text, namespace)
+    several_words = not word.quoted and any(character.isspace() for character in text)
+    found = None if several_words and len(_at_commas(text)) > 1 else _attachment(text, namespace)
     if found is not None:
         return [found]
     if not word.quoted:
@@ -121,7 +134,7 @@ def _expression(text: str, namespace: Mapping[str, Any]) -> Named:
     code = _compiled(text)
     if code is None or text.isidentifier():
         raise BadInput(f"-i {text}: there is no variable and no file of that name, and it is no expression.")
-    return Named(text, _meant(evaluate(code, text, namespace)))
+    return Named(shortened(text, 60), _meant(evaluate(code, f"-i {shortened(text, 60)}", namespace)))
 
 
 def _meant(value: Any) -> Any:
@@ -134,7 +147,7 @@ def _meant(value: Any) -> Any:
 
 
 def _file(text: str) -> Path | None:
-    if len(text) > 4096 or "\n" in text or "\0" in text:
+    if not text or len(text) > 4096 or "\n" in text or "\0" in text:
         return None
     try:
         path = Path(text).expanduser()

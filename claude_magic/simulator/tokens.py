@@ -23,7 +23,7 @@ def of_text(text: str) -> int:
     return math.ceil(len(text) / CHARACTERS)
 
 
-def of_block(block: JSON, tier: limits.ImageTier) -> int:
+def of_block(block: JSON, tier: limits.ImageLimits) -> int:
     """Tokens of one content block, system block or tool definition."""
     kind, source = block.get("type"), block.get("source")
     if kind == "text":
@@ -39,7 +39,7 @@ def of_block(block: JSON, tier: limits.ImageTier) -> int:
     return of_text(json.dumps(_without_signature(block), ensure_ascii=False))
 
 
-def _of_document(source: JSON, tier: limits.ImageTier) -> int:
+def _of_document(source: JSON, tier: limits.ImageLimits) -> int:
     if source["type"] == "text":
         return of_text(source["data"])
     if source["type"] == "content":
@@ -51,7 +51,7 @@ def _without_signature(block: JSON) -> dict[str, Any]:
     return {key: value for key, value in block.items() if key not in ("signature", "cache_control")}
 
 
-def of_request(body: JSON, tier: limits.ImageTier) -> int:
+def of_request(body: JSON, tier: limits.ImageLimits) -> int:
     """Input tokens of a whole request."""
     fixed = [*(body.get("tools") or []), *blocks(body.get("system"))]
     total = sum(of_block(block, tier) for block in fixed)

@@ -8,27 +8,25 @@ import enum
 import io
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import matplotlib.figure
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, PngImagePlugin
 
-from claude_magic.content import Part, RemotePicture, Text, compose, register, to_parts
+from claude_magic.content import Part, RemotePicture, Text, compose, register, text_part, to_parts
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.limits import fit, lookup
+from claude_magic.messages.limits import ImageLimits, fit, lookup
 
-MODEL = lookup("claude-sonnet-5-5")
-SMALL = lookup("claude-haiku-4-5")
+HIGH = lookup("claude-sonnet-5-5").image_tier
+SMALL = lookup("claude-haiku-4-5").image_tier
 
 
-def sent(value: object, model: Any = MODEL) -> tuple[Image.Image, Part]:
+def sent(value: object, limits: ImageLimits = HIGH) -> tuple[Image.Image, Part]:
     """The picture as the API gets it."""
-    (part,) = to_parts(value, "picture", model)
-    source = part.wire["source"]
+    (part,) = to_parts(value, "picture")
+    source = part.block(limits)["source"]
     assert source["type"] == "base64"
     image = Image.open(io.BytesIO(base64.b64decode(source["data"], validate=True)))
     image.load()
@@ -55,13 +53,14 @@ def sent(value: object, model: Any = MODEL) -> tuple[Image.Image, Part]:
     ],
 )
 def test_what_has_a_text_goes_as_text(value: object, text: str) -> None:
-    assert to_parts(value, "x", MODEL) == [Part({"type": "text", "text": text})]
+    (part,) = to_parts(value, "x")
+    assert part.text == text
 
 
 @pytest.mark.parametrize("value", [object(), print, io, Part, (x for x in ()), lambda: 1])
 def test_what_has_only_an_address_is_refused(value: object) -> None:
     with pytest.raises(BadInput, match="thing is a .* cannot be shown to a model"):
-        to_parts(value, "thing", MODEL)
+        to_parts(value, "thing")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +69,7 @@ def test_what_has_only_an_address_is_refused(value: object) -> None:
 def test_pictures_of_every_mode(mode: str) -> None:
     image, part = sent(Image.new(mode, (30, 20)))
     assert image.size == (30, 20)
-    assert part.summary == "30x20, 2 tokens"
+    assert part.summary(HIGH) == "30x20, 2 tokens"
 
 
 def test_transparency_stays() -> None:
@@ -89,12 +88,12 @@ def test_deep_grey_is_brought_to_eight_bits() -> None:
 
 @given(st.integers(1, 6000), st.integers(1, 6000))
 def test_a_picture_is_sent_as_large_as_the_model_looks(width: int, height: int) -> None:
-    shown = fit(width, height, SMALL.image_tier)
+    shown = fit(width, height, SMALL)
     if width * height > 2_000_000:
         return  # the rule is the same, only slower to try
     image, part = sent(Image.new("L", (width, height)), SMALL)
     assert image.size == shown
-    assert (f"sent as {shown[0]}x{shown[1]}" in part.summary) == (shown != (width, height))
+    assert (f"sent as {shown[0]}x{shown[1]}" in part.summary(SMALL)) == (shown != (width, height))
 
 
 def test_photographs_go_as_jpeg_and_graphics_as_png() -> None:
@@ -118,8 +117,8 @@ def test_no_metadata_leaves(tmp_path: Path) -> None:
     image.save(tmp_path / "a.webp", exif=exif)
     for path in tmp_path.iterdir():
         for value in (path, path.read_bytes(), Image.open(path)):
-            (part,) = to_parts(value, "picture", MODEL)
-            assert b"SECRET" not in base64.b64decode(part.wire["source"]["data"])
+            (part,) = to_parts(value, "picture")
+            assert b"SECRET" not in base64.b64decode(part.block(HIGH)["source"]["data"])
 
 
 def test_a_picture_is_turned_upright(tmp_path: Path) -> None:
@@ -145,7 +144,7 @@ def test_the_users_picture_is_not_changed(tmp_path: Path) -> None:
     Image.new("RGB", (3000, 2000), "red").save(tmp_path / "a.jpg")
     image = Image.open(tmp_path / "a.jpg")
     image.info["mine"] = 1
-    to_parts(image, "picture", MODEL)
+    to_parts(image, "picture")
     assert image.size == (3000, 2000)
     assert image.info["mine"] == 1
 
@@ -165,9 +164,9 @@ def test_the_users_picture_is_not_changed(tmp_path: Path) -> None:
         (matplotlib.figure.Figure(), "empty figure"),
     ],
 )
-def test_what_is_no_picture_is_refused_in_words(value: object, said: str) -> None:
+def test_what_is_no_picture_is_refused_in_text_part(value: object, said: str) -> None:
     with pytest.raises(BadInput, match=said):
-        to_parts(value, "picture", MODEL)
+        to_parts(value, "picture")
 
 
 def test_a_cut_file_is_refused(tmp_path: Path) -> None:
@@ -176,11 +175,11 @@ def test_a_cut_file_is_refused(tmp_path: Path) -> None:
         buffer = io.BytesIO()
         noise.save(buffer, kind)
         with pytest.raises(BadInput, match="is damaged|is no picture"):
-            to_parts(buffer.getvalue()[: buffer.tell() // 2], "picture", MODEL)
+            sent(buffer.getvalue()[: buffer.tell() // 2])
 
 
 def test_an_address_goes_as_an_address() -> None:
-    (part,) = to_parts(RemotePicture("https://example.com/a.png"), "picture", MODEL)
+    (part,) = to_parts(RemotePicture("https://example.com/a.png"), "picture")
     assert part.wire == {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
     data = base64.b64encode(_png()).decode()
     assert sent(RemotePicture(f"data:image/png;base64,{data}"))[0].size == (3, 2)
@@ -197,21 +196,9 @@ def test_a_figure_is_sent_as_it_looks_and_stays_as_it_was() -> None:
     figure.subplots().plot([1, 2])
     image, part = sent(figure)
     assert image.size == (400, 300)
-    assert part.summary == "400x300, 165 tokens"
+    assert part.summary(HIGH) == "400x300, 165 tokens"
     assert figure.get_dpi() == 100
     assert tuple(figure.get_size_inches()) == (4, 3)
-
-
-def test_a_table_says_what_was_left_out() -> None:
-    frame = pd.DataFrame({"n": range(1000), "name": ["x"] * 1000})
-    (part,) = to_parts(frame, "df", MODEL)
-    assert part.summary == "10 of 1,000 rows, 2 columns"
-    text = part.wire["text"]
-    assert text.startswith("Table df: 1000 rows, 2 columns; columns and types: n int64, name ")
-    assert "999" in text
-    assert "500" not in text
-    assert to_parts(frame.n, "n", MODEL)[0].summary == "10 of 1,000 rows, 1 columns"
-    assert to_parts(frame.head(2), "df", MODEL)[0].summary == "2 rows, 2 columns"
 
 
 def test_lists_of_pictures_and_objects_that_say_themselves() -> None:
@@ -219,24 +206,21 @@ def test_lists_of_pictures_and_objects_that_say_themselves() -> None:
         def __claude__(self) -> list[object]:
             return [Image.new("L", (28, 28)), "and a word"]
 
-    parts = to_parts(Mine(), "mine", MODEL)
-    assert [part.wire["type"] for part in parts] == ["image", "text"]
+    parts = to_parts(Mine(), "mine")
+    assert [part.block(HIGH)["type"] for part in parts] == ["image", "text"]
 
 
 def test_a_type_of_the_users_can_be_taught() -> None:
     class Chart:
         pass
 
-    register(Chart, lambda value, name, model: [Part({"type": "text", "text": f"chart {name}"}, "a chart")])
-    assert to_parts(Chart(), "c", MODEL)[0].wire["text"] == "chart c"
+    register(Chart, lambda chart: "a chart")
+    assert to_parts(Chart(), "c")[0].text == "a chart"
 
 
 def test_neighbouring_words_are_one_block_and_empty_ones_none() -> None:
-    def words(text: str) -> Part:
-        return Part({"type": "text", "text": text})
-
     picture = Part({"type": "image", "source": {}}, "a picture")
     table = Part({"type": "text", "text": "| a |"}, "a table")
-    composed = compose([words(" a "), words("b"), picture, words("\n "), picture, table, words("c")])
+    composed = compose([text_part(" a "), text_part("b"), picture, text_part("\n "), picture, table, text_part("c")])
     assert [part.wire.get("text", "picture") for part in composed] == ["a b", "picture", "picture", "| a |", "c"]
-    assert compose([words("  "), words("\n")]) == ()
+    assert compose([text_part("  "), text_part("\n")]) == ()

@@ -55,7 +55,7 @@ class Notebook(Host):
 
     def end(self) -> None:
         assert self.home is not None
-        self.home.cell_ran(self.cell, str(self.executions), self.cell)
+        self.home.cell_ran(self.cell, str(self.executions), self.cell, {"main": self.number})
 
     def place(self, conversation: str) -> Place | None:
         if not self.cell:

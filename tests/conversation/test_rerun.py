@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from claude_magic.conversation.conversation import Conversation, Conversations
@@ -176,12 +178,12 @@ def test_append_adds_a_turn_that_stays(three: Conversation, notebook: Notebook, 
     notebook.run("B")
     three("again", append=True)
     notebook.end()
-    assert prompts(three) == "ACagain"  # the one it asked before was not asked again
+    assert prompts(three) == "ABCagain"
     three.undo()
     home.settings.rerun = "append"
     notebook.run("C")
     three("more")
-    assert prompts(three) == "ABCagainmore"
+    assert prompts(three) == "ABCmore"
 
 
 def test_new_begins_afresh_where_it_stands(three: Conversation, notebook: Notebook, simulator: Simulator) -> None:
@@ -222,3 +224,54 @@ def test_conversations_do_not_mix(claude: Conversation, notebook: Notebook, simu
     claude["stats"]("other")
     assert questions(simulator) == ["other"]
     assert len(claude.turns) == len(claude["stats"].turns) == 1
+
+
+def test_a_question_that_failed_among_several_leaves_its_earlier_answer(
+    claude: Conversation, notebook: Notebook, simulator: Simulator
+) -> None:
+    notebook.run("A")
+    for word in "123":
+        claude(word)
+    notebook.end()
+    notebook.run("A")
+    claude("one")
+    simulator.faults.append("fault=400")
+    with pytest.raises(ClaudeError):
+        claude("two")
+    claude("three")
+    notebook.end()
+    assert [turn.prompt for turn in claude.turns] == ["one", "2", "three"]
+
+
+def test_a_fork_is_not_touched_by_the_cells_of_the_original(claude: Conversation, notebook: Notebook) -> None:
+    notebook.run("A")
+    claude("a")
+    notebook.end()
+    fork = claude.fork()
+    notebook.run("A", deleted={"A"})
+    claude("b")
+    notebook.end()
+    assert fork.name == "main-2"
+    assert [turn.prompt for turn in fork.turns] == ["a"]
+
+
+def test_a_deletion_that_was_undone_is_not_told(three: Conversation, notebook: Notebook) -> None:
+    notebook.run("X", deleted={"B"})
+    notebook.end()
+    three.undo()
+    notebook.run("D")
+    three("D")
+    assert notebook.recorder.ending.notices == []
+
+
+def test_questions_from_several_threads_all_stay(claude: Conversation, simulator: Simulator) -> None:
+    simulator.faults.append("delay=0.2; say=slow; times=3")
+    threads = [threading.Thread(target=claude, args=(f"q{number}",)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    claude.system = "Be brief."
+    for thread in threads:
+        thread.join()
+    assert sorted(turn.prompt for turn in claude.turns) == ["q0", "q1", "q2"]
+    assert claude.system == "Be brief."
+    assert len(questions(simulator)) == 3

@@ -269,7 +269,8 @@ def running_kernel(folder: Path, url: str) -> Iterator[Kernel]:
         name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "JUPYTER_", "JPY_"))
     }
     manager = KernelManager(kernel_name="python3", connection_file=str(folder / "kernel.json"))
-    manager.start_kernel(env={**inherited, **private, "ANTHROPIC_BASE_URL": url}, cwd=str(folder))
+    api = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "any-key"}
+    manager.start_kernel(env={**inherited, **private, **api}, cwd=str(folder))
     client = manager.client()
     try:
         client.start_channels()

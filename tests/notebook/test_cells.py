@@ -38,7 +38,9 @@ def test_a_place_is_the_cell_the_execution_and_the_number_of_the_question(metada
 
 def test_a_terminal_knows_no_cells() -> None:
     cells = Cells(SimpleNamespace(execution_count=1), Conversations())
-    assert cells.place("main") is None
+    place = cells.place("main")
+    assert place is not None
+    assert place.cell == ""
 
 
 def notebook_with(path: Path, *cells: tuple[str, bool]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from claude_magic.conversation.rendering import Ending, Opening
 from claude_magic.messages.reply import Change, Reply
@@ -115,8 +116,8 @@ class Page:
             assert self.changed.wait_for(lambda: words in self.text, 10), self.text
 
 
-def ending(reply: Reply, *notices: str, failed: bool = False) -> Ending:
-    return Ending(reply, notices, 4, 6, 0.011, 0.078, "turn", failed)
+def ending(reply: Reply, *notices: str) -> Ending:
+    return Ending(reply, notices, 4, 6, 0.011, 0.078, "turn")
 
 
 def reply_of(text: str, **changes: Any) -> Reply:
@@ -194,7 +195,7 @@ def test_nothing_is_shown_of_a_question_that_never_began() -> None:
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(OPENING)
     page.wait_for("sent")
-    renderer.finish(ending(Reply(), failed=True))
+    renderer.finish(ending(Reply()))
     assert page.text == "*sent: fig (30x20, 2 tokens)*"
 
 
@@ -204,7 +205,7 @@ def test_of_a_question_that_failed_at_once_nothing_stays(owns_cell: bool) -> Non
     renderer = MarkdownRenderer(page, owns_cell=owns_cell)
     renderer.start(Opening("m", (), "", False))
     page.wait_for("*…*")
-    renderer.finish(ending(Reply(), failed=True))
+    renderer.finish(ending(Reply()))
     assert [data for data in page.outputs.values() if data] == []
 
 
@@ -214,6 +215,20 @@ def test_a_cut_answer_in_code_still_shows_its_notice_outside() -> None:
     renderer.start(OPENING)
     renderer.finish(ending(reply_of("Look:\n```python\nx = 1", stop_reason="max_tokens"), "The answer is cut."))
     assert "x = 1\n```\n\n> The answer is cut." in page.text
+
+
+@pytest.mark.parametrize(
+    "text", ["- Do:\n  ```\n  a", "1. x\n\n   ~~~~\n   a", "- ```python\n  a", "  - deep\n\n      ```\n      a"]
+)
+def test_code_that_is_cut_inside_a_list_is_closed_where_it_was_opened(text: str) -> None:
+    page = Page()
+    renderer = MarkdownRenderer(page, owns_cell=True)
+    renderer.start(OPENING)
+    renderer.finish(ending(reply_of(text, stop_reason="max_tokens"), "The answer is cut."))
+    tokens = MarkdownIt().parse(page.text)
+    quote = next(number for number, token in enumerate(tokens) if token.type == "blockquote_open")
+    assert tokens[quote + 2].content == "The answer is cut."
+    assert tokens[quote].level == 0
 
 
 def test_thinking_is_kept_when_asked_for() -> None:

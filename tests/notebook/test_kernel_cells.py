@@ -115,6 +115,23 @@ def test_a_cell_that_runs_a_cell_is_one_execution(kernel: Kernel) -> None:
         assert words(kernel) == ["n1", "n2"]
 
 
+@pytest.mark.xfail(strict=True, reason="IPython counts on before pre_run_cell")
+def test_a_turn_is_called_as_its_cell_is(kernel: Kernel) -> None:
+    ran = ask(kernel, "a", "a")
+    assert kernel.value("claude.turns[0].place.label") == f"In [{ran.result['execution_count']}]"
+
+
+@pytest.mark.xfail(strict=True, reason="the reply brings Markdown of its own beside the footer")
+def test_an_answer_that_is_also_the_value_of_the_cell_is_shown_once(kernel: Kernel) -> None:
+    ran = kernel.run("claude('simulate: say=Only once.')", cell="a")
+    streamed, value = ran.screen.outputs
+    assert shown(streamed).answer == "Only once."
+    assert value["output_type"] == "execute_result"
+    assert "Only once." not in str(value["data"])
+    later = kernel.run("claude.last", cell="b")
+    assert "Only once." in later.screen.outputs[0]["data"]["text/markdown"]
+
+
 def test_append_adds_a_turn_instead(kernel: Kernel) -> None:
     for _ in range(2):
         kernel.run("%%claude -a\na\nsimulate: say=a", cell="a")
@@ -123,6 +140,7 @@ def test_append_adds_a_turn_instead(kernel: Kernel) -> None:
 
 def test_a_front_end_that_tells_no_cell_appends(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", simulator.url)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "any-key")
     notebook = nbformat.v4.new_notebook()
     question = "%%claude\na\nsimulate: say=a"
     for source in ("%load_ext claude_magic", question, question, "len(claude.turns)"):

@@ -162,18 +162,34 @@ def test_stopping_a_loop_of_questions_stops_the_loop(kernel: Kernel, simulator: 
 
 
 def test_the_reply_of_a_stopped_answer_is_in_the_variable(kernel: Kernel, simulator: Simulator) -> None:
-    running = kernel.start(
-        "reply = 'stale'\nget_ipython().run_cell_magic('claude', '-o reply', %r)"
-        % (f"Go on.\nsimulate: {STAGES['in text']}")
-    )
+    running = kernel.start(f"%%claude -o reply\nGo on.\nsimulate: {STAGES['in text']}")
     running.until(lambda screen: "The " in "".join(screen.markdown))
     kernel.interrupt()
     running.finish(5)
-    assert kernel.value("reply.complete") is False
-    assert kernel.value("reply.text") == running.answer.answer
-    running = kernel.start(f"%%claude -o reply\nGo on.\nsimulate: {STAGES['before the first byte']}")
+    assert kernel.value("(reply.complete, reply.text)") == (False, running.answer.answer)
     before = len(simulator.requests)
-    running.until(lambda screen: len(simulator.requests) > before - 1 and screen.markdown)
+    running = kernel.start(f"%%claude -o reply\nGo on.\nsimulate: {STAGES['before the first byte']}")
+    running.until(reached("before the first byte", simulator, before))
     kernel.interrupt()
     running.finish(5)
     assert kernel.value("'reply' in globals()") is False
+
+
+@pytest.mark.xfail(strict=True, reason="a second stop counts again as soon as the question is over")
+def test_a_second_stop_just_behind_the_answer_is_still_the_first(kernel: Kernel) -> None:
+    running = kernel.start(
+        "import time\n"
+        "try:\n"
+        "    claude('Go on.\\nsimulate: think=0; deltas=4000; pace=200')\n"
+        "except KeyboardInterrupt:\n"
+        "    print('tidying')\n"
+        "    time.sleep(0.3)\n"
+        "    print('tidied')"
+    )
+    running.until(lambda screen: "The " in "".join(screen.markdown))
+    kernel.interrupt()
+    running.until(lambda screen: any("tidying" in output.get("text", "") for output in screen.outputs))
+    kernel.interrupt()
+    running.finish(5)
+    assert running.status == "ok", running.error
+    assert running.printed == "tidying\ntidied\n"

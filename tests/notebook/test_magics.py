@@ -9,6 +9,7 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 
 from claude_magic.conversation.conversation import Conversation
+from claude_magic.notebook import question_mark
 from claude_magic.notebook.options import OPTIONS
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
@@ -85,7 +86,7 @@ def test_verbatim_sends_braces(cells: Cells, simulator: Simulator) -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["What is this?", "what's this?", "is 1 < 2?", 'say "hi"?', "a -m b?", "%who?", "what???"]
+    "question", ["What is this?", "what's this?", "is 1 < 2?", 'say "hi"?', "a -m b?", "%who?", "what???", "x = %y?"]
 )
 def test_one_line_is_untouched_with_its_question_mark(cells: Cells, simulator: Simulator, question: str) -> None:
     cells(f"%claude {question}")
@@ -97,6 +98,23 @@ def test_a_question_mark_inside_a_string_is_not_a_question(cells: Cells, simulat
     assert cells["x"] == "\n%claude what is this?\n"
     cells("%%capture out\n%claude really?")
     assert questions(simulator)[-1] == "really?"
+
+
+def test_a_question_may_be_timed_assigned_and_go_on(cells: Cells, simulator: Simulator) -> None:
+    cells("%time %claude is this ok?")
+    cells("x = %claude is that ok?")
+    cells("%claude What \\\nmore?\ny = 5")
+    assert questions(simulator) == ["is this ok?", "is that ok?", "What  more?"]
+    assert cells["y"] == 5
+
+
+def test_a_long_cell_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    original = question_mark._statements
+    monkeypatch.setattr(question_mark, "_statements", lambda lines: looks.append(1) or original(lines))
+    lines = [f"x{number} = {number}\n" for number in range(500)]
+    assert question_mark.transform([*lines, "%claude really?\n"])[-1].startswith("get_ipython().run_line_magic(")
+    assert looks == [1]
 
 
 @pytest.mark.parametrize("asked", ["%claude?", "%%claude?", "?%claude"])
@@ -158,7 +176,8 @@ def test_attachments_stand_before_the_words(cells: Cells, simulator: Simulator, 
     cells(f"red.save({str(tmp_path / 'red.png')!r})")
     shown = cells(f"%%claude -i red -i {tmp_path / 'red.png'}\nWhat is it?")
     kinds = [block["type"] for block in body(simulator)["messages"][0]["content"]]
-    assert kinds == ["image", "image", "text"]
+    assert kinds == ["text", "image", "text", "image", "text"]
+    assert body(simulator)["messages"][0]["content"][0]["text"] == "Picture 1 (red):"
     assert shown.stdout.startswith(f"sent: red (60x40, 6 tokens), {tmp_path / 'red.png'} (60x40, 6 tokens)")
 
 
@@ -173,6 +192,55 @@ def test_a_reply_shows_as_its_footer_where_it_was_streamed_and_in_full_later(cel
     assert "turn 1 of 1" in shown.stdout.splitlines()[-1]
     with_text = cells("reply").stdout
     assert "Hello!" in with_text
+    assert "(SIMULATED)" in with_text
+
+
+def test_a_cut_reply_never_looks_finished(cells: Cells, simulator: Simulator) -> None:
+    simulator.faults.append("stop=max_tokens; say=Half an")
+    cells("%%claude -o reply\nHi")
+    assert "(SIMULATED · not complete: max_tokens)" in cells("reply").stdout
+    data, _ = cells.shell.display_formatter.format(cells["reply"])
+    assert data["text/markdown"].endswith("not complete: max\\_tokens*")
+
+
+def test_a_question_about_the_former_answer_may_take_its_place(cells: Cells, simulator: Simulator) -> None:
+    cells("%%claude -o draft\nHello, Claude")
+    cells("%%claude -o draft\nImprove: {{ draft.text }}")
+    assert questions(simulator)[-1] == "Improve: Hello!"
+    cells.fail("%%claude -o draft\n{{ nope }}")
+    assert "draft" not in cells
+
+
+def test_values_of_options_are_filled_in(cells: Cells, simulator: Simulator) -> None:
+    cells("model, most, chat = 'haiku', 50, 'stats'")
+    cells("%%claude -m {{ model }} --max-tokens {{ most }} -c {{ chat }}\nHi")
+    assert (body(simulator)["model"], body(simulator)["max_tokens"]) == ("claude-haiku-5-5", 50)
+    assert list(cells["claude"]._home) == ["main", "stats"]
+    assert "NameError" in cells.fail("%claude --new -m opus -s '{{ undefined }}'")
+    assert cells["claude"].model == "claude-sonnet-5-5"
+
+
+def test_stopped_while_a_value_is_computed_nothing_is_sent(cells: Cells, simulator: Simulator) -> None:
+    cells("def stop():\n    print('working')\n    raise KeyboardInterrupt")
+    shown = cells.fail("%%claude\n{{ stop() }}")
+    assert "working" in shown
+    assert "Interrupted: Stopped; nothing was sent." in shown
+    assert not simulator.requests
+
+
+def test_a_key_in_an_error_is_covered(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    shown = cells.fail("%%claude\n{{ {}[__import__('os').environ['ANTHROPIC_API_KEY']] }}")
+    assert "sk-ant-…" in shown
+    assert KEY[12:] not in shown
+
+
+def test_errors_and_the_sent_line_stay_on_one_line(cells: Cells) -> None:
+    assert len(cells.fail("%%claude\n{{ (\n1 /\n0) }}").splitlines()) == 1
+    cells("def fail():\n    raise ValueError('a\\nb' + 'x' * 5000)")
+    shown = cells.fail("%%claude\n{{ fail() }}")
+    assert len(shown.splitlines()) == 1
+    assert len(shown) < 600
 
 
 @pytest.mark.parametrize(

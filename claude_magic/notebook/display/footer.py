@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from claude_magic.conversation.rendering import Ending, Opening
+from claude_magic.messages.reply import Reply
 from claude_magic.messages.usage import money
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>$|~#])")
@@ -52,6 +53,14 @@ def footer(ending: Ending, style: str) -> str:
             so_far = f", so far {money(ending.spent)}" if ending.spent is not None else ""
             parts.append(f"{would}{least}{money(ending.cost)}{so_far}")
         parts.append(f"{reply.seconds:.0f} s" if reply.seconds >= 1 else f"{reply.seconds:.1f} s")
+    return " · ".join(parts)
+
+
+def state(reply: Reply) -> str:
+    """What must be said of a reply wherever it is shown; empty for a complete answer of a real model."""
+    parts = ["SIMULATED"] if reply.simulated else []
+    if not reply.complete:
+        parts.append(f"not complete: {reply.stop_reason or 'it broke off'}")
     return " · ".join(parts)
 
 

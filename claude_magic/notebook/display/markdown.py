@@ -76,12 +76,13 @@ class MarkdownRenderer:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._splitter = Splitter()
-        self._displays: list[str] = []
+        self._displays = [uuid.uuid4().hex]
         self._shown: set[str] = set()
         self._sent = ""
         self._head = ""  # stands above the first piece
         self._show_thinking = False
         self._started = 0.0
+        self._text_begun = False
         # Shared with the thread, under the condition's lock:
         self._new: list[str] = []
         self._thinking: list[str] = []
@@ -99,7 +100,6 @@ class MarkdownRenderer:
         self._head = f"{self._sent}\n\n" if line else ""
         self._show_thinking = opening.show_thinking
         self._started = self._clock()
-        self._displays = [uuid.uuid4().hex]
         if opening.prefill:
             self._new.append(opening.prefill)
         self._dirty = True
@@ -149,26 +149,26 @@ class MarkdownRenderer:
     # -- in the thread ---------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        last, text_begun = float("-inf"), False
+        last = float("-inf")
         while True:
             with self._changed:
                 # Until there is text, the seconds are shown to pass.
-                self._changed.wait_for(lambda: self._dirty or self._closing, None if text_begun else 1.0)
+                self._changed.wait_for(lambda: self._dirty or self._closing, None if self._text_begun else 1.0)
                 if self._closing:
                     return
                 new = "".join(self._new)
                 self._new.clear()
                 self._dirty = False
-                status = "" if new or text_begun else self._status()
-            text_begun = text_begun or bool(new)
+                status = "" if new or self._text_begun else self._status()
+            self._text_begun = self._text_begun or bool(new)
             now = self._clock()
             payload = self._paint(new, status)
             rate = len(new) / max(now - last, 1e-3)
             pause = min(max(payload / (_SHARE * rate) if rate else FASTEST, FASTEST), SLOWEST)
             last = now
             with self._changed:
-                if self._changed.wait_for(lambda: self._closing, pause):
-                    return
+                # The first words cut the pause short: they are shown at once.
+                self._changed.wait_for(lambda: self._closing or (self._new and not self._text_begun), pause)
 
     def _paint(self, new: str, status: str) -> int:
         """Draw what is new; returns the bytes that had to be sent again for it."""

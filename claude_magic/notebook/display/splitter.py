@@ -13,7 +13,7 @@ RUN = 1500
 LONGEST = 3000
 """Characters at which a block that does not end is cut."""
 
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
+_FENCE = re.compile(r"( *(?:[-*+] +|\d+[.)] +)?)(`{3,}|~{3,})(.*)")
 _RULE = re.compile(r"\s*\|?[\s:|-]*-[\s:|-]*\|[\s:|-]*$")
 
 
@@ -78,14 +78,14 @@ class Splitter:
     def closing(self) -> str:
         """What closes the code that the text ends in; empty outside code."""
         match = _FENCE.match(self.fence)
-        return match[1] if match else ""
+        return " " * len(match[1]) + match[2] if match else ""
 
     def _line(self, line: str) -> None:
         match = _FENCE.match(line)
         if self.fence:
-            if match and match[1].startswith(self.closing) and not match[2].strip():
+            if match and match[2].startswith(self.closing.strip()) and not match[3].strip():
                 self.fence = ""
-        elif match and "`" not in match[2]:
+        elif match and "`" not in match[3]:
             self._begin(line)
             self.fence = line
         elif line.strip().startswith("$$") and (line.count("$$") == 1 or self._math):

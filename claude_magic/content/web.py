@@ -1,0 +1,285 @@
+"""Files of the web, fetched on this machine, and none of the local network.
+
+What a prompt names may have been written by somebody else, and this machine may stand where that
+somebody cannot reach: so only addresses of the open internet are asked, unless the user allows
+others. It is the connection that is checked, not the URL: each one, also after a redirect, goes to
+the very address that was looked at, and no name is resolved twice.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import re
+import socket
+import ssl
+import time
+import urllib.request
+from collections.abc import Iterable, Sequence
+from typing import NoReturn
+
+import httpcore2
+import httpx2
+
+from claude_magic.messages.errors import BadInput
+from claude_magic.messages.network import is_loopback
+
+_MOST_REDIRECTS = 5
+_LONGEST_SILENCE = 10.0
+"""Seconds in which a server has to say something."""
+_REDIRECTS = {301, 302, 303, 307, 308}
+_HEADERS = [
+    ("accept", "image/png, image/jpeg, image/webp, image/gif, application/pdf, */*;q=0.1"),
+    ("accept-encoding", "identity"),  # what is counted is what is kept
+    ("connection", "close"),
+    ("user-agent", "claude_magic"),  # some sites give nothing to a program without a name
+]
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_FamilyAndAddress = tuple[socket.AddressFamily, tuple[object, ...]]
+
+
+def fetch(url: str, *, allow_private: bool = False, limit: int = 32 * 2**20, timeout: float = 20.0) -> bytes:
+    """Fetch a file of the web.
+
+    Parameters
+    ----------
+    url : str
+        An http(s) address. A name and password in it are not sent.
+    allow_private : bool
+        Whether the server may be this machine or one of the local network.
+    limit : int
+        Bytes that the file may have.
+    timeout : float
+        Seconds for everything together, redirects included; but a name is looked up for as long as
+        the operating system likes, and through a proxy only silence and the file itself are timed.
+
+    Raises
+    ------
+    BadInput
+        If the address is none or may not be asked, and if the file does not come, or not as a whole.
+    """
+    deadline = time.monotonic() + timeout
+    address = _parsed(url)
+    for _ in range(_MOST_REDIRECTS + 1):
+        try:
+            answer = _get(address, allow_private, limit, deadline)
+        except ImportError:
+            raise BadInput("The proxy that the environment names needs a package: pip install socksio.") from None
+        except (TimeoutError, httpcore2.TimeoutException):
+            raise BadInput(f"{address.host} is too slow: there was no end within {timeout:g} seconds.") from None
+        except (OSError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise BadInput(f"{address.host} could not be asked, or broke off: {reason}.") from None
+        if isinstance(answer, bytes):
+            return answer
+        address = answer
+    raise BadInput(f"{address.host} is the end of more than {_MOST_REDIRECTS} redirects.")
+
+
+def _parsed(url: str, base: httpx2.URL | None = None) -> httpx2.URL:
+    """An address that can be asked. Errors do not repeat it: it may hold a key or a password."""
+    try:
+        parsed = base.join(url) if base else httpx2.URL(url)
+    except (httpx2.InvalidURL, TypeError, ValueError):
+        raise BadInput("This is no address of the web. Example: https://example.org/picture.png") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host or (parsed.port or 1) not in range(1, 65536):
+        raise BadInput("Only addresses that begin with http:// or https:// and name a server can be fetched.")
+    return parsed
+
+
+def _get(url: httpx2.URL, allow_private: bool, limit: int, deadline: float) -> bytes | httpx2.URL:
+    """The file, or where else it is."""
+    seconds = min(_LONGEST_SILENCE, _left(deadline))
+    proxy = _proxy_for(url)
+    if proxy is not None and not allow_private:
+        _check_for_proxy(url.host)
+    pool = httpcore2.ConnectionPool(
+        ssl_context=httpx2.create_ssl_context() if url.scheme == "https" else None,
+        proxy=proxy,
+        # Through a proxy it is the proxy that resolves names and makes the connections.
+        network_backend=_Direct(allow_private, deadline) if proxy is None else None,
+    )
+    target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+    timeouts = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), seconds)}
+    with pool, pool.stream("GET", target, headers=_HEADERS, extensions=timeouts) as response:
+        headers = {name.lower(): value.decode("latin-1") for name, value in response.headers}
+        if response.status in _REDIRECTS and b"location" in headers:
+            return _parsed(headers[b"location"], url)
+        if response.status != 200:
+            phrase = http.client.responses.get(response.status, "whatever that is")
+            raise BadInput(f"{url.host} answered {response.status} ({phrase}) and no file.")
+        if headers.get(b"content-encoding", "identity").strip().lower() != "identity":
+            # Not unpacked: a few bytes can become any number.
+            raise BadInput(f"{url.host} sent the file packed, though it was asked not to. Download it by hand.")
+        too_large = BadInput(f"{url.host} has a file of more than {limit:,} bytes there, which is too large.")
+        if int(headers.get(b"content-length", 0)) > limit:
+            raise too_large
+        content = bytearray()
+        for piece in response.iter_stream():
+            content += piece
+            if len(content) > limit:
+                raise too_large
+            _left(deadline)
+        return bytes(content)
+
+
+def _left(deadline: float) -> float:
+    """The seconds that are left."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+class _Direct(httpcore2.NetworkBackend):
+    """Connects to the addresses that a name has now, if all of them may be asked."""
+
+    def __init__(self, allow_private: bool, deadline: float) -> None:
+        self._allow_private = allow_private
+        self._deadline = deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.NetworkStream:
+        addresses = _resolved(host, port)
+        if not self._allow_private:
+            _check(host, addresses)
+        failure = OSError("it has no address")
+        for number, (family, address) in enumerate(addresses):
+            try:
+                # Not all the time for the first: an IPv6 that leads nowhere is not rare.
+                seconds = _left(self._deadline) / (len(addresses) - number)
+                return _Stream(_connected(family, address, seconds), self._deadline)
+            except OSError as error:
+                failure = error
+        raise failure
+
+
+def _connected(family: socket.AddressFamily, address: tuple[object, ...], seconds: float) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(seconds)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class _Stream(httpcore2.NetworkStream):
+    """A connection on which nothing takes longer than to the deadline, however small the steps."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock = sock
+        self._deadline = deadline
+
+    def _limit(self, timeout: float | None) -> None:
+        left = _left(self._deadline)
+        self._sock.settimeout(left if timeout is None else min(left, timeout))
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self._limit(timeout)
+        return self._sock.recv(max_bytes)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._limit(timeout)
+        self._sock.sendall(buffer)
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        try:
+            self._limit(timeout)
+            # The name is still that of the URL: the certificate has to be the server's, not the address's.
+            secured = ssl_context.wrap_socket(self._sock, server_hostname=server_hostname)
+        except BaseException:
+            self.close()
+            raise
+        return _Stream(secured, self._deadline)
+
+
+def _resolved(host: str, port: int = 0, flags: int = 0) -> list[_FamilyAndAddress]:
+    try:
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    except (socket.gaierror, UnicodeError):
+        raise BadInput(f"There is no server {host!r}, or its address cannot be found out now.") from None
+    return [(family, address) for family, _, _, _, address in answers]
+
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_OPEN_IPV6 = ipaddress.ip_network("2000::/3")
+_CLOSED = [
+    ipaddress.ip_network(network)
+    for network in (
+        # Python's own list has grown over the years; these are closed with every version of it.
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "2001::/23",  # tunnels (Teredo) and other arrangements
+        "2002::/16",  # tunnels to an IPv4 address (6to4)
+        "3fff::/20",
+        "168.63.129.16/32",  # looks open, but is what virtual machines of Azure are managed by
+    )
+]
+
+
+def _is_open(address: Address) -> bool:
+    """Whether an address is one of the open internet."""
+    if address.version == 6 and address in _NAT64:
+        # Where there is only IPv6, all IPv4 servers look like this; what counts is the address within.
+        return _is_open(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    if address.is_multicast or address.is_reserved or not address.is_global:
+        return False
+    return (address.version == 4 or address in _OPEN_IPV6) and not any(address in network for network in _CLOSED)
+
+
+def _check(host: str, addresses: Sequence[_FamilyAndAddress]) -> None:
+    """Refuse a host with an address that is not open, even if others of it are."""
+    for _, (address, *_) in addresses:
+        if not _is_open(ipaddress.ip_address(str(address))):
+            _refuse(host, f" ({address})" if address != host else "")
+
+
+def _refuse(host: str, more: str = "") -> NoReturn:
+    raise BadInput(
+        f"{host}{more} is no address of the open internet, and a prompt may not reach into the local network. "
+        f"If you want that: fetch_private=True."
+    )
+
+
+_LOCAL_NAME = re.compile(r"[^.]+|.*\.(localhost|local|internal|home\.arpa|\d+|0x[0-9a-f]*)", re.IGNORECASE)
+"""Names that exist in a local network only, and numbers in a spelling not known here."""
+
+
+def _check_for_proxy(host: str) -> None:
+    """Refuse what can be seen to be local without the name being resolved, which is the proxy's affair."""
+    host = host.rstrip(".")
+    try:
+        addresses = _resolved(host, flags=socket.AI_NUMERICHOST)
+    except BadInput:  # a name
+        if _LOCAL_NAME.fullmatch(host):
+            _refuse(host)
+    else:
+        _check(host, addresses)
+
+
+def _proxy_for(url: httpx2.URL) -> httpcore2.Proxy | None:
+    if is_loopback(url.host) or urllib.request.proxy_bypass(url.netloc.decode("ascii")):
+        return None
+    proxies = urllib.request.getproxies()
+    name = proxies.get(url.scheme) or proxies.get("all")
+    if not name:
+        return None
+    try:
+        proxy = httpx2.Proxy(name if "://" in name else f"http://{name}")
+    except (ValueError, httpx2.InvalidURL):
+        raise BadInput("The proxy that the environment names has no address that can be used.") from None
+    return httpcore2.Proxy(str(proxy.url), auth=proxy.raw_auth)
