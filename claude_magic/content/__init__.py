@@ -155,7 +155,7 @@ def _is_more_than_text(value: object, depth: int = 0) -> bool:
         return depth < 5 and any(_is_more_than_text(item, depth + 1) for item in items)
     return (
         _converter(type(value)) is not None
-        or isinstance(value, PurePath | bytes | bytearray)
+        or isinstance(value, PurePath | bytes | bytearray | Part | Text)
         or type(value) in _registered
         or hasattr(type(value), "__claude__")
     )

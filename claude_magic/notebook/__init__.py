@@ -24,6 +24,7 @@ def load(shell: Any) -> None:
     from claude_magic.notebook.card import load_line
     from claude_magic.notebook.cells import Cells
     from claude_magic.notebook.completion import Completer
+    from claude_magic.notebook.context import Memory
     from claude_magic.notebook.host import Kernel
     from claude_magic.notebook.magics import ClaudeMagics
     from claude_magic.notebook.question_mark import transform
@@ -35,6 +36,9 @@ def load(shell: Any) -> None:
     conversations.host = kernel
     _kernels[shell] = conversations
     kernel.cells = Cells(shell, conversations)
+    kernel.memory = Memory(shell)
+    if hasattr(shell.display_pub, "register_hook"):
+        shell.display_pub.register_hook(kernel.memory.see)
     magics = ClaudeMagics(shell, conversations, kernel)
     shell.register_magics(magics)
     shell.events.register("pre_run_cell", kernel.cells.before)
@@ -80,6 +84,8 @@ def unload(shell: Any) -> None:
         shell.configurables.remove(magics)
     shell.events.unregister("pre_run_cell", kernel.cells.before)
     shell.events.unregister("post_run_cell", kernel.cells.after)
+    if hasattr(shell.display_pub, "unregister_hook"):
+        shell.display_pub.unregister_hook(kernel.memory.see)
     if transform in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(transform)
     completers = getattr(shell.Completer, "custom_completers", None)

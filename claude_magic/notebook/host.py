@@ -11,6 +11,7 @@ from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.turns import Place
 from claude_magic.messages.credentials import Credentials, SimulatorCredentials
 from claude_magic.notebook.cells import Cells
+from claude_magic.notebook.context import Memory
 
 if TYPE_CHECKING:
     from claude_magic.messages.client import Client
@@ -31,11 +32,13 @@ class Kernel(Host):
     Attributes
     ----------
     cells : Cells
+    memory : Memory
     display, footer : str
         As configured.
     """
 
     cells: Cells
+    memory: Memory
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell

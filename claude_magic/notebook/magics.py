@@ -8,16 +8,19 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import All, Enum, Float, Int, List, Unicode, observe
 
+from claude_magic.content import Named
 from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.conversation.options import Options
 from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.turns import shortened
 from claude_magic.messages.errors import Explained, Interrupted
 from claude_magic.notebook import card, template
+from claude_magic.notebook.context import LastError
 from claude_magic.notebook.host import Kernel
 from claude_magic.notebook.options import OPTIONS, Line, parse
 
 _DEFAULTS = Settings()
+_WHAT_WENT_WRONG = "What went wrong here, and how do I mend it?"
 _PASSED_ON = ("model", "max_tokens", "temperature", "top_p", "top_k", "effort", "thinking", "once", "new", "append")
 
 
@@ -84,11 +87,15 @@ class ClaudeMagics(Magics):
     claude.__doc__ = card.help_text()
 
     def _fill(self, text: str) -> str:
-        return template.text_of(text, self.shell.user_ns)
+        return template.text_of(text, self._namespace())
+
+    def _namespace(self) -> dict[str, Any]:
+        """What names mean in a question: the user's own first, then what was run before."""
+        return {**self._kernel.memory.names(), **self.shell.user_ns}
 
     def _line(self, line: Line) -> None:
-        if line.rest.strip():
-            self._ask(line, line.rest)
+        if line.rest.strip() or line.error:
+            self._ask(line, line.rest.strip() or _WHAT_WENT_WRONG)
             return
         unfit = [option.long for option in OPTIONS if option.name in line.given and not option.holds]
         if unfit:
@@ -141,14 +148,18 @@ class ClaudeMagics(Magics):
         """The question's values and words; what evaluating them printed is kept for the end of the answer."""
         from IPython.utils.capture import capture_output
 
-        namespace = self.shell.user_ns
+        namespace = self._namespace()
+        named = [Named("the last error", LastError(self.shell))] if line.error else []
+        if line.previous is not None:
+            cells = f"the {line.previous} cells before" if line.previous > 1 else "the cell before"
+            named.append(Named(cells, self._kernel.memory.cells(line.previous)))
         try:
             with capture_output() as printed:
-                attached = [named for word in line.attach or () for named in template.attachments(word, namespace)]
+                attached = [found for word in line.attach or () for found in template.attachments(word, namespace)]
                 prompt = [source] if line.verbatim else template.render(source, namespace)
         finally:
             printed.show()
-        return printed.show, [*attached, *prompt]
+        return printed.show, [*named, *attached, *prompt]
 
 
 def _continued(line: str, cell: str) -> tuple[str, str]:

@@ -82,6 +82,8 @@ OPTIONS = (
     Option("--model", "-m", "ID", "model for this turn: an id, or opus, sonnet, haiku, fable", _name, holds=True),
     Option("--system", "-s", "TEXT", 'system prompt of the conversation, until changed; -s "" removes it', holds=True),
     Option("--attach", "-i", "EXPR", "attach a picture, table, path or address; a, b means two", repeatable=True),
+    Option("--error", "-e", "", "attach the last error; alone, it asks what went wrong"),
+    Option("--previous", "-p", "[N]", "attach the N cells run before (default 1): source, output, pictures", _whole),
     Option("--out", "-o", "NAME", "put the reply into this variable", _variable),
     Option("--append", "-a", "", "add a turn instead of replacing this cell's"),
     Option("--max-tokens", "", "N", "most tokens of the answer, thinking included", _whole),
@@ -245,7 +247,14 @@ def parse(line: str, *, question_follows: bool, fill: Callable[[str], str] = str
                 raise UsageError(f"{option.long} takes no value.")
             chosen.append((option, None))
             continue
-        value_word = word._replace(text=value) if equals and name.startswith("--") else _value(scanner, option)
+        if equals and name.startswith("--"):
+            value_word = word._replace(text=value)
+        elif option.metavar.startswith("["):
+            following = line[word.end :].split(maxsplit=1)
+            has_value = bool(following) and following[0].isdecimal()
+            value_word = next(scanner) if has_value else Word("1", quoted=False, end=word.end)
+        else:
+            value_word = _value(scanner, option)
         at = value_word.end
         chosen.append((option, value_word))
     verbatim = any(option.name == "verbatim" for option, _ in chosen)

@@ -17,6 +17,7 @@ from claude_magic.notebook.options import Word
 _ESCAPE = "Nothing was sent. To send braces as they are: --verbatim."
 _FILES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".pdf"})
 _EXTRA = {"text": Text, "Path": Path}
+"""Exist in an expression unless the user has them; the notebook adds ``error``, ``previous`` and ``cells``."""
 
 
 def render(source: str, namespace: Mapping[str, Any]) -> list[str | Named]:
