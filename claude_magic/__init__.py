@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from claude_magic.content import register as register
+    from claude_magic.content.boxes import Box as Box
+    from claude_magic.content.boxes import annotate as annotate
+    from claude_magic.content.documents import Document as Document
+    from claude_magic.content.picture import Picture as Picture
+    from claude_magic.content.tables import Table as Table
     from claude_magic.conversation.conversation import Conversation as Conversation
     from claude_magic.messages.client import Client as Client
     from claude_magic.messages.errors import ClaudeError as ClaudeError
@@ -19,12 +24,17 @@ if TYPE_CHECKING:
     from claude_magic.messages.usage import Usage as Usage
 
 _OFFERED = {
+    "Box": "content.boxes",
     "ClaudeError": "messages.errors",
     "Client": "messages.client",
     "Conversation": "conversation.conversation",
+    "Document": "content.documents",
     "Interrupted": "messages.errors",
+    "Picture": "content.picture",
     "Reply": "messages.reply",
+    "Table": "content.tables",
     "Usage": "messages.usage",
+    "annotate": "content.boxes",
     "register": "content",
 }
 __all__ = [*_OFFERED, "load_ipython_extension", "unload_ipython_extension"]  # noqa: PLE0604

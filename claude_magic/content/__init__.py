@@ -61,8 +61,14 @@ _BY_NAME = {
     "matplotlib.container.Container": "pictures:from_any",
     "seaborn.Grid": "pictures:from_any",
     "numpy.ndarray": "arrays:from_array",
-    "pandas.DataFrame": "tables:from_pandas",
-    "pandas.Series": "tables:from_pandas",
+    "claude_magic.content.tables.Table": "tables:from_table",
+    "claude_magic.content.documents.Document": "documents:from_document",
+    "pandas.DataFrame": "tables:from_frame",
+    "pandas.Series": "tables:from_frame",
+    "polars.DataFrame": "tables:from_frame",
+    "polars.Series": "tables:from_frame",
+    "pyarrow.Table": "tables:from_frame",
+    "duckdb.DuckDBPyRelation": "tables:from_frame",
 }
 """Which converter takes which class; a class may be defined deeper than where it is offered."""
 
@@ -115,9 +121,9 @@ def to_parts(value: object, name: str) -> list[Part]:
     if (convert := _converter(type(value))) is not None:
         return convert(value, name)
     if isinstance(value, PurePath | bytes | bytearray | memoryview) or callable(getattr(type(value), "read", None)):
-        from claude_magic.content import pictures
+        from claude_magic.content import files
 
-        return pictures.from_any(value, name)
+        return files.from_file(value, name)
     if isinstance(value, BaseException):
         return [text_part(f"{type(value).__name__}: {value}")]
     if isinstance(value, list | tuple) and _is_plot(value):
@@ -127,6 +133,11 @@ def to_parts(value: object, name: str) -> list[Part]:
     if isinstance(value, dict | list | tuple) and _is_more_than_text(value):
         items = value.items() if isinstance(value, dict) else enumerate(value)
         return [part for key, item in items for part in to_parts(item, f"{name}[{key!r}]")]
+    record = dataclasses.is_dataclass(value) and not isinstance(value, type)
+    if record or isinstance(value, dict) or hasattr(type(value), "model_dump"):
+        from claude_magic.content import tables
+
+        return tables.from_record(value, name)
     if (shown := _as_a_notebook_shows_it(value)) is not None:
         return to_parts(shown, name)
     return [text_part(_as_text(value, name))]
@@ -141,7 +152,8 @@ def _is_plot(value: list[Any] | tuple[Any, ...]) -> bool:
 
 def _converter(type_: type) -> Converter | None:
     for base in type_.__mro__:
-        for known in (f"{base.__module__}.{base.__qualname__}", f"{base.__module__.partition('.')[0]}.{base.__name__}"):
+        package = base.__module__.partition(".")[0].lstrip("_")
+        for known in (f"{base.__module__}.{base.__qualname__}", f"{package}.{base.__name__}"):
             if known in _BY_NAME:
                 module, _, function = _BY_NAME[known].partition(":")
                 converter: Converter = getattr(importlib.import_module(f"{__name__}.{module}"), function)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.content.part import Part, text_part
+from claude_magic.content.part import Part
 from claude_magic.messages.errors import BadInput
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ def from_array(value: Any, name: str) -> list[Part]:
 
     if is_picture(value) or pictures.figure_of(value) is not None:
         return pictures.from_any(value, name)
-    return [text_part(f"{name}: array of shape {value.shape}, {value.dtype}\n{value}")]
+    from claude_magic.content import tables
+
+    return tables.from_array(value, name)
 
 
 def is_picture(array: Any) -> bool:

@@ -98,8 +98,10 @@ def _jpeg(data: bytes) -> Iterator[bytes]:
         if code == _EOI:
             break
         (length,) = struct.unpack_from(">H", data, at)
-        content = _part(data, at + 2, at + max(length, 2))
-        at += 2 + len(content)
+        if length < 2:
+            _unsure()
+        content = _part(data, at + 2, at + length)
+        at += length
         if code == _APP0 and len(content) >= 14 and content.startswith(b"JFIF\0"):
             yield _JFIF
         elif code == _APP14 and len(content) >= 12 and content.startswith(b"Adobe"):

@@ -114,6 +114,14 @@ class Picture:
         """
         return self.part.to_original(x, y, limits)
 
+    def original_image(self) -> Image:
+        """The original as a PIL image, upright and uncropped."""
+        from PIL import ImageOps
+
+        from claude_magic.content.pictures import pixels
+
+        return ImageOps.exif_transpose(pixels(self, self.label or "the picture"))
+
     def __repr__(self) -> str:
         return f"<Picture of a {type(self.value).__name__}{f', {self.label}' if self.label else ''}>"
 

@@ -8,17 +8,18 @@ import io
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from claude_magic.content import RemotePicture
+from claude_magic.content.encoding import decode
 from claude_magic.content.part import Part
 from claude_magic.content.picture import Picture, PicturePart, picture_part
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import fit, widest_limits
 
 if TYPE_CHECKING:
-    pass
+    from PIL.Image import Image
 
 _BYTES = (bytes, bytearray, memoryview)
 
@@ -53,25 +54,37 @@ def read(picture: Picture, name: str) -> PicturePart:
     BadInput
         If it is none of these, or cannot be read.
     """
+    data, image = _source(picture, name)
+    return picture_part(picture, name, data=data, image=image)
+
+
+def pixels(picture: Picture, name: str) -> Image:
+    """The picture as it is, whatever holds it; see :func:`read`."""
+    data, image = _source(picture, name)
+    return image if image is not None else decode(data or b"", name)
+
+
+def _source(picture: Picture, name: str) -> tuple[bytes | None, Image | None]:
+    """The encoded picture, or its pixels."""
     value = picture.value
     if isinstance(value, str):
         value = RemotePicture(value) if "://" in value or value.startswith("data:") else Path(value)
     if isinstance(value, RemotePicture):
-        return picture_part(picture, name, data=_of_address(value.url, name, picture))
+        return _of_address(value.url, name, picture), None
     if isinstance(value, PurePath):
-        return picture_part(picture, name, data=_of_file(Path(value).expanduser()))
+        return _of_file(Path(value).expanduser()), None
     if isinstance(value, _BYTES):
-        return picture_part(picture, name, data=_rasterised(bytes(value), name))
+        return _rasterised(bytes(value), name), None
     if _is_a(value, "PIL.Image", "Image"):
-        return picture_part(picture, name, image=value)  # type: ignore[arg-type]
+        return None, cast("Image", value)
     if (figure := figure_of(value)) is not None:
-        return picture_part(picture, name, data=_drawn(figure, name))
+        return _drawn(figure, name), None
     if callable(getattr(value, "read", None)):
-        return picture_part(picture, name, data=_rasterised(_of_stream(value, name), name))
+        return _rasterised(of_stream(value, name), name), None
     if hasattr(value, "__array__"):
         from claude_magic.content.arrays import to_image
 
-        return picture_part(picture, name, image=to_image(value, name))
+        return None, to_image(value, name)
     raise BadInput(f"{name} is a {type(value).__name__}, which is no picture.")
 
 
@@ -165,19 +178,31 @@ def _of_file(path: Path) -> bytes:
         raise BadInput(f"{str(path)!r} cannot be read: {error.strerror}.") from None
 
 
-def _of_stream(file: Any, name: str) -> bytes:
+def of_stream(file: Any, name: str) -> bytes:
+    """All of an open file.
+
+    Raises
+    ------
+    BadInput
+        If it is a text file.
+    """
     data = file.read()
     if not isinstance(data, bytes):
         raise BadInput(f"{name} is a text file. Open it with mode 'rb'.")
     return data
 
 
+def is_svg(data: bytes) -> bool:
+    """Whether bytes are an SVG picture."""
+    head = data[:1000].lstrip()
+    return head.startswith(b"<svg") or (
+        head.startswith((b"<?xml", b"<!--", b"<!DOCTYPE svg")) and b"<svg" in data[:5000]
+    )
+
+
 def _rasterised(data: bytes, name: str) -> bytes:
     """SVG as PNG, where a library for it is there; everything else as it is."""
-    head = data[:1000].lstrip()
-    if not (
-        head.startswith(b"<svg") or (head.startswith((b"<?xml", b"<!--", b"<!DOCTYPE svg")) and b"<svg" in data[:5000])
-    ):
+    if not is_svg(data):
         return data
     try:
         import cairosvg

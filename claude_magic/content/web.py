@@ -29,10 +29,10 @@ _LONGEST_SILENCE = 10.0
 """Seconds in which a server has to say something."""
 _REDIRECTS = {301, 302, 303, 307, 308}
 _HEADERS = [
-    ("accept", "image/png, image/jpeg, image/webp, image/gif, application/pdf, */*;q=0.1"),
-    ("accept-encoding", "identity"),  # what is counted is what is kept
-    ("connection", "close"),
-    ("user-agent", "claude_magic"),  # some sites give nothing to a program without a name
+    ("accept", b"image/png, image/jpeg, image/webp, image/gif, application/pdf, */*;q=0.1"),
+    ("accept-encoding", b"identity"),  # what is counted is what is kept
+    ("connection", b"close"),
+    ("user-agent", b"claude_magic"),  # some sites give nothing to a program without a name
 ]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -67,9 +67,10 @@ def fetch(url: str, *, allow_private: bool = False, limit: int = 32 * 2**20, tim
         except ImportError:
             raise BadInput("The proxy that the environment names needs a package: pip install socksio.") from None
         except (TimeoutError, httpcore2.TimeoutException):
-            raise BadInput(f"{address.host} is too slow: there was no end within {timeout:g} seconds.") from None
+            slow = f"nothing came for {_LONGEST_SILENCE:g} seconds, or not all within {timeout:g}"
+            raise BadInput(f"{address.host} is too slow: {slow}.") from None
         except (OSError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise BadInput(f"{address.host} could not be asked, or broke off: {reason}.") from None
         if isinstance(answer, bytes):
             return answer
@@ -83,7 +84,8 @@ def _parsed(url: str, base: httpx2.URL | None = None) -> httpx2.URL:
         parsed = base.join(url) if base else httpx2.URL(url)
     except (httpx2.InvalidURL, TypeError, ValueError):
         raise BadInput("This is no address of the web. Example: https://example.org/picture.png") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host or (parsed.port or 1) not in range(1, 65536):
+    impossible = parsed.port is not None and not 0 < parsed.port < 65536
+    if parsed.scheme not in ("http", "https") or not parsed.host or impossible:
         raise BadInput("Only addresses that begin with http:// or https:// and name a server can be fetched.")
     return parsed
 
@@ -102,8 +104,9 @@ def _get(url: httpx2.URL, allow_private: bool, limit: int, deadline: float) -> b
     )
     target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
     timeouts = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), seconds)}
-    with pool, pool.stream("GET", target, headers=_HEADERS, extensions=timeouts) as response:
-        headers = {name.lower(): value.decode("latin-1") for name, value in response.headers}
+    sent = [("host", url.netloc), *_HEADERS]
+    with pool, pool.stream("GET", target, headers=sent, extensions=timeouts) as response:
+        headers = {name.lower(): value.decode(errors="replace") for name, value in response.headers}
         if response.status in _REDIRECTS and b"location" in headers:
             return _parsed(headers[b"location"], url)
         if response.status != 200:

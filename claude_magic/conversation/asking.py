@@ -38,6 +38,8 @@ class Asking:
     settings : Settings
     client : Client
     place : Place or None
+    largest_side : int
+        Pixels, if the server is known to take no larger picture.
 
     Raises
     ------
@@ -53,6 +55,7 @@ class Asking:
         settings: Settings,
         client: Client,
         place: Place | None,
+        largest_side: int = limits.MAX_IMAGE_SIDE,
     ) -> None:
         client.require_credentials()
         model = limits.lookup(limits.resolve(options.model or state.model or settings.model or limits.DEFAULT_MODEL))
@@ -73,6 +76,7 @@ class Asking:
                 f"{model.id} takes at most {model.max_images} pictures; there would be {pictures}. Use --new."
             )
         within = limits.image_limits(model, pictures)
+        within = within._replace(side=min(within.side, largest_side))
         sent = tuple(f"{name} ({about})" for name, part in named if (about := part.summary(within)))
         if before:
             sent = (*sent, f"{len(before)} earlier turn{'s' if len(before) != 1 else ''}")
@@ -126,7 +130,14 @@ class Asking:
             place=self._place,
             bound_to=self._exchange.bound_to,
         )
+        if self._exchange.asked is not None:
+            turn.remember(self._exchange.limits, self._exchange.asked)
         return turn, self._result
+
+    @property
+    def told_side(self) -> int | None:
+        """Pixels of a side that the server turned out to take at most."""
+        return self._exchange.told_side
 
     @property
     def kept(self) -> bool:

@@ -179,6 +179,7 @@ class Conversation:
         self._journal = Journal(State(system=system or None, model=model))
         self._asking = threading.RLock()
         self._told: set[str] = set()
+        self._largest_side = limits.MAX_IMAGE_SIDE
         self._last: Reply | None = None
         self._home._by_name[name] = self
 
@@ -446,13 +447,14 @@ class Conversation:
         place = home.host.place(self.name)
         with self._asking, OneInterrupt() as interrupts:  # questions of several threads wait for each other
             state = _with_system(self.state, system)
-            asking = Asking(state, prompt, options, home.settings, home.client, place)
+            asking = Asking(state, prompt, options, home.settings, home.client, place, self._largest_side)
             renderer = renderer or home.host.renderer()
             error = asking.run(renderer)
             interrupts.closing()
             turn, result = asking.close(error)
             notices = [*home.host.notices(), *self._deletions()]
             self._last = turn.reply
+            self._largest_side = asking.told_side or self._largest_side
             if asking.kept:
                 # Anything but a question may have changed the conversation meanwhile, from another thread.
                 after, said, consequences = asking.after(turn, _with_system(self.state, system))

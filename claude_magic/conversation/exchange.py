@@ -1,8 +1,8 @@
 """Sending one question and reading its answer, with the repairs that are allowed.
 
-A refused request is mended and sent again in exactly two cases here, each once and each said:
-earlier thinking that the API holds to be bound to another conversation is left out, and a field
-that we had added without being asked is taken back.
+A refused request is mended and sent again in exactly three cases, each once and each said: pictures
+larger than the API says it takes are made smaller, earlier thinking that it holds to be bound to
+another conversation is left out, and a field that we had added without being asked is taken back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from claude_magic.content import Part
 from claude_magic.conversation.options import Fields
 from claude_magic.conversation.request import Request, build
-from claude_magic.conversation.turns import Turn
+from claude_magic.conversation.turns import Fragment, Turn
 from claude_magic.messages.client import Client, Stream
 from claude_magic.messages.errors import InvalidRequest, NotFound
 from claude_magic.messages.limits import ImageLimits, nearest
@@ -43,6 +43,10 @@ class Exchange:
     stream : Stream or None
     bound_to : bytes
         Digest of what was really sent before the answer.
+    asked : Fragment or None
+        The question as it was really sent.
+    told_side : int or None
+        Pixels of a side that the server turned out to take at most.
     """
 
     client: Client
@@ -56,6 +60,9 @@ class Exchange:
     waits: list[Wait] = dataclasses.field(default_factory=list)
     stream: Stream | None = None
     bound_to: bytes = b""
+    asked: Fragment | None = None
+    told_side: int | None = None
+    _waiting: bool = False
 
     @property
     def reply(self) -> Reply:
@@ -80,16 +87,28 @@ class Exchange:
         """
         wire = dict(self.fields.wire)
         with_thinking = True
+        if refitted := sum(turn.refitted(self.limits) for turn in self.turns):
+            self.repairs.append(f"{_pictures(refitted)} fitted anew: the limits for this request are others.")
         while True:
             request = self._build(wire, with_thinking)
             try:
                 self._read(request, update)
                 return
+            except KeyboardInterrupt:
+                if self._waiting:
+                    self.waits.pop()  # what it waited for was not sent
+                raise
             except InvalidRequest as error:
                 if with_thinking and any(turn.full != turn.bare for turn in self.turns) and _is_about_thinking(error):
                     with_thinking = False
                     self.repairs.append(
                         "Earlier thinking was left out: the API holds it to belong to another conversation."
+                    )
+                elif self.told_side is None and (side := _largest_side(error)) is not None and side < self.limits.side:
+                    self.told_side = side
+                    self.limits = self.limits._replace(side=side)
+                    self.repairs.append(
+                        f"Pictures of more than {side} pixels a side were made smaller, as the API asked."
                     )
                 elif (field := _field_of(error)) in self.fields.unasked and field in wire:
                     del wire[field]
@@ -112,21 +131,33 @@ class Exchange:
             prefill=self.prefill,
             with_thinking=with_thinking,
         )
-        self.bound_to = request.bound_to
+        self.bound_to, self.asked = request.bound_to, request.asked
         return request
 
     def _read(self, request: Request, update: Callable[[Change | Wait], None]) -> None:
         def waiting(wait: Wait) -> None:
             self.waits.append(wait)
+            self._waiting = True
             update(wait)
 
         self.stream = self.client.stream(request.body, prefill=self.prefill or "", on_wait=waiting)
         for change in self.stream:
+            self._waiting = False
             update(change)
 
 
 def _is_about_thinking(error: InvalidRequest) -> bool:
     return _THINKING_ELSEWHERE.search(error.message) is not None
+
+
+def _largest_side(error: InvalidRequest) -> int | None:
+    """Pixels of a side beyond which the API refused a picture."""
+    side = error.details.get("max_side_length_pixels")
+    return side if error.code == "image_dimensions_too_large" and isinstance(side, int) and side > 0 else None
+
+
+def _pictures(count: int) -> str:
+    return f"{count} earlier picture{'s were' if count != 1 else ' was'}"
 
 
 def _field_of(error: InvalidRequest) -> str:

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from types import FrameType, TracebackType
+from typing import Any
 
 _TOGETHER = 1.0
 """Seconds within which a second Ctrl-C is taken for the same one."""
@@ -20,8 +21,9 @@ class OneInterrupt:
     """
 
     def __init__(self) -> None:
-        self._former: signal.Handlers | object = None
+        self._former: Any = None
         self._last = float("-inf")
+        self._stopped = float("-inf")
 
     def closing(self) -> None:
         """The turn is being closed: as if Ctrl-C had just been pressed."""
@@ -29,7 +31,10 @@ class OneInterrupt:
 
     def __enter__(self) -> OneInterrupt:
         if threading.current_thread() is threading.main_thread():
-            former = signal.getsignal(signal.SIGINT)
+            former: Any = signal.getsignal(signal.SIGINT)
+            earlier = getattr(former, "__self__", None)
+            if isinstance(earlier, OneInterrupt):
+                former = earlier._former
             if callable(former):
                 self._former = former
                 signal.signal(signal.SIGINT, self._interrupted)
@@ -37,11 +42,18 @@ class OneInterrupt:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self._former is not None:
-            signal.signal(signal.SIGINT, self._former)  # type: ignore[arg-type]
+            # A second press may still be on its way, and would hit the shell while it shows our error.
+            handler = self._afterwards if time.monotonic() - self._stopped < _TOGETHER else self._former
+            signal.signal(signal.SIGINT, handler)
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if now - self._last < _TOGETHER:
             return
-        self._last = now
-        self._former(number, frame)  # type: ignore[operator]
+        self._last = self._stopped = now
+        self._former(number, frame)
+
+    def _afterwards(self, number: int, frame: FrameType | None) -> None:
+        if time.monotonic() - self._stopped >= _TOGETHER:
+            signal.signal(signal.SIGINT, self._former)
+            self._former(number, frame)

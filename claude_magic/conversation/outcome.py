@@ -82,7 +82,7 @@ def _failed(reply: Reply, error: BaseException, once: bool) -> Outcome:
     line = f"{'Stopped' if stopped else 'Broke off'} {after}{rest}"
     if stopped:
         return Outcome(kept, _with(Interrupted(line), reply), notice="Stopped here.")
-    return Outcome(kept, _with(AnswerBroken(f"{line} Reason: {error}"), reply), notice=f"The answer broke off: {error}")
+    return Outcome(kept, _with(AnswerBroken(f"{line} Reason: {error}"), reply), notice="The answer broke off here.")
 
 
 def _with(error: Explained, reply: Reply) -> Explained:

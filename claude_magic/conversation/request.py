@@ -32,10 +32,13 @@ class Request:
     body : Body
     bound_to : bytes
         Digest of everything before the answer.
+    asked : Fragment
+        The question.
     """
 
     body: Body
     bound_to: bytes
+    asked: Fragment
 
 
 def build(
@@ -85,9 +88,9 @@ def build(
             if fragment.data:
                 pieces += [b"" if first else b",", fragment.data]
                 first = False
-    asked = Fragment.of([user_message(question, limits)])
-    binding = _extend(binding, asked)
-    pieces += [b"" if first else b",", asked.data]
+    question_sent = Fragment.of([user_message(question, limits)])
+    binding = _extend(binding, question_sent)
+    pieces += [b"" if first else b",", question_sent.data]
     if prefill is not None:
         pieces.append(b"," + encode({"role": "assistant", "content": prefill}))
     pieces.append(b"]}")
@@ -98,7 +101,7 @@ def build(
             status=413,
             type="request_too_large",
         )
-    return Request(body, binding)
+    return Request(body, binding, question_sent)
 
 
 def _extend(binding: bytes, fragment: Fragment) -> bytes:

@@ -97,6 +97,17 @@ class Turn:
             self._questions[limits] = Fragment.of([user_message(self.question, limits)])
         return self._questions[limits]
 
+    def remember(self, limits: ImageLimits, asked: Fragment) -> None:
+        """Keep the question as it was sent with the turn's own request."""
+        self._questions[limits] = asked
+
+    def refitted(self, limits: ImageLimits) -> int:
+        """How many of its pictures become others than those sent last, under these limits for the first time."""
+        if not self._questions or limits in self._questions:
+            return 0
+        last = next(reversed(self._questions))
+        return sum(part.is_picture and part.summary(limits) != part.summary(last) for part in self.question)
+
     @property
     def pictures(self) -> int:
         """How many pictures it carries."""

@@ -65,9 +65,17 @@ def _users_place(tb: TracebackType | None) -> tuple[str, int, str, str] | None:
         if module not in ("IPython", "ipykernel"):
             code = tb.tb_frame.f_code
             source = linecache.getline(code.co_filename, tb.tb_lineno, tb.tb_frame.f_globals).strip()
-            place = (code.co_filename, tb.tb_lineno, code.co_name, source)
+            place = (_cell_name(code.co_filename), tb.tb_lineno, code.co_name, source)
         tb = tb.tb_next
     return place
+
+
+def _cell_name(path: str) -> str:
+    """``Cell In[5]`` for a cell of a notebook, which IPython compiles under an invented path."""
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = get_ipython() if get_ipython is not None else None
+    name = shell.compile.format_code_name(path) if shell is not None else None
+    return " ".join(name) if name else path
 
 
 class Explained(BaseException):
@@ -91,7 +99,7 @@ class Explained(BaseException):
         if self.from_cell or (place := _users_place(self.__traceback__)) is None:
             return [line]
         path, number, function, source = place
-        return [line, f"  at {path}:{number} in {function}", f"    {source}"]
+        return [line, f"  at {path}, line {number}, in {function}", f"    {source}"]
 
 
 class ClaudeError(Explained, Exception):

@@ -31,8 +31,6 @@ class Execution:
         The id of the request; empty where there is none.
     cell : str
         The cell's id; empty where it is not told.
-    label : str
-        For people, ``In [5]``.
     asked : collections.Counter
         Questions so far, by conversation.
     endings : list of Ending
@@ -45,11 +43,18 @@ class Execution:
 
     id: str = ""
     cell: str = ""
-    label: str = ""
     asked: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     endings: list[Ending] = dataclasses.field(default_factory=list)
     source: str = ""
     depth: int = 1
+
+
+def running(shell: Any) -> int:
+    """The number of the cell that runs, ``n`` of ``In [n]``; to be asked once its source is stored.
+
+    IPython's ``execution_count`` is counted on before, during or after a cell, by its version.
+    """
+    return len(shell.history_manager.input_hist_raw) - 1
 
 
 class Cells:
@@ -95,7 +100,7 @@ class Cells:
         self.current.depth -= 1
         if self.current.depth <= 0 and self.current.cell and result.success:
             current = self.current
-            self._conversations.cell_ran(current.cell, current.id, current.label, current.asked)
+            self._conversations.cell_ran(current.cell, current.id, self._label(), current.asked)
 
     def place(self, conversation: str) -> Place | None:
         """Where the question that is now asked stands; counts it.
@@ -108,7 +113,10 @@ class Cells:
             return None
         number = self.current.asked[conversation]
         self.current.asked[conversation] += 1
-        return Place(self.current.cell, self.current.id, number, self.current.label)
+        return Place(self.current.cell, self.current.id, number, self._label())
+
+    def _label(self) -> str:
+        return f"In [{running(self._shell)}]"
 
     @property
     def is_one_question(self) -> bool:
@@ -143,7 +151,7 @@ class Cells:
         header = self._parent().get("header") or {}
         metadata = self._metadata()
         cell = metadata.get("cellId") or (metadata.get("colab") or {}).get("cell_id") or ""
-        return Execution(str(header.get("msg_id") or ""), str(cell), f"In [{self._shell.execution_count}]")
+        return Execution(str(header.get("msg_id") or ""), str(cell))
 
     def _parent(self) -> dict[str, Any]:
         get_parent = getattr(self._shell, "get_parent", None)

@@ -13,6 +13,7 @@ from typing import Any
 
 from claude_magic.content import Part, RemotePicture
 from claude_magic.messages.errors import BadInput, Explained
+from claude_magic.notebook.cells import running
 
 _REMEMBERED = 50
 """Executions whose pictures are kept."""
@@ -53,7 +54,7 @@ class Memory:
     def see(self, message: dict[str, Any]) -> dict[str, Any]:
         """Note what a cell shows (a hook of ipykernel's display publisher); the message goes on unchanged."""
         if message["header"]["msg_type"] == "display_data":
-            number = self._shell.execution_count
+            number = running(self._shell)
             self._shown.setdefault(number, []).append(message["content"]["data"])
             while len(self._shown) > _REMEMBERED:
                 self._shown.popitem(last=False)
@@ -63,8 +64,8 @@ class Memory:
         """The last cells that were run and are no questions, oldest first."""
         sources = self._shell.history_manager.input_hist_raw
         found: list[PastCell] = []
-        for number in range(self._shell.execution_count - 1, 0, -1):
-            if number < len(sources) and (source := sources[number].strip()) and not _asks(source):
+        for number in range(running(self._shell) - 1, 0, -1):
+            if (source := sources[number].strip()) and not _asks(source):
                 found.append(PastCell(number, source, *self._output(number)))
                 if len(found) == count:
                     break

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from claude_magic.conversation import interrupts
 from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.messages.errors import AnswerBroken, ClaudeError, Interrupted, Overloaded, Refused
 from claude_magic.messages.reply import Change
@@ -47,7 +48,7 @@ def test_an_answer_that_breaks_off_keeps_its_text_and_fails(
     assert reply.text
     assert not reply.complete
     assert reply.usage.at_least
-    assert notebook.recorder.ending.notices[-1].startswith("The answer broke off: ")
+    assert notebook.recorder.ending.notices[-1] == "The answer broke off here."
     claude("next")
     assert answers(simulator) == [reply.text]
     claude.undo()
@@ -160,11 +161,19 @@ def test_stopped_before_the_text_nothing_stays(
     assert questions(simulator) == ["next"]
 
 
-def test_the_systems_own_handler_is_back_afterwards(claude: Conversation, notebook: Notebook) -> None:
-    before = signal.getsignal(signal.SIGINT)
+def test_the_systems_own_handler_is_back_afterwards(
+    claude: Conversation, notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interrupts, "_TOGETHER", 60.0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     claude("Hi")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     stop_at(claude, notebook, "text")
-    assert signal.getsignal(signal.SIGINT) is before
+    os.kill(os.getpid(), signal.SIGINT)  # still the same press, for whoever pressed it
+    monkeypatch.setattr(interrupts, "_TOGETHER", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_stopped_answer_counts_at_least_what_arrived(

@@ -17,7 +17,7 @@ class Shell:
     """A kernel's shell, as far as cells are concerned."""
 
     def __init__(self, **metadata: Any) -> None:
-        self.execution_count = 5
+        self.history_manager = SimpleNamespace(input_hist_raw=[""] * 6)
         self.parent = {"header": {"msg_id": "m1"}, "metadata": metadata}
 
     def get_parent(self) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def test_a_place_is_the_cell_the_execution_and_the_number_of_the_question(metada
 
 
 def test_a_terminal_knows_no_cells() -> None:
-    cells = Cells(SimpleNamespace(execution_count=1), Conversations())
+    cells = Cells(SimpleNamespace(history_manager=SimpleNamespace(input_hist_raw=["", "x"])), Conversations())
     place = cells.place("main")
     assert place is not None
     assert place.cell == ""

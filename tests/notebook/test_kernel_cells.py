@@ -71,7 +71,8 @@ def test_a_cell_without_a_question_also_reports_deletions(kernel: Kernel) -> Non
 def test_a_cell_that_was_cut_and_pasted_comes_back_at_its_place(kernel: Kernel, simulator: Simulator) -> None:
     for cell in "abc":
         ask(kernel, cell, cell)
-    ask(kernel, "b", "B", deleted=["b"])  # reported although it runs: it was cut, and pasted
+    pasted = ask(kernel, "b", "B", deleted=["b"])  # reported although it runs: it was cut, and pasted
+    assert [notice.split()[0] for notice in pasted.answer.notices] == ["Replaced"]
     assert words(kernel) == ["a", "B", "c"]
     kernel.run("1 + 1", cell="x", deleted=["b"])  # cut, not yet pasted
     assert words(kernel) == ["a", "c"]
@@ -115,13 +116,11 @@ def test_a_cell_that_runs_a_cell_is_one_execution(kernel: Kernel) -> None:
         assert words(kernel) == ["n1", "n2"]
 
 
-@pytest.mark.xfail(strict=True, reason="IPython counts on before pre_run_cell")
 def test_a_turn_is_called_as_its_cell_is(kernel: Kernel) -> None:
     ran = ask(kernel, "a", "a")
     assert kernel.value("claude.turns[0].place.label") == f"In [{ran.result['execution_count']}]"
 
 
-@pytest.mark.xfail(strict=True, reason="the reply brings Markdown of its own beside the footer")
 def test_an_answer_that_is_also_the_value_of_the_cell_is_shown_once(kernel: Kernel) -> None:
     ran = kernel.run("claude('simulate: say=Only once.')", cell="a")
     streamed, value = ran.screen.outputs

@@ -106,13 +106,12 @@ def test_run_all_stops_at_a_broken_answer(kernel: Kernel) -> None:
 def test_a_broken_answer_looks_broken(kernel: Kernel) -> None:
     kernel.run("claude.reset();")
     ran = kernel.run(f"%%claude\nGo on.\nsimulate: {STREAM}; fault=cut; after=30")
-    assert ran.answer.notices[-1].startswith("The answer broke off: ")
+    assert ran.answer.notices[-1].startswith("The answer broke off here.")
     assert ran.answer.answer
     assert ran.screen.answers[0]["metadata"]["claude_magic"]["complete"] is False
     assert [output["output_type"] for output in ran.screen.outputs] == ["display_data", "error"]
 
 
-@pytest.mark.xfail(strict=True, reason="a call that nobody answers is kept, and the API refuses every later question")
 def test_a_call_of_a_tool_that_nobody_runs_does_not_spoil_the_conversation(kernel: Kernel) -> None:
     kernel.run("claude.reset();")
     kernel.run("%%claude\nLook it up.\nsimulate: think=0; tool=look_up")

@@ -319,7 +319,8 @@ def test_from_python_an_error_names_the_place(cells: Cells, simulator: Simulator
     simulator.faults.append("fault=529; times=2")
     lines = cells.fail("def ask():\n    return claude('Hi')\nask()").splitlines()
     assert lines[0].startswith("Overloaded: ")
-    assert lines[1].strip().endswith("in ask")
+    assert lines[1].strip().endswith("line 2, in ask")
+    assert "Cell" in lines[1]
     assert lines[2].strip() == "return claude('Hi')"
     assert len(lines) == 3
     assert "conversation.py" in cells("%tb").stdout

@@ -78,7 +78,7 @@ class MarkdownRenderer:
         self._splitter = Splitter()
         self._displays = [uuid.uuid4().hex]
         self._shown: set[str] = set()
-        self._sent = ""
+        self._sent = self._plain_sent = ""
         self._head = ""  # stands above the first piece
         self._show_thinking = False
         self._started = 0.0
@@ -95,7 +95,7 @@ class MarkdownRenderer:
 
     def start(self, opening: Opening) -> None:
         """Say what is sent, and begin to draw."""
-        line = sent(opening)
+        self._plain_sent = line = sent(opening)
         self._sent = f"*{escaped(line)}*" if line else ""
         self._head = f"{self._sent}\n\n" if line else ""
         self._show_thinking = opening.show_thinking
@@ -222,5 +222,5 @@ class MarkdownRenderer:
             "\n".join(f"> {escaped(notice)}  " for notice in ending.notices),
             f"*{escaped(line)}*" if line else "",
         ]
-        plain = [answer, *ending.notices, f"({line})" if line else ""]
+        plain = [self._plain_sent if not answer else "", answer, *ending.notices, f"({line})" if line else ""]
         return "\n\n".join(filter(None, markdown)), "\n\n".join(filter(None, plain))

@@ -1,0 +1,476 @@
+"""Documents: PDFs, text files, notebooks and passages, checked before they are sent."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import importlib
+import io
+import json
+import logging
+import os
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from claude_magic.content.part import Part
+from claude_magic.messages.errors import BadInput
+from claude_magic.messages.limits import MAX_REQUEST_BYTES
+
+__all__ = ["Document", "DocumentPart", "check_pages", "from_document"]
+
+MOST_PAGES = 600
+"""Pages of all PDFs in a request; 100 for models with a context of 200,000 tokens."""
+MOST_BYTES = (MAX_REQUEST_BYTES - 2**20) * 3 // 4
+"""Bytes of a document: base64 makes four of three, and some room is for the rest of the request."""
+_LONGEST_OUTPUT = 4_000
+"""Characters of what one cell of a notebook has printed."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Document:
+    """Something to read, and how it is sent.
+
+    Parameters
+    ----------
+    value : path, bytes, str, or list of str
+        A PDF or any text file, by path or as bytes; an http(s) address of a PDF, which the API
+        fetches itself; a notebook (``.ipynb``), of which the cells and their printed output are sent;
+        or a list of passages, each of which can be cited for itself.
+    title : str, optional
+        The name of the file if left out.
+    context : str, optional
+        What Claude should know about the document, but not quote from.
+    citations : bool, optional
+        Whether the answer points to places in it. The API wants this for all documents of a
+        request or for none.
+    pages : tuple, list, range, int or slice, optional
+        Of a PDF: ``(first, last)``, both included; a list of page numbers, of which 1 is the first
+        page; one page number; or a slice, which counts like those of Python's lists. Needs pypdf.
+
+    Raises
+    ------
+    BadInput
+        If an argument is not of these types.
+    """
+
+    value: Any
+    _: dataclasses.KW_ONLY
+    title: str | None = None
+    context: str | None = None
+    citations: bool = False
+    pages: Any = None
+
+    def __post_init__(self) -> None:
+        for name, text in (("title", self.title), ("context", self.context)):
+            if text is not None and (not isinstance(text, str) or not text.strip()):
+                raise BadInput(f"Document({name}={text!r}): {name} has to be some text, or left out.")
+        if not isinstance(self.value, str | bytes | bytearray | memoryview | os.PathLike | list | tuple):
+            raise BadInput(
+                f"Document takes a path, an http(s) address, bytes or a list of passages, "
+                f"not this {type(self.value).__name__}."
+            )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DocumentPart(Part):
+    """A document block.
+
+    Attributes
+    ----------
+    pages : int or None
+        Of a PDF, if they could be counted.
+    """
+
+    pages: int | None = None
+
+
+def from_document(value: Any, name: str) -> list[Part]:
+    """A document block.
+
+    Parameters
+    ----------
+    value : object
+        A :class:`Document`, or whatever one can be made of.
+    name : str
+        How the user called it.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be read, or the API would not take it; nothing is sent then.
+    """
+    document = value if isinstance(value, Document) else Document(value)
+    inner = document.value
+    if isinstance(inner, list | tuple):
+        found = _of_passages(inner, name)
+    elif isinstance(inner, str) and re.match("https?://", inner, re.IGNORECASE):
+        found = _of_address(inner)
+    elif isinstance(inner, bytes | bytearray | memoryview):
+        found = _of_bytes(bytes(inner), name, None, document.pages)
+    else:
+        path = _file(os.fspath(inner))
+        data = _read(path, whole=document.pages is None)
+        found = _of_bytes(data, path.name.encode("utf-8", "replace").decode(), path.suffix.lower(), document.pages)
+        if found.title is None:
+            found = dataclasses.replace(found, title=path.name.encode("utf-8", "replace").decode())
+    if document.pages is not None and not found.selected:
+        raise BadInput(f"{found.called}: pages can only be chosen of a PDF that is on this machine or in memory.")
+    wire: dict[str, Any] = {"type": "document", "source": found.source}
+    if title := _joined(document.title or found.title, found.selected):
+        wire["title"] = title
+    if document.context is not None:
+        wire["context"] = document.context
+    if document.citations:
+        wire["citations"] = {"enabled": True}
+    return [DocumentPart(wire, f"{found.called}, {found.size}", found.pages)]
+
+
+def check_pages(count: int, most: int = MOST_PAGES, name: str = "The request") -> None:
+    """Refuse more pages than a request may hold.
+
+    Parameters
+    ----------
+    count : int
+        Pages of one PDF, or of all in a request.
+    most : int, optional
+        The limit of the model: 600, or 100 where the context has 200,000 tokens.
+    name : str, optional
+        What they are the pages of.
+
+    Raises
+    ------
+    BadInput
+    """
+    if count > most:
+        raise BadInput(
+            f"{name} has {count:,} pages of PDF, and {most} are the most at once. "
+            f"Send a part, for example Document(…, pages=(1, {most}))."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Found:
+    """A source in the API's form, and what is said of it."""
+
+    source: dict[str, Any]
+    called: str
+    size: str
+    pages: int | None = None
+    title: str | None = None
+    selected: str = ""
+
+
+def _joined(title: str | None, selected: str) -> str | None:
+    """Says of a part of a PDF which pages these were, for Claude sees them numbered from 1."""
+    return f"{title} ({selected})" if title and selected else title or selected or None
+
+
+def _of_address(url: str) -> _Found:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    if not host or url != url.strip() or any(character.isspace() for character in url):
+        raise BadInput(f"{url!r} is no complete http(s) address.")
+    name = unquote(PurePosixPath(parts.path).name) or host
+    return _Found({"type": "url", "url": url}, name, "by its address")
+
+
+def _of_passages(passages: Iterable[object], name: str) -> _Found:
+    content = []
+    for number, passage in enumerate(passages):
+        if not isinstance(passage, str):
+            raise BadInput(f"{name}[{number}] is of type {type(passage).__name__}; the passages have to be strings.")
+        if not passage.strip():
+            raise BadInput(f"{name}[{number}] is empty. Leave empty passages out.")
+        content.append({"type": "text", "text": passage})
+    if not content:
+        raise BadInput(f"{name} is an empty list: there is no passage in it.")
+    _check_size(sum(len(passage["text"].encode("utf-8", "replace")) for passage in content), name)
+    return _Found({"type": "content", "content": content}, name, _count(len(content), "passage"))
+
+
+# Files.
+
+
+def _file(path: str | bytes) -> Path:
+    found = Path(os.fsdecode(path))
+    with contextlib.suppress(RuntimeError):  # there is no such user
+        found = found.expanduser()
+    return found
+
+
+def _read(path: Path, *, whole: bool) -> bytes:
+    shown = _shortened(str(path))
+    try:
+        if path.is_dir():
+            raise BadInput(f"{shown} is a folder. Name a file in it.")
+        if not path.exists():
+            raise FileNotFoundError
+        if not path.is_file():
+            raise BadInput(f"{shown} is no regular file. Copy what comes out of it to one.")
+        if whole:
+            _check_size(path.stat().st_size, path.name)
+        return path.read_bytes()
+    except BadInput:
+        raise
+    except (FileNotFoundError, ValueError):  # a name with a null character is a ValueError
+        hint = "" if path.is_absolute() else f" in {Path.cwd()}"
+        raise BadInput(f"There is no file {shown}{hint}. For a text itself, send it as text.") from None
+    except PermissionError:
+        raise BadInput(f"{shown} may not be read by you. Change its permissions, or send a copy.") from None
+    except OSError as error:
+        if error.errno is not None and "name too long" in (error.strerror or "").lower():
+            raise BadInput(f"There is no file {shown}. For a text itself, send it as text.") from None
+        raise BadInput(f"{shown} cannot be read: {error.strerror or error}.") from None
+
+
+def _of_bytes(data: bytes, name: str, suffix: str | None, pages: Any) -> _Found:
+    if not data.strip():
+        raise BadInput(f"{name} is empty.")
+    if data.startswith(b"%PDF"):
+        return _of_pdf(data, name, pages)
+    if suffix == ".pdf":
+        raise BadInput(f"{name} is no PDF, in spite of its name: it does not begin with %PDF.")
+    _check_size(len(data), name)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise BadInput(f"{name} is neither a PDF nor text in UTF-8. {_advice(data)}")
+    if suffix == ".ipynb":
+        text, size = _of_notebook(text, name)
+    else:
+        size = _count(len(text.splitlines()), "line")
+    if not text.strip():
+        raise BadInput(f"{name} is empty.")
+    return _Found({"type": "text", "media_type": "text/plain", "data": text}, name, size)
+
+
+def _advice(data: bytes) -> str:
+    if data.startswith(b"PK\x03\x04"):
+        return "Word, Excel and other office files can be sent when saved as PDF."
+    if data.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8")) or data[8:12] == b"WEBP":
+        return "It looks like a picture: send it as one, without Document."
+    return "Save it as PDF, or as text in UTF-8."
+
+
+def _check_size(size: int, name: str) -> None:
+    if size > MOST_BYTES:
+        raise BadInput(
+            f"{name} has {size / 2**20:.1f} MB, and {MOST_BYTES / 2**20:.1f} MB are the most. "
+            "Send a part of it (of a PDF: pages=(first, last))."
+        )
+
+
+# PDF.
+
+
+def _of_pdf(data: bytes, name: str, wanted: Any) -> _Found:
+    count: int | None
+    if wanted is None:
+        _check_size(len(data), name)
+        count, selected, total = _pages(data, name), "", 0
+    else:
+        data, selected, count, total = _extracted(data, name, wanted)
+        _check_size(len(data), name)
+    if count == 0:
+        raise BadInput(f"{name} has no pages.")
+    if count is not None:
+        check_pages(count, MOST_PAGES, name)
+    source = {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(data).decode("ascii")}
+    if count is None:
+        size = f"PDF of {len(data) / 2**20:.1f} MB"
+    else:
+        size = f"{count:,} of {_count(total, 'page')}" if selected else _count(count, "page")
+    return _Found(source, name, size, count, None, selected)
+
+
+def _pypdf() -> Any:
+    try:
+        return importlib.import_module("pypdf")
+    except ImportError:
+        return None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what pypdf says of files that are slightly wrong, and that can be read nevertheless."""
+    logger = logging.getLogger("pypdf")
+    before = logger.disabled, logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.disabled, logger.level = before
+
+
+def _opened(data: bytes, name: str) -> Any:
+    """A reader, or None if pypdf is not there or cannot make sense of the file, which the API then judges."""
+    if (pypdf := _pypdf()) is None:
+        if _looks_encrypted(data):
+            raise _locked(name)
+        return None
+    try:
+        reader = pypdf.PdfReader(io.BytesIO(data))
+        encrypted = reader.is_encrypted
+    except pypdf.errors.DependencyError:  # a cipher that needs another package
+        encrypted = True
+    except (pypdf.errors.PyPdfError, *_MISREADINGS):
+        encrypted, reader = _looks_encrypted(data), None
+    if encrypted:
+        raise _locked(name)
+    return reader
+
+
+_MISREADINGS = (ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, RecursionError, OSError)
+"""What pypdf raises about broken files, besides its own errors."""
+
+
+def _locked(name: str) -> BadInput:
+    return BadInput(f"{name} is protected by a password or encrypted. Save a copy without protection and send that.")
+
+
+def _looks_encrypted(data: bytes) -> bool:
+    """Whether a trailer refers to a dictionary of encryption."""
+    return re.search(rb"/Encrypt\s*(?:\d+\s+\d+\s+R\b|<<)", data) is not None
+
+
+def _pages(data: bytes, name: str) -> int | None:
+    with _quiet():
+        reader = _opened(data, name)
+        if reader is not None:
+            with contextlib.suppress(_pypdf().errors.PyPdfError, *_MISREADINGS):
+                return len(reader.pages)
+    return _counted(data)
+
+
+def _counted(data: bytes) -> int | None:
+    """Pages by a look at the objects of the file; None if that is not clear."""
+    inflated, view = [], memoryview(data)
+    for found in re.finditer(rb"/ObjStm\b.{0,300}?stream\r?\n", data, re.DOTALL):
+        with contextlib.suppress(zlib.error):
+            inflated.append(zlib.decompressobj().decompress(view[found.end() :], 2**24))
+    objects = b"\n".join([data, *inflated])
+    # The root of the tree of pages says how many there are. Of several revisions the last one counts.
+    roots = [
+        int(number[1])
+        for node in re.finditer(
+            rb"<<(?:(?!<<|>>|/Parent\b).)*?/Type\s*/Pages\b(?:(?!<<|>>|/Parent\b).)*>>", objects, re.DOTALL
+        )
+        if (number := re.search(rb"/Count\s+(\d+)", node[0]))
+    ]
+    return roots[-1] if roots else None
+
+
+def _extracted(data: bytes, name: str, wanted: Any) -> tuple[bytes, str, int, int]:
+    """A PDF of the wanted pages, what they were, how many, and of how many."""
+    if (pypdf := _pypdf()) is None:
+        raise BadInput("pages= needs pypdf: run `%pip install pypdf`, or send the whole document.")
+    with _quiet():
+        try:
+            reader = _opened(data, name)
+            if reader is None:
+                raise BadInput(f"{name} is damaged, so no pages can be taken from it. Save it anew, or send it whole.")
+            total = len(reader.pages)
+            numbers = _numbers(wanted, total, name)
+            writer = pypdf.PdfWriter()
+            for number in numbers:
+                writer.add_page(reader.pages[number - 1])
+            buffer = io.BytesIO()
+            writer.write(buffer)
+        except BadInput:
+            raise
+        except (pypdf.errors.PyPdfError, *_MISREADINGS) as error:
+            raise BadInput(f"{name} is damaged: {error}. Save it anew, or send it whole.") from None
+    return buffer.getvalue(), f"{_said(numbers)} of {total:,}", len(numbers), total
+
+
+def _numbers(wanted: Any, total: int, name: str) -> list[int]:
+    """The wanted pages as numbers from 1."""
+    numbers: list[Any] = [None]
+    if isinstance(wanted, slice):
+        with contextlib.suppress(TypeError, ValueError):
+            numbers = list(range(1, total + 1)[wanted])
+    elif isinstance(wanted, tuple) and len(wanted) == 2:
+        first, last = wanted
+        if _is_number(first) and _is_number(last):
+            numbers = list(range(first, min(last, total + 1) + 1))  # one too many is enough for the error
+    elif isinstance(wanted, list | tuple | range):
+        numbers = list(wanted[: total + MOST_PAGES])
+    elif _is_number(wanted):
+        numbers = [wanted]
+    if not all(map(_is_number, numbers)):
+        raise BadInput(f"pages={wanted!r}: give (first, last), a list of page numbers, or a slice.")
+    if not numbers:
+        raise BadInput(f"pages={wanted!r} chooses no page of {name}, which has {_count(total, 'page')}.")
+    if outside := [number for number in numbers if not 1 <= number <= total]:
+        raise BadInput(f"{name} has {_count(total, 'page')}, numbered from 1; there is no page {outside[0]}.")
+    return numbers
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _said(numbers: list[int]) -> str:
+    first, last = numbers[0], numbers[-1]
+    if len(numbers) == 1:
+        return f"page {first}"
+    if numbers == list(range(first, last + 1)):
+        return f"pages {first} to {last}"
+    return f"pages {', '.join(map(str, numbers))}" if len(numbers) <= 20 else f"{len(numbers)} pages, not in a row,"
+
+
+# Notebooks.
+
+
+def _of_notebook(text: str, name: str) -> tuple[str, str]:
+    try:
+        cells = json.loads(text)["cells"]
+        shown = [_cell(cell, number) for number, cell in enumerate(cells, 1)]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise BadInput(f"{name} is no notebook of the present format. Open it in Jupyter and save it again.") from None
+    return "\n\n".join(shown), _count(len(cells), "cell")
+
+
+def _cell(cell: dict[str, Any], number: int) -> str:
+    ran = f", run as {cell['execution_count']}" if cell.get("execution_count") else ""
+    lines = [f"--- Cell {number} ({cell['cell_type']}{ran})", _text(cell["source"])]
+    for output in cell.get("outputs", ()):
+        if said := _output(output).strip():
+            left = len(said) - _LONGEST_OUTPUT
+            cut = f"\n… {left:,} more characters left out" if left > 0 else ""
+            lines += [f"--- Output of cell {number}", said[:_LONGEST_OUTPUT] + cut]
+    return "\n".join(lines)
+
+
+def _output(output: dict[str, Any]) -> str:
+    if output["output_type"] == "stream":
+        return _text(output["text"])
+    if output["output_type"] == "error":
+        return f"{output['ename']}: {output['evalue']}"
+    data = output.get("data", {})
+    said = _text(data.get("text/plain", ""))
+    return f"{said}\n(a picture, left out)" if any(kind.startswith("image/") for kind in data) else said
+
+
+def _text(value: str | list[str]) -> str:
+    """Text of a notebook, which may be stored in lines."""
+    return value if isinstance(value, str) else "".join(value)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _shortened(text: str, limit: int = 200) -> str:
+    text = " ".join(text.split())
+    return repr(text if len(text) <= limit else text[: limit - 1] + "…")

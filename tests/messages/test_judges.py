@@ -1,0 +1,234 @@
+"""What programs that this project did not write think of the client and of its requests."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from PIL import Image
+
+from claude_magic.content import RemotePicture
+from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.settings import Settings
+from claude_magic.messages.client import Client
+from claude_magic.messages.errors import AnswerBroken, APIError, ClaudeError, InvalidRequest
+from claude_magic.messages.reply import Reply
+from claude_magic.simulator import Simulator
+from tests.judges import require_judge
+from tests.messages.conftest import Connect
+from tests.messages.servers import ask
+
+
+@contextmanager
+def running(command: list[str], ready: str, output: Path) -> Iterator[str]:
+    """A server, from when it says where it listens until the end; all it says goes into a file."""
+    with output.open("wb") as written:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT)
+    try:
+        end = time.monotonic() + 60
+        while not (found := re.search(ready, output.read_text("utf-8", "replace"))):
+            assert process.poll() is None, output.read_text()
+            assert time.monotonic() < end, output.read_text()
+            time.sleep(0.05)
+        yield found[1]
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Llmock:
+    """Gets everything wrong on purpose, and judges how a client takes it."""
+
+    def __init__(self, folder: Path, *faults: str) -> None:
+        command = [require_judge("llmock"), "serve", "-h", "127.0.0.1", "-p", "0", "--report", *faults]
+        self._output = folder / "llmock.txt"
+        self._running = running(command, r"running on (http://127\.0\.0\.1:\d+)", self._output)
+
+    def __enter__(self) -> Llmock:
+        self.url = self._running.__enter__() + "/anthropic"
+        return self
+
+    def __exit__(self, *about: Any) -> None:
+        self._running.__exit__(*about)
+
+    def verdict(self) -> str:
+        """What it thinks, once it has stopped."""
+        said = self._output.read_text()
+        assert "resilience verdict" in said, said
+        return said[said.index("resilience verdict") :]
+
+
+def read(client: Client) -> tuple[Reply, ClaudeError | None]:
+    stream = client.stream(ask(model="claude-sonnet-4-6"))
+    try:
+        for _ in stream:
+            pass
+    except ClaudeError as error:
+        return stream.reply, error
+    return stream.reply, None
+
+
+@pytest.mark.parametrize("fault", ["disconnect", "truncate", "stall", "malformed"])
+def test_llmock_breaks_streams(fault: str, key: str, connect: Connect, tmp_path: Path) -> None:
+    with Llmock(tmp_path, "--stream-fault", f"{fault}=1", "--stream-stall-seconds", "20") as llmock:
+        reply, error = read(connect(llmock.url, timeout=1.0, max_retries=1))
+    assert not reply.complete
+    if fault == "truncate":
+        assert error is None or not reply.begun
+    else:
+        assert isinstance(error, ClaudeError)
+        assert isinstance(error, AnswerBroken) or not reply.begun
+    verdict = llmock.verdict()
+    assert "1 fault(s) injected" in verdict or "2 fault(s) injected" in verdict
+    assert "retry_after_ignored" not in verdict
+    assert "retried_non_retryable" not in verdict
+
+
+def test_llmock_refuses(key: str, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: dict[int, int] = {}
+    with Llmock(tmp_path) as llmock:
+        client = connect(llmock.url, max_retries=1)
+        reply, error = read(client)
+        assert (reply.complete, error) == (True, None)
+        for status in (400, 401, 403, 404, 413, 429, 500, 503, 529):
+            monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", f"x-llmock-force-status: {status}")
+            tries[status] = 1
+            stream = client.stream(
+                ask(model="claude-sonnet-4-6", system=f"{status}"),
+                on_wait=lambda wait, status=status: tries.update({status: wait.attempt}),
+            )
+            with pytest.raises(APIError) as caught:
+                next(iter(stream))
+            assert caught.value.status == status
+    assert [status for status, number in tries.items() if number > 1] == [429, 500, 503, 529]
+    verdict = llmock.verdict()
+    assert "10 call(s), 14 attempt(s)" in verdict
+    assert "retry_after_ignored" not in verdict
+    assert "retried_non_retryable" not in verdict
+
+
+def description() -> Path:
+    """Anthropic's own description of its API."""
+    return Path(str(importlib.resources.files("llm_comply") / "specs" / "anthropic.json"))
+
+
+PICTURE = Image.new("RGB", (3, 2), "red")
+ADDRESS = RemotePicture("https://example.org/cat.jpg")
+
+QUESTIONS: dict[str, Callable[[Conversation], object]] = {
+    "text": lambda claude: claude("Hello, Claude"),
+    "picture": lambda claude: claude("What is this?", PICTURE, model="opus"),
+    "address of a picture": lambda claude: claude("What is this?", ADDRESS),
+    "system": lambda claude: claude("Hello", system="Be brief."),
+    "stop": lambda claude: claude("Count", stop=("5", "six")),
+    "thinking shown": lambda claude: claude("Think", thinking="show"),
+    "thinking hidden": lambda claude: claude("Think", thinking="hide", model="claude-opus-4-6"),
+    "thinking off": lambda claude: claude("Think", thinking="off", model="haiku"),
+    "thinking with a budget": lambda claude: claude("Think", thinking=2000, model="claude-sonnet-4-5"),
+    "effort": lambda claude: claude("Think", effort="max", model="fable"),
+    "prefill": lambda claude: claude("Continue", prefill="The answer is (", model="claude-haiku-4-5"),
+    "temperature": lambda claude: claude("Guess", temperature=0.3, top_k=5, model="claude-haiku-4-5"),
+    "several turns": lambda claude: [claude(f"Question {n}", *[PICTURE] * (n == 2)) for n in range(4)],
+    "thinking in several turns": lambda claude: [claude(f"Question {n}", thinking="show") for n in range(3)],
+    "another model in the middle": lambda claude: [claude("Hi"), claude("Hi again", model="opus")],
+}
+
+
+@pytest.fixture
+def converse(key: str) -> Iterator[Callable[[str], Conversation]]:
+    families: list[Conversations] = []
+
+    def make(url: str) -> Conversation:
+        families.append(Conversations(Settings(base_url=url)))
+        return Conversation(home=families[-1])
+
+    yield make
+    for family in families:
+        family.close()
+
+
+@pytest.fixture(scope="module")
+def described() -> Draft202012Validator:
+    components = json.loads(description().read_text("utf-8"))["components"]
+    return Draft202012Validator({"$ref": "#/components/schemas/CreateMessageParams", "components": components})
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
+def test_requests_are_as_anthropic_describes_them(
+    question: Callable[[Conversation], object],
+    converse: Callable[[str], Conversation],
+    simulator: Simulator,
+    described: Draft202012Validator,
+) -> None:
+    question(converse(simulator.url))
+    assert simulator.requests
+    for request in simulator.requests:
+        assert [error.message for error in described.iter_errors(request.body)] == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"temprature": 1}, {"max_tokens": "10"}, {"messages": [{"role": "martian", "content": "x"}]}, {"model": None}],
+)
+def test_the_description_would_refuse_others(wrong: dict[str, Any], described: Draft202012Validator) -> None:
+    right = json.loads(bytes(ask()))
+    assert described.is_valid(right)
+    assert not described.is_valid({**right, **wrong})
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The mock server that the official libraries are tested with."""
+    steady = require_judge("steady")
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # of port 0 it would not say what it became
+        port = listener.getsockname()[1]
+    kinds = [f"{place}-{kind}" for place in ("query", "form") for kind in ("array", "object")]
+    command = [steady, "--host", "127.0.0.1", "-p", str(port)]
+    command += [*(f"--validator-{kind}-format=brackets" for kind in kinds), str(description())]
+    with running(command, r"requests on (http://\S+)", tmp_path_factory.mktemp("steady") / "steady.txt") as url:
+        yield url
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
+def test_steady_accepts_the_requests(
+    question: Callable[[Conversation], object], converse: Callable[[str], Conversation], steady: str
+) -> None:
+    """It answers with one JSON message, streaming asked or not."""
+    claude = converse(steady)
+    question(claude)
+    assert "Claude" in claude.last.text
+    assert claude.last.complete
+
+
+def test_steady_accepts_the_other_calls_and_refuses_what_is_wrong(steady: str, key: str, connect: Connect) -> None:
+    client = connect(steady, max_retries=0)
+    assert client.models()
+    body = ask()
+    body.pieces = [json.dumps({"model": "claude-opus-4-8", "messages": [{"role": "user", "content": "Hi"}]}).encode()]
+    assert client.count_tokens(body) >= 0
+    with pytest.raises(InvalidRequest, match="Validation failed"):
+        for _ in client.stream(ask(temprature=1)):
+            pass
+
+
+def test_there_is_a_place_for_judges() -> None:
+    """Where all of them must be there, a missing one is a failure and not a skipped test."""
+    required = bool(os.environ.get("CLAUDE_MAGIC_REQUIRE_JUDGES"))
+    with pytest.raises(pytest.fail.Exception if required else pytest.skip.Exception, match="no-such-program"):
+        require_judge("no-such-program")
