@@ -144,10 +144,13 @@ def to_parts(value: object, name: str) -> list[Part]:
 
 
 def _is_plot(value: list[Any] | tuple[Any, ...]) -> bool:
-    """Whether a list is what a plotting call returned: artists, all of one figure."""
+    """Whether a list is what a plotting call returned: artists of one figure, perhaps with its numbers."""
     from claude_magic.content import pictures
 
-    return bool(value) and pictures.figure_of(value) is not None and all(map(pictures.figure_of, value))
+    if not value or pictures.figure_of(value) is None:
+        return False
+    rest = [item for item in value if pictures.figure_of(item) is None]
+    return isinstance(value, tuple) or not rest
 
 
 def _converter(type_: type) -> Converter | None:

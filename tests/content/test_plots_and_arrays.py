@@ -1,0 +1,173 @@
+"""Plots as people use them, and arrays that are pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from PIL import Image
+
+from claude_magic import Box, Picture, annotate
+from claude_magic.content import to_parts
+from claude_magic.messages.errors import BadInput
+from claude_magic.messages.limits import ImageLimits, lookup
+
+mpl.use("agg")
+import matplotlib.pyplot as plt
+import pandas as pd
+
+HIGH = lookup("claude-sonnet-5-5").image_tier
+SMALL = lookup("claude-haiku-4-5").image_tier
+
+
+def sent(value: object, limits: ImageLimits = HIGH) -> Image.Image:
+    (part,) = to_parts(value, "it")
+    return Image.open(io.BytesIO(base64.b64decode(part.block(limits)["source"]["data"])))
+
+
+@pytest.fixture
+def figure() -> Any:
+    figure = plt.figure(figsize=(4, 3), dpi=100)
+    yield figure
+    plt.close("all")
+
+
+@pytest.mark.parametrize(
+    "plot",
+    [
+        lambda figure, axes: figure,
+        lambda figure, axes: axes,
+        lambda figure, axes: axes.plot([1, 2]),
+        lambda figure, axes: axes.plot([1, 2])[0],
+        lambda figure, axes: axes.bar([1, 2], [3, 4]),
+        lambda figure, axes: axes.hist([1, 2, 2]),
+        lambda figure, axes: axes.set_title("title"),
+        lambda figure, axes: np.array([[axes, axes]], dtype=object),
+        lambda figure, axes: pd.DataFrame({"a": [1, 2]}).plot(ax=axes),
+    ],
+    ids=["figure", "axes", "list of lines", "line", "bars", "hist", "text", "array of axes", "pandas"],
+)
+def test_whatever_a_plotting_call_returns_is_its_figure(figure: Any, plot: Any) -> None:
+    axes = figure.subplots()
+    assert sent(plot(figure, axes)).size == (400, 300)
+    assert figure.get_dpi() == 100
+
+
+def test_figures_of_a_list_go_one_by_one(figure: Any) -> None:
+    figure.subplots()
+    other = plt.figure(figsize=(2, 2), dpi=100)
+    other.subplots()
+    assert [part.summary(HIGH) for part in to_parts([figure, other], "figs")] == [
+        "400x300, 165 tokens",
+        "200x200, 64 tokens",
+    ]
+
+
+def test_a_large_figure_is_drawn_at_the_size_the_model_sees(figure: Any) -> None:
+    figure.set_size_inches(40, 30)
+    figure.subplots()
+    image = sent(figure)
+    assert image.size[0] <= 2576
+    assert HIGH.fits(*image.size)
+    assert tuple(figure.get_size_inches()) == (40, 30)
+
+
+def test_an_empty_figure_says_how_to_keep_it(figure: Any) -> None:
+    with pytest.raises(BadInput, match=r"fig = plt.gcf\(\)"):
+        to_parts(figure, "fig")
+
+
+@pytest.mark.parametrize(
+    ("array", "pixel"),
+    [
+        (np.full((20, 30), 200, np.uint8), 200),
+        (np.full((20, 30, 1), 200, np.uint8), 200),
+        (np.full((20, 30, 3), 200, np.uint8), (200, 200, 200)),
+        (np.full((20, 30, 4), 200, np.uint8), (200, 200, 200, 200)),
+        (np.full((20, 30), 0.5), 128),
+        (np.full((20, 30, 3), 0.5, np.float32), (128, 128, 128)),
+        (np.full((20, 30), 65535, np.uint16), 255),
+        (np.ones((20, 30), bool), 255),
+        (np.full((20, 30, 3), 7, np.int64), (7, 7, 7)),
+        (np.asfortranarray(np.full((20, 30, 3), 9, np.uint8))[:, ::2], (9, 9, 9)),
+    ],
+)
+def test_arrays_that_are_pictures(array: Any, pixel: Any) -> None:
+    image = sent(array)
+    assert image.size == (array.shape[1], array.shape[0])
+    assert image.getpixel((5, 5)) == pixel
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.full((20, 30, 3), 200.0), r"Send \(it / 255\)"),
+        (np.full((20, 30), 200.0), r"Send \(it / 255\)"),
+        (np.full((20, 30, 3), -1.0), r"it - it.min\(\)"),
+        (np.full((20, 30, 3), np.nan), "nan_to_num"),
+        (np.zeros((3, 20, 30)), r"it.transpose\(1, 2, 0\)"),
+        (np.zeros((20, 30, 7)), "no picture"),
+        (np.zeros((0, 5, 3), np.uint8), "no pixels"),
+        (np.full((4, 4, 3), 300), "beyond 0 to 255"),
+    ],
+)
+def test_arrays_that_are_none_say_what_to_do(array: Any, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        to_parts(array, "it")
+
+
+@pytest.mark.parametrize("array", [np.arange(5), np.zeros((3, 4)), np.random.default_rng(1).normal(size=(50, 50))])
+def test_numbers_stay_numbers(array: Any) -> None:
+    (part,) = to_parts(array, "it")
+    assert part.block(HIGH)["type"] == "text"
+
+
+def test_a_picture_may_be_cut_out_and_points_lead_back() -> None:
+    image = Image.new("RGB", (4000, 3000), "white")
+    image.paste("red", (1000, 1000, 1100, 1050))
+    picture = Picture(image, crop=(900, 900, 3900, 2900), label="site")
+    (part,) = to_parts(picture, "picture")
+    assert picture.size == (3000, 2000)
+    shown = Image.open(io.BytesIO(base64.b64decode(part.block(SMALL)["source"]["data"]))).convert("RGB")
+    x, y = next((x, y) for y in range(shown.height) for x in range(shown.width) if shown.getpixel((x, y))[1] < 100)
+    left, top = picture.to_original(x, y)
+    assert abs(left - 1000) <= 4
+    assert abs(top - 1000) <= 4
+    assert part.summary(SMALL).startswith("3000x2000 of 4000x3000 sent as ")
+
+
+def test_low_detail_costs_little() -> None:
+    (part,) = to_parts(Picture(Image.new("L", (2000, 1000)), detail="low"), "it")
+    assert int(part.summary(HIGH).split()[-2].replace(",", "")) <= 400
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"crop": (0, 0, 5000, 10)}, "crop of it is"),
+        ({"crop": (10, 10, 5, 5)}, "crop of it is"),
+        ({"detail": "medium"}, "'high' or 'low'"),
+        ({"max_tokens": 0}, "at least 1"),
+    ],
+)
+def test_wishes_that_cannot_be_met(wish: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        to_parts(Picture(Image.new("L", (100, 100)), label="it", **wish), "it")
+
+
+def test_boxes_are_drawn_in_the_original() -> None:
+    original = Image.new("RGB", (4000, 2000), "white")
+    picture = Picture(original)
+    (part,) = to_parts(picture, "it")
+    width, height = part.encoded(SMALL).size
+    corner = {"label": "x", "left": 1, "top": 1, "right": 9, "bottom": 9}
+    drawn = annotate(picture, [Box("all", 1, 1, width - 1, height - 1), corner])
+    assert drawn.size == (4000, 2000)
+    assert drawn.getpixel((3995, 1000)) != (255, 255, 255)
+    assert original.getpixel((3995, 1000)) == (255, 255, 255)
+    with pytest.raises(BadInput, match="A box has label"):
+        annotate(picture, [{"label": "x"}])
