@@ -98,8 +98,6 @@ def _jpeg(data: bytes) -> Iterator[bytes]:
         if code == _EOI:
             break
         (length,) = struct.unpack_from(">H", data, at)
-        if length < 2:
-            _unsure()
         content = _part(data, at + 2, at + length)
         at += length
         if code == _APP0 and len(content) >= 14 and content.startswith(b"JFIF\0"):
@@ -115,9 +113,7 @@ def _jpeg(data: bytes) -> Iterator[bytes]:
             end = (_AFTER_SCAN.search(data, at) or _unsure()).start()
             yield data[at:end]
             at, scans = end, scans + 1
-        if frames > 1 or (scans and not frames):
-            _unsure()
-    if not scans:
+    if frames != 1 or not scans:
         _unsure()
     yield b"\xff\xd9"
 
@@ -202,8 +198,6 @@ def _gif(data: bytes) -> Iterator[bytes]:
                 _unsure()
         else:
             _unsure()
-    if not frames:
-        _unsure()
     yield b"\x3b"
 
 
@@ -238,7 +232,7 @@ def _webp(data: bytes) -> Iterator[bytes]:
             kept[kind] = content
         elif kind in {b"ANIM", b"ANMF"}:
             _unsure()
-    if at != len(data) or list(kept) not in (
+    if list(kept) not in (
         [b"VP8 "],
         [b"VP8L"],
         [b"VP8X", b"VP8 "],

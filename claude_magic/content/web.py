@@ -239,7 +239,7 @@ def _is_open(address: Address) -> bool:
     if address.version == 6 and address in _NAT64:
         # Where there is only IPv6, all IPv4 servers look like this; what counts is the address within.
         return _is_open(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    if address.is_multicast or address.is_reserved or not address.is_global:
+    if address.is_multicast or not address.is_global:
         return False
     return (address.version == 4 or address in _OPEN_IPV6) and not any(address in network for network in _CLOSED)
 

@@ -21,6 +21,7 @@ from claude_magic.messages import limits
 from claude_magic.messages.client import Client
 from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.errors import BadInput, ClaudeError, Explained
+from claude_magic.messages.limits import Model
 
 _MANY_QUESTIONS = 6
 """The question of one execution at which it is said what carrying the earlier ones costs."""
@@ -35,6 +36,7 @@ class Asking:
         Of the conversation, with the system prompt that comes with the question.
     prompt : sequence of str or Named
     options : Options
+    model : Model
     settings : Settings
     client : Client
     place : Place or None
@@ -52,13 +54,13 @@ class Asking:
         state: State,
         prompt: Sequence[str | Named],
         options: Options,
+        model: Model,
         settings: Settings,
         client: Client,
         place: Place | None,
         largest_side: int = limits.MAX_IMAGE_SIDE,
     ) -> None:
         client.require_credentials()
-        model = limits.lookup(limits.resolve(options.model or state.model or settings.model or limits.DEFAULT_MODEL))
         if place is not None and (options.append or settings.rerun == "append"):
             place = dataclasses.replace(place, number=None)
         self._state = state

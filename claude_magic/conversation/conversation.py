@@ -51,6 +51,8 @@ class Conversations(Mapping[str, "Conversation"]):
     Attributes
     ----------
     spendings : list of Spending
+    learned : dict
+        What the Models API said of models, by id; it goes before the table.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Conversations(Mapping[str, "Conversation"]):
         self.host = host or Host()
         self.credentials = credentials or Credentials()
         self.spendings: list[Spending] = []
+        self.learned: dict[str, limits.Model] = {}
         self._by_name: dict[str, Conversation] = {}
         self._clients: dict[object, Client] = {}
 
@@ -365,7 +368,7 @@ class Conversation:
             return Change("The simulator needs no key.")
         put_back = credentials.set_key(key)
         try:
-            known = limits.learn(client.models())
+            known = self._home.learned = limits.learn(client.models())
         except AuthenticationFailed:
             put_back()
             raise
@@ -447,7 +450,8 @@ class Conversation:
         place = home.host.place(self.name)
         with self._asking, OneInterrupt() as interrupts:  # questions of several threads wait for each other
             state = _with_system(self.state, system)
-            asking = Asking(state, prompt, options, home.settings, home.client, place, self._largest_side)
+            model = limits.lookup(limits.resolve(options.model or self.model), home.learned)
+            asking = Asking(state, prompt, options, model, home.settings, home.client, place, self._largest_side)
             renderer = renderer or home.host.renderer()
             error = asking.run(renderer)
             interrupts.closing()

@@ -121,7 +121,7 @@ def segments(data: bytes) -> list[tuple[int, bytes, bytes]]:
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
         following = end
         if data[at + 1] == 0xDA:
-            while data[following] != 0xFF or data[following + 1] in (0, *range(0xD0, 0xD8)):
+            while data[following] != 0xFF or data[following + 1] in (0, 0xFF, *range(0xD0, 0xD8)):
                 following += 1
         found.append((data[at + 1], data[at:end], data[end:following]))
         at = following
@@ -204,6 +204,14 @@ class TestJPEG:
             (code, head) for code, head, _ in segments(plain)
         ]
 
+    def test_fill_bytes_before_a_restart(self) -> None:
+        plain = written(picture(), "JPEG", restart_marker_blocks=1, exif=exif())
+        filled = plain.replace(b"\xff\xd3", b"\xff\xff\xff\xd3")
+        assert len(filled) > len(plain)
+        assert [scan for _, _, scan in segments(check(filled))] == [
+            scan for code, _, scan in segments(filled) if code != 0xE1
+        ]
+
     def test_the_second_picture_of_an_mpo(self) -> None:
         second = picture(seed=1)
         mpo = written(picture(), "MPO", save_all=True, append_images=[second])
@@ -237,6 +245,9 @@ class TestJPEG:
             "no scan": lambda data: data[: data.index(b"\xff\xda")] + b"\xff\xd9",
             "no frame": lambda data: data.replace(segments(data)[3][1], b""),
             "two frames": lambda data: data.replace(segments(data)[3][1], segments(data)[3][1] * 2),
+            "frame behind the scan": lambda data: (
+                data.replace(segments(data)[3][1], b"")[:-2] + segments(data)[3][1] + data[-2:]
+            ),
             "lossless": lambda data: data.replace(b"\xff\xc0", b"\xff\xc3"),
             "bytes between": lambda data: data.replace(b"\xff\xdb", b"x\xff\xdb", 1),
             "unknown marker": lambda data: data.replace(b"\xff\xdb", segment(0xF0, b"") + b"\xff\xdb", 1),
@@ -530,6 +541,7 @@ class TestWebP:
             lambda head, frame: [(b"VP8X", head[:-1]), (b"VP8 ", frame)],
             lambda head, frame: [(b"VP8X", bytes([head[0] | 2]) + head[1:]), (b"VP8 ", frame)],
             lambda head, frame: [(b"VP8X", head), (b"ANMF", frame)],
+            lambda head, frame: [(b"VP8X", head), (b"ANMF", frame), (b"VP8 ", frame)],
             lambda head, frame: [(b"VP8X", head[:4] + b"\1\0\0\1\0\0"), (b"VP8 ", frame)],
             lambda head, frame: [(b"VP8 ", frame), (b"VP8L", frame)],
             lambda head, frame: [(b"VP8 ", b"nothing of the kind")],
@@ -540,6 +552,12 @@ class TestWebP:
         head, frame = found[b"VP8X"], found[b"VP8 "]
         assert without_metadata(webp((b"VP8X", head), (b"VP8 ", frame))) is not None
         assert without_metadata(webp(*broken(head, frame))) is None
+
+    def test_the_last_byte_may_be_missing_where_it_only_fills(self) -> None:
+        found = riff(written(picture(), "WEBP"))
+        whole = webp((b"VP8 ", found[b"VP8 "] + bytes(1 - len(found[b"VP8 "]) % 2)))
+        short = whole[:4] + struct.pack("<I", len(whole) - 9) + whole[8:-1]
+        assert without_metadata(short) == whole
 
     def test_sizes_that_do_not_fit(self) -> None:
         plain = written(picture(), "WEBP")

@@ -41,6 +41,7 @@ class Internet:
         self.servers: dict[str, int] = {}
         self.asked: list[str] = []
         self.dialled: list[str] = []
+        self.patience: list[float] = []
 
     def add(self, name: str, *answers: list[str]) -> None:
         self.names[name] = list(answers)
@@ -55,6 +56,7 @@ class Internet:
 
     def connect(self, sock: socket.socket, address: Any) -> None:
         self.dialled.append(address[0])
+        self.patience.append(sock.gettimeout() or 0.0)
         if address[0] in self.servers:
             address = ("127.0.0.1", self.servers[address[0]])
         elif address[0] not in ("127.0.0.1", "::1"):
@@ -178,6 +180,7 @@ class TestFetching:
         internet.add("pictures.example", ["2600::1", OTHER, PUBLIC])
         assert fetch("http://pictures.example/") == b"a picture"
         assert internet.dialled == ["2600::1", OTHER, PUBLIC]
+        assert [round(patience) for patience in internet.patience] == [7, 10, 20]
 
 
 def chunked(*parts: bytes) -> bytes:
@@ -305,7 +308,8 @@ class TestNoFile:
         with raw(FILE) as server:
             pass
         assert "127.0.0.1 could not be asked" in refused(server.url, allow_private=True)
-        assert refused("http://me:secret@nobody.example/secret").startswith("There is no server 'nobody.example'")
+        for name in ("nobody.example", "a..example", "a" * 70 + ".example", ".example"):
+            assert refused(f"http://me:secret@{name}/secret").startswith(f"There is no server {name!r}")
 
     @pytest.mark.parametrize(
         "url",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
 import pickle
 
@@ -382,3 +383,13 @@ def test_deleting_turns_one_by_one_ends(claude: Conversation) -> None:
         del turns[0]
     del turns[5:5]
     assert "deletion of 'c'" in repr(claude.undo())
+
+
+def test_what_the_models_api_said_goes_before_the_table(
+    claude: Conversation, home: Conversations, simulator: Simulator
+) -> None:
+    claude.login("sk-ant-any-key")
+    assert "claude-sonnet-5-5" in home.learned
+    home.learned["claude-sonnet-5-5"] = dataclasses.replace(home.learned["claude-sonnet-5-5"], max_output=77)
+    claude("Hi")
+    assert body(simulator)["max_tokens"] == 77
