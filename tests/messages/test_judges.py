@@ -201,7 +201,8 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     kinds = [f"{place}-{kind}" for place in ("query", "form") for kind in ("array", "object")]
     command = [steady, "--host", "127.0.0.1", "-p", str(port)]
     command += [*(f"--validator-{kind}-format=brackets" for kind in kinds), str(description())]
-    with running(command, r"(?:requests on|listening at) (http://\S+)", tmp_path_factory.mktemp("steady") / "steady.txt") as url:
+    output = tmp_path_factory.mktemp("steady") / "steady.txt"
+    with running(command, r"(?:requests on|listening at) (http://\S+)", output) as url:
         yield url
 
 
