@@ -5,19 +5,17 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
-import importlib
-import io
-import json
-import logging
 import os
 import re
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from claude_magic.content import notebooks, pdf
 from claude_magic.content.part import Part
+from claude_magic.content.pdf import check_pages
+from claude_magic.content.words import counted, shortened
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import MAX_REQUEST_BYTES
 
@@ -101,7 +99,7 @@ def from_document(value: Any, name: str) -> list[Part]:
         If it cannot be read, or the API would not take it; nothing is sent then.
     """
     document = value if isinstance(value, Document) else Document(value)
-    inner = document.value
+    inner, title = document.value, document.title
     if isinstance(inner, list | tuple):
         found = _of_passages(inner, name)
     elif isinstance(inner, str) and re.match("https?://", inner, re.IGNORECASE):
@@ -111,13 +109,13 @@ def from_document(value: Any, name: str) -> list[Part]:
     else:
         path = _file(os.fspath(inner))
         data = _read(path, whole=document.pages is None)
-        found = _of_bytes(data, path.name.encode("utf-8", "replace").decode(), path.suffix.lower(), document.pages)
-        if found.title is None:
-            found = dataclasses.replace(found, title=path.name.encode("utf-8", "replace").decode())
+        called = path.name.encode("utf-8", "replace").decode()
+        found = _of_bytes(data, called, path.suffix.lower(), document.pages)
+        title = title or called
     if document.pages is not None and not found.selected:
         raise BadInput(f"{found.called}: pages can only be chosen of a PDF that is on this machine or in memory.")
     wire: dict[str, Any] = {"type": "document", "source": found.source}
-    if title := _joined(document.title or found.title, found.selected):
+    if title := _joined(title, found.selected):
         wire["title"] = title
     if document.context is not None:
         wire["context"] = document.context
@@ -134,7 +132,6 @@ class _Found:
     called: str
     size: str
     pages: int | None = None
-    title: str | None = None
     selected: str = ""
 
 
@@ -166,7 +163,7 @@ def _of_passages(passages: Iterable[object], name: str) -> _Found:
     if not content:
         raise BadInput(f"{name} is an empty list: there is no passage in it.")
     _check_size(sum(len(passage["text"].encode("utf-8", "replace")) for passage in content), name)
-    return _Found({"type": "content", "content": content}, name, _count(len(content), "passage"))
+    return _Found({"type": "content", "content": content}, name, counted(len(content), "passage"))
 
 
 # Files.
@@ -180,7 +177,7 @@ def _file(path: str | bytes) -> Path:
 
 
 def _read(path: Path, *, whole: bool) -> bytes:
-    shown = _shortened(str(path))
+    shown = repr(shortened(" ".join(str(path).split()), 200))
     try:
         if path.is_dir():
             raise BadInput(f"{shown} is a folder. Name a file in it.")
@@ -199,7 +196,7 @@ def _read(path: Path, *, whole: bool) -> bytes:
     except PermissionError:
         raise BadInput(f"{shown} may not be read by you. Change its permissions, or send a copy.") from None
     except OSError as error:
-        if error.errno is not None and "name too long" in (error.strerror or "").lower():
+        if "name too long" in (error.strerror or "").lower():
             raise BadInput(f"There is no file {shown}. For a text itself, send it as text.") from None
         raise BadInput(f"{shown} cannot be read: {error.strerror or error}.") from None
 
@@ -219,9 +216,9 @@ def _of_bytes(data: bytes, name: str, suffix: str | None, pages: Any) -> _Found:
     if "\0" in text:
         raise BadInput(f"{name} is neither a PDF nor text in UTF-8. {_advice(data)}")
     if suffix == ".ipynb":
-        text, size = _of_notebook(text, name)
+        text, size = notebooks.as_text(text, name)
     else:
-        size = _count(len(text.splitlines()), "line")
+        size = counted(len(text.splitlines()), "line")
     if not text.strip():
         raise BadInput(f"{name} is empty.")
     return _Found({"type": "text", "media_type": "text/plain", "data": text}, name, size)
@@ -250,17 +247,16 @@ def _of_pdf(data: bytes, name: str, wanted: Any) -> _Found:
     count: int | None
     if wanted is None:
         _check_size(len(data), name)
-        count, selected, total = _pages(data, name), "", 0
+        count, selected = pdf.count_pages(data, name), ""
+        size = f"PDF of {len(data) / 2**20:.1f} MB" if count is None else counted(count, "page")
     else:
-        data, selected, count, total = _extracted(data, name, wanted)
+        data, numbers, total = pdf.extract(data, name, wanted)
         _check_size(len(data), name)
+        count, selected = len(numbers), f"{pdf.in_words(numbers)} of {total:,}"
+        size = f"{count:,} of {counted(total, 'page')}"
     if count == 0:
         raise BadInput(f"{name} has no pages.")
     if count is not None:
-        check_pages(count, MOST_PAGES, name)
+        check_pages(count, name=name)
     source = {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(data).decode("ascii")}
-    if count is None:
-        size = f"PDF of {len(data) / 2**20:.1f} MB"
-    else:
-        size = f"{count:,} of {_count(total, 'page')}" if selected else _count(count, "page")
-    return _Found(source, name, size, count, None, selected)
+    return _Found(source, name, size, count, selected)

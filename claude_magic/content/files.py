@@ -8,7 +8,6 @@ from typing import Any
 from claude_magic.content import documents, pictures
 from claude_magic.content.part import Part
 
-
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".svg"})
 
 

@@ -77,6 +77,12 @@ class Asking:
             raise BadInput(
                 f"{model.id} takes at most {model.max_images} pictures; there would be {pictures}. Use --new."
             )
+        parts = [*self._question, *(part for turn in before for part in turn.question)]
+        pages = sum(getattr(part, "pages", None) or 0 for part in parts)
+        if model.known and pages > model.max_pages:
+            raise BadInput(
+                f"{model.id} takes at most {model.max_pages} pages; there would be {pages}. Use Document(…, pages=…)."
+            )
         within = limits.image_limits(model, pictures)
         within = within._replace(side=min(within.side, largest_side))
         sent = tuple(f"{name} ({about})" for name, part in named if (about := part.summary(within)))

@@ -137,6 +137,11 @@ class Model:
         return 600 if self.context >= 1_000_000 else 100
 
     @property
+    def max_pages(self) -> int:
+        """Most PDF pages in one request: as many as pictures, which they become."""
+        return self.max_images
+
+    @property
     def thinks_silently(self) -> bool:
         """Whether it thinks unasked and would not show it."""
         return self.thinks_by_default and self.thinking_display == "omitted"

@@ -10,7 +10,7 @@ from typing import Any
 _COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Usage:
     """Tokens of one answer, or of several added up.
 
@@ -50,6 +50,10 @@ class Usage:
             field.name: getattr(self, field.name) + getattr(other, field.name) for field in dataclasses.fields(self)
         }
         return Usage(**{**sums, "at_least": self.at_least or other.at_least})
+
+    def __repr__(self) -> str:
+        named = ", ".join(f"{name}={value}" for name, value in vars(self).items() if value)
+        return f"Usage({named})"
 
     def updated(self, raw: Mapping[str, Any]) -> Usage:
         """These counts with those that a server named; what it left out or null stays."""

@@ -1,12 +1,9 @@
-"""Tables, arrays and records: what is sent of them, what is said to be left out, and what it costs."""
+"""Tables: what is sent of them, what is said to be left out, and what it costs."""
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import decimal
-import enum
-import json
 import re
 import subprocess
 import sys
@@ -20,8 +17,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from claude_magic.content import tables
-from claude_magic.content.tables import BUDGET, Table, from_array, from_frame, from_record, from_table
+from claude_magic.content.tables import ASKED_BUDGET, BUDGET, Table, from_frame, from_table
+from claude_magic.content.tables.cells import number as written
+from claude_magic.content.tables.source import STATISTICS
 from claude_magic.messages.errors import BadInput
 
 
@@ -332,14 +330,14 @@ def test_a_dict_of_columns() -> None:
 def test_statistics_are_pandas_own() -> None:
     data = pd.DataFrame({"x": [1.0, 2.0, 4.0, None], "w": ["a", "b", "b", None], "l": [[1], [2], {}, None]})
     text, _ = sent(data, stats=True)
-    assert heading(text[text.index("Statistics over all rows") :])[1:] == list(tables._STATISTICS)
+    assert heading(text[text.index("Statistics over all rows") :])[1:] == list(STATISTICS)
     described = rows(text, 1)
     assert described[0] == ["x (float64)", "3", "2.33333", "1.52753", "1", "1.5", "2", "3", "4", "", "", ""]
     assert described[1][1] == "3"
     assert described[1][-3:] == ["2", "b", "2"]
     wide, _ = sent(pd.DataFrame(np.ones((5, 2000))), stats=True, rows=5)
     assert re.search(r"Statistics over all rows, \d+ of [\d,]+ columns:", wide)
-    assert len(wide) <= tables.ASKED_BUDGET + BUDGET
+    assert len(wide) <= ASKED_BUDGET + BUDGET
 
 
 # Properties.
@@ -375,7 +373,7 @@ def test_the_budget_is_kept_and_what_is_left_out_is_counted(
     count: int, names: list[str], cell: str, asked: int | None
 ) -> None:
     text, about = sent(pd.DataFrame([[cell] * len(names)] * count, columns=pd.Index(names, dtype=object)), rows=asked)
-    assert len(text) <= (BUDGET if asked is None else tables.ASKED_BUDGET)
+    assert len(text) <= (BUDGET if asked is None else ASKED_BUDGET)
     shown = rows(text)
     gap = re.search(r"(?m)^In part:.*?rows? ([\d,]+)(?: to ([\d,]+))? of ([\d,]+) left out", text)
     number = len(shown)
@@ -403,14 +401,14 @@ def test_the_budget_is_kept_and_what_is_left_out_is_counted(
         f"{width} of {len(names)} columns" if width < len(names) else f"{width} column" + "s" * (width != 1)
     )
     assert (f"{width} of {len(names)} columns shown" in text) == (width < len(names))
-    if asked is not None and len(text) < tables.ASKED_BUDGET * 0.5 and len(names) <= 5:
+    if asked is not None and len(text) < ASKED_BUDGET * 0.5 and len(names) <= 5:
         assert number == min(asked, count)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_keep_six_digits(value: float) -> None:
     assume(abs(value) > 1e-300)
-    assert float(tables._number(value)) == pytest.approx(value, rel=1e-5)
+    assert float(written(value)) == pytest.approx(value, rel=1e-5)
 
 
 # What it costs, and what it needs.
@@ -476,142 +474,3 @@ def test_what_is_no_table(options: dict[str, Any], line: str) -> None:
     with pytest.raises(BadInput, match=line) as caught:
         sent(**options)
     assert "\n" not in str(caught.value)
-
-
-# Arrays.
-
-
-def of_array(value: Any) -> tuple[str, str]:
-    (part,) = from_array(value, "x")
-    assert len(part.wire["text"]) <= BUDGET
-    return part.wire["text"], part.about or ""
-
-
-def test_a_large_array_shows_its_corners() -> None:
-    values = np.arange(1_000_000, dtype=float).reshape(1000, 1000)
-    values[0, 1] = np.nan
-    text, about = of_array(values)
-    assert about == "array, 1,000 x 1,000, float64"
-    assert "min 0, max 999999, mean 500000, 1 NaN" in text
-    for corner in (0, 999, 999_000, 999_999):
-        assert corner in [float(number) for number in re.findall(r"\d[\d.e+]+", text.partition("```")[2])]
-    assert "500500" not in text
-    assert "In part: the values at the corners." in text
-
-
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        (np.array(5), "no dimensions, int64\nmin 5, max 5"),
-        (np.array([True, False, True]), "2 of 3 True"),
-        (np.array([], dtype=int), "Array x: 0, int64\n```"),
-        (np.array([np.nan, np.nan]), "2 NaN"),
-        (np.array([np.inf, -np.inf]), "min -inf, max inf"),
-        (np.array([1 + 2j]), "mean 1+2j"),
-        (np.array(["2024-01-01", "NaT"], "M8[D]"), "min 2024-01-01, max 2024-01-01, 1 NaT"),
-        (np.ma.masked_array([1, 2, 3], mask=[0, 0, 1]), "min 1, max 2, mean 1.5, 1 masked"),
-        (np.full((3,) * 9, 2.0), "the first and last values"),
-        (np.array(["x" * 20_000, "\ud800"], dtype=object), "cut off at the end"),
-        (np.array(["```"]), "````\n['```']\n````"),
-        (np.array([200, 200], np.uint8), "mean 200"),
-        (np.array([(1, "a")], dtype=[("n", int), ("w", "U1")]), "| n (int64) | w (<U1) |"),
-    ],
-)
-def test_arrays(value: Any, said: str) -> None:
-    text, _ = of_array(value)
-    assert said in text
-    text.encode()
-
-
-# Records.
-
-
-@dataclasses.dataclass
-class Point:
-    x: int
-    tags: list[str]
-
-
-class Colour(enum.Enum):
-    RED = "red"
-
-
-def of_record(value: Any) -> tuple[Any, str, str]:
-    (part,) = from_record(value, "r")
-    text = part.wire["text"]
-    assert len(text) <= BUDGET
-    text.encode()
-    return json.loads(re.search(r"(?s)(`{3,})json\n(.*)\n\1", text)[2]), text, part.about or ""  # type: ignore[index]
-
-
-def test_records_are_json() -> None:
-    value = {
-        "p": Point(1, ["a"]),
-        2: [None, True, 1.5, "é\n```"],
-        "when": datetime.datetime(2024, 1, 2),
-        "money": decimal.Decimal("1.10"),
-        "colour": Colour.RED,
-        "set": {1},
-        "n": np.int64(3),
-        "bytes": b"\x00",
-        "huge": 1 << 20_000,
-    }
-    data, text, about = of_record(value)
-    assert data.pop("huge").startswith("0x1000")
-    assert data == {
-        "p": {"x": 1, "tags": ["a"]},
-        "2": [None, True, 1.5, "é\n```"],
-        "when": "2024-01-02T00:00:00",
-        "money": "1.10",
-        "colour": "red",
-        "set": [1],
-        "n": 3,
-        "bytes": "b'\\x00'",
-    }
-    assert about == "dict, 9 keys"
-    assert text.startswith("r (dict, 9 keys):\n````json")
-    assert of_record(Point(1, []))[2] == "Point, 2 fields"
-    assert of_record([1])[2] == "list, 1 item"
-
-
-def test_pydantic_models() -> None:
-    pydantic = pytest.importorskip("pydantic", reason="models are shown to those who have pydantic")
-    model = pydantic.create_model("Account", name=(str, ...), key=(pydantic.SecretStr, ...))
-    data, _, about = of_record(model(name="Ada", key="hush"))
-    assert data == {"name": "Ada", "key": "**********"}
-    assert about == "Account, 2 fields"
-
-
-def test_long_records_are_cut_and_that_is_said() -> None:
-    data, text, about = of_record({"numbers": list(range(1_000_000)), "text": "x" * 1_000_000})
-    assert data["numbers"][-1] == "… 999,900 more"
-    assert len(data["numbers"]) == 101
-    assert data["text"] == "x" * 999 + "…"
-    assert (
-        "In part: the first 1,000 characters of longer strings, the first 100 entries of longer lists and objects"
-        in text
-    )
-    assert about == "dict, 2 keys, shortened"
-    data, text, _ = of_record({number: dict.fromkeys(range(90), "word" * 20) for number in range(900)})
-    assert data["…"] == f"{901 - len(data)} more"
-
-
-def test_a_record_that_contains_itself() -> None:
-    loop: list[Any] = [1]
-    loop.append(loop)
-    assert of_record(loop)[0] == [1, "… itself"]
-    twice = [1]
-    assert of_record([twice, twice])[0] == [[1], [1]]
-
-
-@given(
-    st.recursive(
-        st.none() | st.integers() | texts | st.floats(),
-        lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
-        max_leaves=200,
-    )
-)
-@settings(deadline=None)
-def test_any_record_keeps_the_budget(value: Any) -> None:
-    _, text, about = of_record(value)
-    assert ("In part" in text.splitlines()[1]) == about.endswith("shortened")

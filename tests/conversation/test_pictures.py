@@ -122,3 +122,17 @@ def test_a_size_that_the_api_does_not_take_is_mended_once_and_remembered() -> No
         home.close()
     sent = [json.loads(got.body)["messages"][0]["content"][0]["source"]["data"] for got in server.got]
     assert [decoded(data) for data in sent] == [(2400, 300), (1000, 125), (1000, 125)]
+
+
+def test_pages_are_counted_over_the_history(claude: Conversation, simulator: Simulator) -> None:
+    pypdf = pytest.importorskip("pypdf", reason="builds the PDF")
+    writer = pypdf.PdfWriter()
+    for _ in range(60):
+        writer.add_blank_page(100, 100)
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    claude("Read.", buffer.getvalue(), model="claude-haiku-4-5")
+    with pytest.raises(BadInput, match="at most 100 pages; there would be 120"):
+        claude("And this.", buffer.getvalue(), model="claude-haiku-4-5")
+    assert claude("And this.", buffer.getvalue()).complete
+    assert len(simulator.requests) == 2

@@ -1,0 +1,125 @@
+"""Records: plain data as JSON, pruned until there is room for it."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime
+import enum
+import itertools
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from claude_magic.content.part import Part
+from claude_magic.content.tables.cells import LONGEST_NUMBER
+from claude_magic.content.tables.limits import BUDGET
+from claude_magic.content.words import counted, fenced, listed, one_line, shortened, without_surrogates
+
+
+def from_record(value: Any, name: str) -> list[Part]:
+    """Plain data as JSON: a dict, a list, a dataclass instance or a pydantic model.
+
+    Parameters
+    ----------
+    value : object
+        What has no form in JSON within it goes as text.
+    name : str
+        How the user called it.
+    """
+    size = _size(value)
+    # How many entries of each list and object, how many characters of a string, how many levels.
+    for entries, characters, levels in (
+        (BUDGET, BUDGET, 50),
+        (100, 1_000, 50),
+        (30, 500, 20),
+        (10, 200, 10),
+        (5, 100, 5),
+        (3, 60, 3),
+        (3, 40, 1),
+    ):
+        pruned = _Pruned(entries, characters, levels)
+        try:
+            text = json.dumps(pruned.plain(value), ensure_ascii=False)
+        except _TooMuch:
+            continue
+        if len(text) <= BUDGET - 500:
+            break
+    lines = [f"{one_line(name)} ({size}):", fenced(without_surrogates(text), "json")]
+    if pruned.cut:
+        lines.insert(1, f"In part: {listed(sorted(pruned.cut))}; … stands for the rest.")
+    return [Part({"type": "text", "text": "\n".join(lines)}, size + (", shortened" if pruned.cut else ""))]
+
+
+class _TooMuch(Exception):
+    """There is more in it than can be sent, so it need not be gone through."""
+
+
+@dataclasses.dataclass
+class _Pruned:
+    entries: int
+    characters: int
+    levels: int
+    cut: set[str] = dataclasses.field(default_factory=set)
+    nodes: int = 0
+
+    def plain(self, value: Any, around: tuple[int, ...] = ()) -> Any:
+        """What JSON knows, and no more of it than is wanted."""
+        self.nodes += 1
+        if self.nodes > BUDGET:
+            raise _TooMuch
+        if isinstance(value, enum.Enum):
+            return self.plain(value.value, around)
+        if isinstance(value, int) and value.bit_length() > LONGEST_NUMBER:
+            return self._short(hex(value))
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, str):
+            return self._short(value)
+        if (inner := _entries(value)) is None:
+            return self._other(value)
+        if id(value) in around:
+            return "… itself"
+        if len(around) >= self.levels and len(inner):
+            self.cut.add(counted(self.levels, "level"))
+            return f"… {_size(value)}"
+        around = (*around, id(value))
+        more = len(inner) - self.entries
+        if more > 0:
+            self.cut.add(f"the first {self.entries} entries of longer lists and objects")
+        if isinstance(inner, Mapping):
+            items = itertools.islice(inner.items(), self.entries)
+            found = {self._short(str(key)): self.plain(entry, around) for key, entry in items}
+            return found | ({"…": f"{more:,} more"} if more > 0 else {})
+        listed = [self.plain(entry, around) for entry in itertools.islice(inner, self.entries)]
+        return listed + ([f"… {more:,} more"] if more > 0 else [])
+
+    def _other(self, value: Any) -> Any:
+        if isinstance(value, datetime.date | datetime.time):
+            return value.isoformat()
+        if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):  # a number of NumPy's
+            return value.item() if isinstance(value.item(), bool | int | float) else self._short(str(value))
+        return self._short(repr(value[: self.characters]) if isinstance(value, bytes | bytearray) else str(value))
+
+    def _short(self, text: str) -> str:
+        if len(text) > self.characters:
+            self.cut.add(f"the first {self.characters:,} characters of longer strings")
+        return shortened(text, self.characters)
+
+
+def _entries(value: Any) -> Any:
+    """The mapping or collection that a value stands for; None if it is something else."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
+    if callable(getattr(type(value), "model_dump", None)):
+        return value.model_dump()
+    if isinstance(value, Mapping | list | tuple | set | frozenset | collections.deque):
+        return value
+    return None
+
+
+def _size(value: Any) -> str:
+    inner = _entries(value)
+    if inner is not None and inner is value:
+        return f"{type(value).__name__}, {counted(len(value), 'key' if isinstance(value, Mapping) else 'item')}"
+    return f"{type(value).__name__}, {counted(len(inner), 'field')}" if inner is not None else type(value).__name__
