@@ -63,6 +63,7 @@ _BY_NAME = {
     "numpy.ndarray": "arrays:from_array",
     "claude_magic.content.tables.Table": "tables:from_table",
     "claude_magic.content.documents.Document": "documents:from_document",
+    "claude_magic.messages.files.File": "uploads:from_upload",
     "pandas.DataFrame": "tables:from_frame",
     "pandas.Series": "tables:from_frame",
     "polars.DataFrame": "tables:from_frame",

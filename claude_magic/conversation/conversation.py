@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from claude_magic.messages.errors import AuthenticationFailed, BadInput, ClaudeE
 from claude_magic.messages.usage import Usage
 
 if TYPE_CHECKING:
+    from claude_magic.conversation.files import Files
     from claude_magic.messages.client import Client
     from claude_magic.messages.reply import Reply
 
@@ -92,6 +94,13 @@ class Conversations(Mapping[str, "Conversation"]):
         if key not in self._clients:
             self._clients[key] = self.host.connect(settings, self.credentials)
         return self._clients[key]
+
+    @functools.cached_property
+    def files(self) -> Files:
+        """What this kernel has uploaded."""
+        from claude_magic.conversation.files import Files
+
+        return Files(lambda: self.client)
 
     def close(self) -> None:
         """Close the connections; they come back with the next question."""
@@ -231,6 +240,11 @@ class Conversation:
     def cost(self) -> float | None:
         """US dollars of all its answers, simulated ones left out; None if a price is unknown."""
         return self._home.cost(self.name)
+
+    @property
+    def files(self) -> Files:
+        """Files that lie with the API; all conversations of a kernel share them."""
+        return self._home.files
 
     def __getitem__(self, name: str) -> Conversation:
         """Another conversation of this kernel, made on first use."""

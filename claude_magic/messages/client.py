@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
 import socket
@@ -11,7 +12,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx2
@@ -42,6 +43,16 @@ _IDLE = 240.0
 Listener = Callable[[Wait], None]
 
 
+class Payload(Protocol):
+    """Anything that can be sent: pieces, as often as needed, their length in all, and their type."""
+
+    content_type: str
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def __len__(self) -> int: ...
+
+
 class Body:
     """A request body in pieces, sent one after the other and as often as needed.
 
@@ -50,6 +61,8 @@ class Body:
     pieces : sequence of bytes
         Joined they are the JSON of the request; large ones are not copied.
     """
+
+    content_type = "application/json"
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
         self.pieces = pieces
@@ -190,17 +203,42 @@ class Client:
 
     def models(self) -> list[dict[str, Any]]:
         """The models that this key may use, newest first (``GET /v1/models``)."""
-        data = self._call("GET", "/v1/models?limit=1000").get("data")
+        data = self.call("GET", "/v1/models?limit=1000").get("data")
         if not isinstance(data, list):
             raise NotTheMessagesAPI(f"{self.where} listed no models.")
         return [entry for entry in data if isinstance(entry, dict)]
 
     def count_tokens(self, body: Body) -> int:
         """Input tokens of a request, by the API's free counter."""
-        count = self._call("POST", "/v1/messages/count_tokens", body).get("input_tokens")
+        count = self.call("POST", "/v1/messages/count_tokens", body).get("input_tokens")
         if not isinstance(count, int):
             raise NotTheMessagesAPI(f"{self.where} counted no tokens.")
         return count
+
+    def call(self, method: str, path: str, body: Payload | None = None) -> dict[str, Any]:
+        """Any request that is answered with one JSON object; it is not tried again.
+
+        Parameters
+        ----------
+        method, path : str
+            For instance ``GET`` and ``/v1/models``.
+        body : Payload, optional
+        """
+        with self._send(method, path, body) as response:
+            answer = _json(response.read())
+        if not isinstance(answer, dict):
+            raise NotTheMessagesAPI(f"{self.where} answered, but not as the Messages API does.")
+        return answer
+
+    def identity(self) -> bytes:
+        """A digest of the server and of who speaks to it; neither can be read from it.
+
+        Raises
+        ------
+        NoCredentials
+            If the server wants a key and there is none.
+        """
+        return hashlib.sha256(repr((self.base_url, sorted(self._auth.headers().items()))).encode()).digest()
 
     def abort(self) -> None:
         """Stop every answer that is being read, from any thread."""
@@ -232,10 +270,11 @@ class Client:
 
     @contextmanager
     def _send(
-        self, method: str, path: str, body: Body | None = None, trace: Callable[..., None] | None = None
+        self, method: str, path: str, body: Payload | None = None, trace: Callable[..., None] | None = None
     ) -> Iterator[httpx2.Response]:
         headers = self.headers()
         if body is not None:
+            headers["content-type"] = body.content_type
             headers["content-length"] = str(len(body))
         try:
             with self._http.stream(
@@ -253,6 +292,8 @@ class Client:
             raise BadInput(
                 "A header holds characters that none may have: see ANTHROPIC_CUSTOM_HEADERS, version and betas."
             ) from None
+        except BadInput as error:  # of a body that turned out to be unreadable
+            raise error.with_traceback(None) from None
         except httpx2.HTTPError as error:
             raise self._no_connection(error) from None
         except httpx2.InvalidURL:
@@ -263,13 +304,6 @@ class Client:
             raise
         except KeyboardInterrupt:
             raise Interrupted("Stopped.") from None
-
-    def _call(self, method: str, path: str, body: Body | None = None) -> dict[str, Any]:
-        with self._send(method, path, body) as response:
-            answer = _json(response.read())
-        if not isinstance(answer, dict):
-            raise NotTheMessagesAPI(f"{self.where} answered, but not as the Messages API does.")
-        return answer
 
     def _refusal(self, response: httpx2.Response) -> ClaudeError:
         if response.has_redirect_location:

@@ -10,6 +10,7 @@ from typing import Any
 from ..messages import limits
 from . import binding, definitions, examples, history, parameters, tokens
 from .call import JSON, Call, blocks
+from .files import Files
 from .problem import Problem, invalid
 
 _DROP_BETA = "thinking-binding-controls-2026-08-01"
@@ -76,7 +77,9 @@ def parse(raw: bytes) -> JSON:
     return body
 
 
-def admit(raw: bytes, headers: Mapping[str, str], keys: set[str] | None, *, counting: bool = False) -> Call:
+def admit(
+    raw: bytes, headers: Mapping[str, str], keys: set[str] | None, files: Files, *, counting: bool = False
+) -> Call:
     """Check a request from the key to the last block.
 
     Parameters
@@ -87,6 +90,8 @@ def admit(raw: bytes, headers: Mapping[str, str], keys: set[str] | None, *, coun
         Request headers.
     keys : set of str or None
         As for :func:`authenticate`.
+    files : Files
+        What its messages may name by id.
     counting : bool
         Whether only its tokens are to be counted: then there is no ``max_tokens``.
 
@@ -108,6 +113,7 @@ def admit(raw: bytes, headers: Mapping[str, str], keys: set[str] | None, *, coun
     found, shown = _with_model(found)
     if shown:
         return found
+    found = files.opened(found)
     for rules in (parameters.model_rules, history.check, definitions.check, _cache_marks, _fits_context):
         rules(found)
     return _bound(found)

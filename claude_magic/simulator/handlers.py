@@ -132,7 +132,13 @@ class Base(web.RequestHandler):
 
     def admit(self, *, counting: bool = False) -> Call:
         """Check the request."""
-        return checks.admit(self.request.body, self.request.headers, self.simulator.keys, counting=counting)
+        own = self.simulator
+        return checks.admit(self.request.body, self.request.headers, own.keys, own.files, counting=counting)
+
+    def authenticate(self) -> None:
+        """Check the key and the version, of a request that is no message."""
+        checks.authenticate(self.request.headers, self.simulator.keys)
+        checks.version(self.request.headers)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """What tornado itself refuses, for instance an unknown method."""
@@ -232,14 +238,67 @@ class Models(Base):
         await self.run(self._list(name))
 
     async def _list(self, name: str | None) -> None:
-        checks.authenticate(self.request.headers, self.simulator.keys)
-        checks.version(self.request.headers)
+        self.authenticate()
         self.finish(self.json(catalogue.one(name) if name else self._page()))
 
     def _page(self) -> JSON:
         one = self.get_query_argument
         lifecycles = self.get_query_arguments("lifecycle[]")
         return catalogue.page(one("limit", None), one("after_id", None), one("before_id", None), lifecycles)
+
+
+class Files(Base):
+    """``/v1/files``."""
+
+    async def post(self) -> None:
+        """Take a file."""
+        await self.run(self._upload())
+
+    async def get(self) -> None:
+        """List the files."""
+        await self.run(self._list())
+
+    async def _upload(self) -> None:
+        self.authenticate()
+        self.finish(self.json(self.simulator.files.upload(self.request.files, self.request.body_arguments)))
+
+    async def _list(self) -> None:
+        self.authenticate()
+        one = self.get_query_argument
+        ids = self.get_query_arguments("ids[]")
+        self.finish(self.json(self.simulator.files.page(one("limit", None), one("page", None), ids)))
+
+
+class File(Base):
+    """``/v1/files/{id}``."""
+
+    async def get(self, id: str) -> None:
+        """Describe a file."""
+        await self.run(self._describe(id))
+
+    async def delete(self, id: str) -> None:
+        """Forget a file."""
+        await self.run(self._delete(id))
+
+    async def _describe(self, id: str) -> None:
+        self.authenticate()
+        self.finish(self.json(self.simulator.files.one(id).info()))
+
+    async def _delete(self, id: str) -> None:
+        self.authenticate()
+        self.finish(self.json(self.simulator.files.delete(id)))
+
+
+class FileContent(Base):
+    """``/v1/files/{id}/content``."""
+
+    async def get(self, id: str) -> None:
+        """Refuse to give a file back."""
+        await self.run(self._refuse(id))
+
+    async def _refuse(self, id: str) -> None:
+        self.authenticate()
+        raise self.simulator.files.content(id)
 
 
 class Root(Base):
@@ -271,6 +330,9 @@ def routes(simulator: Simulator) -> list[Any]:
         (r"/v1/messages/count_tokens", CountTokens, own),
         (r"/v1/models", Models, own),
         (r"/v1/models/([^/]+)", Models, own),
+        (r"/v1/files", Files, own),
+        (r"/v1/files/([^/]+)", File, own),
+        (r"/v1/files/([^/]+)/content", FileContent, own),
         (r"/", Root, own),
         (r"/.*", Nowhere, own),
     ]

@@ -17,10 +17,11 @@ from tornado.web import Application
 from . import handlers
 from .answers import Ids
 from .caching import Cache
+from .files import MOST_BYTES, Files
 from .plan import Plan
 from .recorded import Recorded
 
-_LARGEST_BODY = 256 * 1024 * 1024
+_LARGEST_BODY = MOST_BYTES + 16 * 1024 * 1024
 """Bodies up to this size are read, so that one that is too large can be told so."""
 
 _HOST = "127.0.0.1"
@@ -78,7 +79,7 @@ class Simulator:
     plan : Plan or str, optional
         What should happen to answers for which nothing else is planned.
     clock : callable
-        Seconds since 1970; the prompt cache lives by it.
+        Seconds since 1970; the prompt cache and uploaded files live by it.
 
     Attributes
     ----------
@@ -88,6 +89,8 @@ class Simulator:
         In the order of their arrival.
     faults : Faults
         Plans for the next requests to ``/v1/messages``.
+    files : Files
+        What was uploaded.
     keys : set of str or None
         The keys that are accepted. None accepts every key but one that begins with ``wrong``.
 
@@ -112,6 +115,7 @@ class Simulator:
         self.faults = Faults()
         self.ids = Ids()
         self.cache = Cache(clock)
+        self.files = Files(self.ids, clock)
         self.working: set[asyncio.Task[None]] = set()
         self._socket = socket.create_server((_HOST, port), backlog=128)
         self._socket.setblocking(False)  # noqa: FBT003  takes no keyword

@@ -157,7 +157,7 @@ def test_the_simulator_never_sees_the_real_key(key: str, connect: Connect) -> No
     credentials = SimulatorCredentials()
     credentials.set_key(KEY)
     with raw(http(b"{}", "application/json")) as server:
-        connect(server.url, credentials)._call("GET", "/v1/models")
+        connect(server.url, credentials).call("GET", "/v1/models")
     assert server.got[0].header("x-api-key") == "simulator"
 
 
