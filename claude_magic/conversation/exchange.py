@@ -15,11 +15,12 @@ from claude_magic.content import Part
 from claude_magic.conversation.options import Fields
 from claude_magic.conversation.request import Request, build
 from claude_magic.conversation.turns import Fragment, Turn
-from claude_magic.messages.client import Client, Stream
+from claude_magic.messages.client import Client
 from claude_magic.messages.errors import InvalidRequest, NotFound
 from claude_magic.messages.limits import ImageLimits, nearest
 from claude_magic.messages.reply import Change, Reply
 from claude_magic.messages.retry import Wait
+from claude_magic.messages.stream import Stream
 
 _THINKING_ELSEWHERE = re.compile(r"messages\.\d+\.content\.\d+.*(signature|bound to a different|thinking)", re.DOTALL)
 

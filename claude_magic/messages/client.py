@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import os
 import socket
-import threading
-import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -20,7 +17,6 @@ import httpx2
 from claude_magic.messages import network
 from claude_magic.messages.credentials import Credentials, custom_headers
 from claude_magic.messages.errors import (
-    AnswerBroken,
     APIError,
     BadInput,
     ClaudeError,
@@ -31,16 +27,13 @@ from claude_magic.messages.errors import (
     TimedOut,
     api_error,
 )
-from claude_magic.messages.reply import Change, Reply
-from claude_magic.messages.retry import LONGEST_WAIT, Wait, retry_after, should_retry, wait_before
-from claude_magic.messages.sse import SSEReader
+from claude_magic.messages.retry import retry_after, should_retry
+from claude_magic.messages.stream import Listener, Stream, read_json, request_id
 
 DEFAULT_BASE_URL = network.DEFAULT_BASE_URL
 DEFAULT_VERSION = "2023-06-01"
 _LONGEST_ERROR = 64 * 1024
 _IDLE = 240.0
-
-Listener = Callable[[Wait], None]
 
 
 class Payload(Protocol):
@@ -225,7 +218,7 @@ class Client:
         body : Payload, optional
         """
         with self._send(method, path, body) as response:
-            answer = _json(response.read())
+            answer = read_json(response.read())
         if not isinstance(answer, dict):
             raise NotTheMessagesAPI(f"{self.where} answered, but not as the Messages API does.")
         return answer
@@ -321,7 +314,7 @@ class Client:
         if "html" in response.headers.get("content-type", ""):
             body: object = f"a web page came instead of an answer ({response.reason_phrase or 'no reason given'})"
         else:
-            body = _json(raw)
+            body = read_json(raw)
             body = raw.decode("utf-8", "replace") if body is None else body
         return api_error(
             body,
@@ -352,162 +345,6 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<Client of {self.where}, {self.credentials!r}>"
-
-
-class Stream:
-    """One answer on its way; iterating gives the :class:`Change` of each event.
-
-    Failures before the first content are tried again as :mod:`claude_magic.messages.retry` says;
-    later ones are not, since text that was shown cannot be unsaid. A kept connection that the
-    server had closed meanwhile is no failure: a new one is opened at once.
-
-    Attributes
-    ----------
-    reply : Reply
-        What has arrived.
-    """
-
-    def __init__(self, client: Client, body: Body, prefill: str, on_wait: Listener | None) -> None:
-        self._client = client
-        self._body = body
-        self._prefill = prefill
-        self._on_wait = on_wait
-        self._stopped = threading.Event()
-        self._socket: socket.socket | None = None
-        self._reused = False
-        self.reply = Reply(prefill)
-
-    def __iter__(self) -> Iterator[Change]:
-        attempt = 1
-        while True:
-            try:
-                yield from self._attempt()
-                if self._stopped.is_set() and not self.reply.ended:
-                    raise Interrupted("Stopped.")  # to a reader of some streams, a shut socket is their end
-                return
-            except ClaudeError as error:
-                if self._stopped.is_set():
-                    raise Interrupted("Stopped.") from None
-                if self.reply.begun:
-                    raise _broken(error) from None
-                if self._was_closed_meanwhile(error):
-                    continue
-                wait = wait_before(error, attempt) if attempt <= self._client.max_retries else None
-                if wait is None:
-                    _say_when(error)
-                    raise
-            try:
-                if self._on_wait is not None:
-                    self._on_wait(wait)
-                self._pause(wait.seconds)
-            except KeyboardInterrupt:
-                raise Interrupted("Stopped.") from None
-            attempt = wait.attempt
-
-    def abort(self) -> None:
-        """Stop reading, from any thread; whoever iterates gets :class:`Interrupted`.
-
-        The socket itself is shut down: closing a response does not wake its reader. Before the
-        response has begun it is not known which of the kept connections carries the request, so
-        all of those are shut down that no other answer is using; an idle one is simply replaced.
-        """
-        self._stopped.set()
-        if self._socket is not None:
-            network.shut_down(self._socket)
-            return
-        busy = {stream._socket for stream in self._client._streams if stream is not self}
-        for sock in list(self._client._sockets):
-            if sock not in busy:
-                network.shut_down(sock)
-
-    def _attempt(self) -> Iterator[Change]:
-        self.reply = Reply(self._prefill)
-        self._reused = False
-        if self._stopped.is_set():
-            raise Interrupted("Stopped.")
-        try:
-            with self._client._send("POST", "/v1/messages", self._body, self._trace) as response:
-                self._socket = response.extensions["network_stream"].get_extra_info("socket")
-                self._reused = False
-                yield from self._read(response)
-        finally:
-            self._socket = None
-
-    def _read(self, response: httpx2.Response) -> Iterator[Change]:
-        self.reply.request_id = request_id(response.headers)
-        self.reply.simulated = "x-simulator" in response.headers
-        kind = response.headers.get("content-type", "no content type").lower()
-        reader = SSEReader()
-        if "html" not in kind:
-            for chunk in response.iter_bytes():
-                for data in reader.feed(chunk):
-                    yield from self._fold(data)
-            for data in reader.close():
-                if _json(data) is not None:  # else the end fell into an event; what came before it counts
-                    yield from self._fold(data)
-        if self.reply.begun or self.reply.ended:
-            return
-        if self.reply.id or self.reply.model:
-            raise ConnectionFailed(f"{self._client.where} ended the answer before it began. Run the cell again.")
-        raise NotTheMessagesAPI(
-            f"{self._client.where} answered, but not as the Messages API does ({kind}). Check base_url."
-        )
-
-    def _fold(self, data: bytes) -> Sequence[Change]:
-        event = _json(data)
-        if not isinstance(event, dict):
-            if data.strip() == b"[DONE]":
-                return ()
-            raise AnswerBroken("The answer arrived damaged (an event that is no JSON object).")
-        if "content" in event and event.get("type", "message") == "message":
-            return self.reply.take(event)  # this server does not stream
-        change = self.reply.apply(event)
-        return () if change is None else (change,)
-
-    def _pause(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while not self._stopped.is_set() and (left := end - time.monotonic()) > 0:
-            # In slices: a Ctrl-C that falls just before a wait (on Windows, into it) is seen after it only.
-            self._stopped.wait(min(left, 0.2))
-
-    def _was_closed_meanwhile(self, error: ClaudeError) -> bool:
-        """Whether the request went to a kept connection of which nothing came back."""
-        return self._reused and isinstance(error, ConnectionFailed) and not isinstance(error, TimedOut)
-
-    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
-        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
-            if (sock := info["return_value"].get_extra_info("socket")) is not None:
-                self._socket = sock
-                self._client._sockets.add(sock)
-                if self._stopped.is_set():
-                    network.shut_down(sock)
-        elif event.endswith(".send_request_headers.started"):
-            self._reused = self._socket is None
-
-
-def request_id(headers: Mapping[str, str]) -> str | None:
-    """The id under which the server knows the request."""
-    return headers.get("request-id") or headers.get("x-amzn-requestid")
-
-
-def _broken(error: ClaudeError) -> ClaudeError:
-    """The same error as it looks when a part of the answer is there."""
-    if isinstance(error, ConnectionFailed):
-        return AnswerBroken(str(error))
-    return error
-
-
-def _say_when(error: ClaudeError) -> None:
-    if isinstance(error, APIError) and error.retry_after is not None and error.retry_after > LONGEST_WAIT:
-        minutes = round(error.retry_after / 60)
-        error.advice = f"The server asks to wait {minutes} min." if minutes > 1 else "Wait a minute or two."
-
-
-def _json(data: bytes | bytearray) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None
 
 
 @functools.cache

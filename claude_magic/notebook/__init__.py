@@ -6,7 +6,8 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from claude_magic.conversation.conversation import Conversation, Conversations
+    from claude_magic.conversation.conversation import Conversation
+    from claude_magic.conversation.family import Conversations
     from claude_magic.messages.reply import Reply
 
 _kernels: weakref.WeakKeyDictionary[Any, Conversations] = weakref.WeakKeyDictionary()
@@ -20,7 +21,7 @@ def load(shell: Any) -> None:
     ----------
     shell : IPython.core.interactiveshell.InteractiveShell
     """
-    from claude_magic.conversation.conversation import Conversations
+    from claude_magic.conversation.family import Conversations
     from claude_magic.notebook.card import load_line
     from claude_magic.notebook.cells import Cells
     from claude_magic.notebook.completion import Completer

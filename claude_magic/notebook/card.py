@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.conversation import Conversation
+from claude_magic.conversation.family import Conversations
 from claude_magic.messages import limits
 from claude_magic.messages.usage import money
 from claude_magic.notebook.display.footer import escaped

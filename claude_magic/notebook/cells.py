@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from claude_magic.conversation.conversation import Conversations
+from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.rendering import Ending
 from claude_magic.conversation.turns import Place
 

@@ -9,7 +9,8 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from traitlets import All, Enum, Float, Int, List, Unicode, observe
 
 from claude_magic.content import Named
-from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.conversation import Conversation
+from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.options import Options
 from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.turns import shortened

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.conversation import Conversation
+from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.host import Host
 from claude_magic.conversation.rendering import Ending, Opening, Renderer
 from claude_magic.conversation.settings import Settings

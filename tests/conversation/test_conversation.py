@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from claude_magic.conversation.asking import _caching
-from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.conversation import Conversation
+from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.settings import Settings
 from claude_magic.messages.errors import AuthenticationFailed, BadInput, NoCredentials
 from claude_magic.simulator import Simulator, start

@@ -15,7 +15,8 @@ from PIL import Image
 from claude_magic.content import Named, RemotePicture
 from claude_magic.content.documents import Document
 from claude_magic.content.picture import Picture
-from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.conversation import Conversation
+from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.options import Options
 from claude_magic.messages import files
 from claude_magic.messages.errors import BadInput, NoCredentials, NotFound

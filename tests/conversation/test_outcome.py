@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from claude_magic.conversation import interrupts
-from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.conversation import Conversation
+from claude_magic.conversation.family import Conversations
 from claude_magic.messages.errors import AnswerBroken, ClaudeError, Interrupted, Overloaded, Refused
 from claude_magic.messages.reply import Change
 from claude_magic.messages.retry import Wait

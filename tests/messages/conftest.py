@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from claude_magic.messages.client import Client, Stream
+from claude_magic.messages.client import Client
+from claude_magic.messages.stream import Stream
 from tests.conftest import KEY
 
 Connect = Callable[..., Client]

@@ -1,0 +1,145 @@
+"""The conversations of a kernel, and what they share: settings, key, connections, the bill."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from claude_magic.conversation.host import Host
+from claude_magic.conversation.settings import Settings
+from claude_magic.messages import limits
+from claude_magic.messages.credentials import Credentials
+from claude_magic.messages.usage import Usage
+
+if TYPE_CHECKING:
+    from claude_magic.conversation.conversation import Conversation
+    from claude_magic.conversation.files import Files
+    from claude_magic.messages.client import Client
+
+
+@dataclasses.dataclass(frozen=True)
+class Spending:
+    """One answer on the bill, whether it was kept or not."""
+
+    conversation: str
+    model: str
+    usage: Usage
+    cost: float | None
+    simulated: bool
+
+
+class Conversations(Mapping[str, "Conversation"]):
+    """The conversations of a kernel, by name, with what they share.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+    host : Host, optional
+    credentials : Credentials, optional
+
+    Attributes
+    ----------
+    spendings : list of Spending
+    learned : dict
+        What the Models API said of models, by id; it goes before the table.
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, host: Host | None = None, credentials: Credentials | None = None
+    ) -> None:
+        self.settings = settings or Settings()
+        self.host = host or Host()
+        self.credentials = credentials or Credentials()
+        self.spendings: list[Spending] = []
+        self.learned: dict[str, limits.Model] = {}
+        self._by_name: dict[str, Conversation] = {}
+        self._clients: dict[object, Client] = {}
+
+    def open(self, name: str) -> Conversation:
+        """The conversation of this name, made if there is none."""
+        if name not in self._by_name:
+            from claude_magic.conversation.conversation import Conversation
+
+            Conversation(name=name, home=self)
+        return self._by_name[name]
+
+    def __getitem__(self, name: str) -> Conversation:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    @property
+    def client(self) -> Client:
+        """The client for the settings as they are now; its connections live as long as the kernel.
+
+        Those for earlier settings stay: an answer may still be on its way through one.
+        """
+        settings = self.settings
+        key = (settings.base_url, settings.version, tuple(settings.betas), settings.timeout, settings.max_retries)
+        if key not in self._clients:
+            self._clients[key] = self.host.connect(settings, self.credentials)
+        return self._clients[key]
+
+    @functools.cached_property
+    def files(self) -> Files:
+        """What this kernel has uploaded."""
+        from claude_magic.conversation.files import Files
+
+        return Files(lambda: self.client)
+
+    def close(self) -> None:
+        """Close the connections; they come back with the next question."""
+        while self._clients:
+            self._clients.popitem()[1].close()
+
+    def cost(self, conversation: str | None = None, *, simulated: bool = False) -> float | None:
+        """US dollars of all answers so far.
+
+        Parameters
+        ----------
+        conversation : str, optional
+            Of this one alone.
+        simulated : bool
+            What the simulated answers would have cost, and nothing else.
+
+        Returns
+        -------
+        float or None
+            None if the price of one of them is unknown.
+        """
+        total = 0.0
+        for spending in self.spendings:
+            if conversation in (None, spending.conversation) and spending.simulated == simulated:
+                if spending.cost is None:
+                    return None
+                total += spending.cost
+        return total
+
+    def cells_deleted(self, cells: set[str]) -> None:
+        """Leave out the turns of cells that were deleted."""
+        for conversation in self.values():
+            conversation._cells_deleted(cells)
+
+    def cell_runs(self, cell: str) -> None:
+        """A cell that runs is alive, whatever was reported of it."""
+        for conversation in self.values():
+            conversation._cell_runs(cell)
+
+    def cell_ran(self, cell: str, execution: str, label: str, asked: Mapping[str, int]) -> None:
+        """A cell ran to its end: what it did not ask again leaves.
+
+        Parameters
+        ----------
+        cell, execution, label : str
+            See :class:`~claude_magic.conversation.turns.Place`.
+        asked : mapping
+            How many questions it asked, by conversation.
+        """
+        for conversation in self.values():
+            conversation._cell_ran(cell, execution, label, asked.get(conversation.name, 0))
