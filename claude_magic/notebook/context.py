@@ -74,8 +74,12 @@ class Memory:
     def _output(self, number: int) -> tuple[str, tuple[RemotePicture, ...]]:
         text: list[str] = []
         pictures: list[RemotePicture] = []
-        recorded = getattr(self._shell.history_manager, "outputs", {}).get(number, [])
+        history = self._shell.history_manager
+        recorded = getattr(history, "outputs", {}).get(number, [])
         bundles: list[dict[str, Any]] = [entry.bundle for entry in recorded if entry.output_type != "display_data"]
+        if not hasattr(history, "outputs") and number in history.output_hist:
+            # IPython 8 keeps a cell's value, but not what it printed.
+            bundles = [{"text/plain": repr(history.output_hist[number])}]
         for bundle in [*bundles, *self._shown.get(number, [])]:
             picture = next((kind for kind in ("image/png", "image/jpeg") if kind in bundle), None)
             if picture is not None:
