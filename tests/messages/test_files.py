@@ -32,7 +32,7 @@ from claude_magic.simulator import Simulator
 from tests.judges import require_judge
 from tests.messages.conftest import Connect
 from tests.messages.servers import Got, http, raw
-from tests.messages.test_judges import description, running
+from tests.messages.test_judges import STEADY_LISTENS, description, running
 
 MB = 1024 * 1024
 SAID = b'{"id":"file_1","type":"file","filename":"a.txt","mime_type":"text/plain","size_bytes":5}'
@@ -342,7 +342,7 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     command = [program, "--host", "127.0.0.1", "-p", str(port), str(folder / "files.json")]
-    with running(command, r"requests on (http://\S+)", folder / "steady.txt") as url:
+    with running(command, STEADY_LISTENS, folder / "steady.txt") as url:
         yield url
 
 

@@ -31,6 +31,9 @@ from tests.judges import require_judge
 from tests.messages.conftest import Connect
 from tests.messages.servers import ask
 
+STEADY_LISTENS = r"(?:requests on|listening at) (http://\S+)"
+"""In its own words, and in those that it uses where ``CI`` is set."""
+
 
 @contextmanager
 def running(command: list[str], ready: str, output: Path) -> Iterator[str]:
@@ -203,7 +206,7 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [steady, "--host", "127.0.0.1", "-p", str(port)]
     command += [*(f"--validator-{kind}-format=brackets" for kind in kinds), str(description())]
     output = tmp_path_factory.mktemp("steady") / "steady.txt"
-    with running(command, r"(?:requests on|listening at) (http://\S+)", output) as url:
+    with running(command, STEADY_LISTENS, output) as url:
         yield url
 
 
