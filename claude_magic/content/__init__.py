@@ -14,7 +14,7 @@ import importlib
 import numbers
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from claude_magic.messages.errors import BadInput
 if TYPE_CHECKING:
     from claude_magic.content.picture import Picture as Picture
 
-__all__ = ["Named", "Part", "RemotePicture", "Text", "compose", "register", "text_part", "to_parts"]
+__all__ = ["Named", "Part", "RemotePicture", "Text", "before", "compose", "register", "text_part", "to_parts"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Named:
 
     name: str
     value: object
+
+
+def before(values: Iterable[Named], words: Iterable[str | Named]) -> list[str | Named]:
+    """Values that are attached to a question, each a paragraph of its own, and the words behind them."""
+    return [item for value in values for item in (value, "\n\n")] + [*words]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +65,9 @@ _BY_NAME = {
     "matplotlib.artist.Artist": "pictures:from_any",
     "matplotlib.container.Container": "pictures:from_any",
     "seaborn.Grid": "pictures:from_any",
+    "plotly.BaseFigure": "pictures:from_any",
+    "altair.TopLevelMixin": "pictures:from_any",
+    "folium.Map": "pictures:from_any",
     "numpy.ndarray": "arrays:from_array",
     "claude_magic.content.tables.Table": "tables:from_table",
     "claude_magic.content.documents.Document": "documents:from_document",
@@ -95,9 +103,8 @@ def to_parts(value: object, name: str) -> list[Part]:
     Parameters
     ----------
     value : object
-        Text and numbers; PIL images, arrays, matplotlib plots, paths and bytes of pictures; tables;
-        exceptions; anything with a ``__claude__`` method or a notebook's ``_repr_png_`` and the
-        like; lists of these.
+        Text and numbers; PIL images, arrays, plots, paths and bytes of pictures; tables; exceptions;
+        anything with a ``__claude__`` method or a notebook's ``_repr_png_`` and the like; lists of these.
     name : str
         How the user called it; errors and the "sent" line use it.
 
@@ -146,11 +153,11 @@ def to_parts(value: object, name: str) -> list[Part]:
 
 def _is_plot(value: list[Any] | tuple[Any, ...]) -> bool:
     """Whether a list is what a plotting call returned: artists of one figure, perhaps with its numbers."""
-    from claude_magic.content import pictures
+    from claude_magic.content import plots
 
-    if not value or pictures.figure_of(value) is None:
+    if not value or plots.figure_of(value) is None:
         return False
-    rest = [item for item in value if pictures.figure_of(item) is None]
+    rest = [item for item in value if plots.figure_of(item) is None]
     return isinstance(value, tuple) or not rest
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.content.part import Part
@@ -16,9 +17,9 @@ _SMALLEST = 16
 
 def from_array(value: Any, name: str) -> list[Part]:
     """An array: a picture if it is meant as one, else what a plot belongs to, else its numbers."""
-    from claude_magic.content import pictures
+    from claude_magic.content import pictures, plots
 
-    if is_picture(value) or pictures.figure_of(value) is not None:
+    if is_picture(value) or plots.figure_of(value) is not None:
         return pictures.from_any(value, name)
     from claude_magic.content import tables
 
@@ -71,30 +72,42 @@ def to_image(value: Any, name: str) -> Image:
         array = _of_floats(array, name)
     elif array.dtype == np.uint16:
         array = (array >> 8).astype(np.uint8)
-    elif kind in "iu":
+    elif kind not in "iu":
+        raise BadInput(f"{name} is an array of {array.dtype}, which is no picture.")
+    elif array.dtype != np.uint8:
         if array.min() < 0 or array.max() > 255:
             raise BadInput(f"{name} holds whole numbers beyond 0 to 255. Scale it, then .astype(np.uint8).")
         array = array.astype(np.uint8)
-    else:
-        raise BadInput(f"{name} is an array of {array.dtype}, which is no picture.")
     return Image.fromarray(np.ascontiguousarray(array))
 
 
 def _of_floats(array: Any, name: str) -> Any:
     import numpy as np
 
+    code = _code(name)
     if not np.isfinite(array).all():
-        raise BadInput(f"{name} holds NaN or infinity. np.nan_to_num({name}) makes them numbers.")
+        cure = f"np.nan_to_num({code})" if np.isnan(array).any() else f"np.clip({code}, 0, 1)"
+        raise BadInput(f"{name} holds NaN or infinity. Send {cure}.")
     low, high = float(array.min()), float(array.max())
     if low < 0 or high > 1:
-        cure = f"({name} / 255)" if low >= 0 and high <= 255 else f"({name} - {name}.min()) / np.ptp({name})"
+        span = f" / np.ptp({code})" if high > low else ""
+        cure = f"{code} / 255" if low >= 0 and high <= 255 else f"({code} - {code}.min()){span}"
         raise BadInput(f"{name} holds floats from {low:g} to {high:g}; a picture's go from 0 to 1. Send {cure}.")
     return np.rint(array * 255).astype(np.uint8)
 
 
 def _wrong_shape(array: Any, name: str) -> str:
     if array.ndim == 3 and array.shape[0] in (1, 3, 4):
-        return f"{name} has its channels first (shape {array.shape}). Send {name}.transpose(1, 2, 0)."
+        return f"{name} has its channels first (shape {array.shape}). Send {_code(name)}.transpose(1, 2, 0)."
     if array.ndim == 4:
-        return f"{name} holds several pictures (shape {array.shape}). Send list({name})."
+        return f"{name} holds several pictures (shape {array.shape}). Send list({_code(name)})."
     return f"{name} has the shape {array.shape}, which is no picture: height x width, or x 1, 3 or 4 channels."
+
+
+def _code(name: str) -> str:
+    """What stands for the array in a line of code: values of Python calls have no expression as a name."""
+    try:
+        found = ast.parse(name, mode="eval").body
+    except (SyntaxError, ValueError):
+        return "it"
+    return name if isinstance(found, ast.Name | ast.Attribute | ast.Subscript | ast.Call) else f"({name})"

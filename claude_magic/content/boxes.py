@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.content.picture import Picture
+from claude_magic.content.words import one_line, shortened
 from claude_magic.messages.errors import BadInput
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+    from PIL.ImageFont import FreeTypeFont
 
 _COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#e377c2", "#17becf")
 
@@ -62,7 +66,7 @@ def annotate(picture: Picture | object, boxes: Iterable[Box | Mapping[str, Any]]
     image = shown.original_image().convert("RGB")
     draw = ImageDraw.Draw(image)
     unit = max(image.size) / 400
-    font = ImageFont.load_default(size=max(12.0, 6 * unit))
+    font = ImageFont.load_default(size=min(max(12.0, 6 * unit), max(0.7 * image.height, 1.0)))
     colours: dict[str, str] = {}
     for item in boxes:
         box = _as_box(item)
@@ -73,18 +77,36 @@ def annotate(picture: Picture | object, boxes: Iterable[Box | Mapping[str, Any]]
         left, right, top, bottom = min(left, right), max(left, right), min(top, bottom), max(top, bottom)
         colour = colours.setdefault(box.label, _COLOURS[len(colours) % len(_COLOURS)])
         draw.rectangle((left, top, right, bottom), outline=colour, width=max(2, round(unit)))
-        text = draw.textbbox((left, top), box.label, font=font, anchor="lb" if top > 8 * unit else "lt")
-        draw.rectangle(text, fill=colour)
-        draw.text((text[0], text[1]), box.label, fill="white", font=font, anchor="lt")
+        if label := one_line(box.label):
+            _label(draw, image.size, label, (left, top), colour, font)
     return image
 
 
+def _label(
+    draw: ImageDraw,
+    size: tuple[int, int],
+    text: str,
+    corner: tuple[float, float],
+    colour: str,
+    font: FreeTypeFont | Any,
+) -> None:
+    """A label on top of its box, or moved to where it lies in the picture as a whole."""
+    while len(text) > 1 and draw.textlength(text, font) > size[0]:
+        text = shortened(text, len(text) - 1)
+    _, _, width, height = draw.textbbox((0, 0), text, font=font, anchor="lt")
+    left = max(min(corner[0], size[0] - width), 0)
+    top = max(min(corner[1] - height, size[1] - height), 0)
+    draw.rectangle((left, top, left + width - 1, top + height - 1), fill=colour)
+    draw.text((left, top), text, fill="white", font=font, anchor="lt")
+
+
 def _as_box(item: Box | Mapping[str, Any]) -> Box:
-    if isinstance(item, Box):
-        return item
+    values = vars(item) if isinstance(item, Box) else item
     try:
-        names = [field.name for field in dataclasses.fields(Box)]
-        label, *corners = (item[name] for name in names)
-        return Box(str(label), *(float(corner) for corner in corners))
+        label, *corners = (values[field.name] for field in dataclasses.fields(Box))
+        box = Box(str(label), *(float(corner) for corner in corners))
+        if not all(map(math.isfinite, (box.left, box.top, box.right, box.bottom))):
+            raise ValueError
     except (KeyError, TypeError, ValueError):
         raise BadInput(f"A box has label, left, top, right and bottom; this one is {str(item)[:80]}.") from None
+    return box

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import dataclasses
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from claude_magic.content import notebooks, pdf
+from claude_magic.content import disk, notebooks, pdf
 from claude_magic.content.part import Part
 from claude_magic.content.pdf import check_pages
-from claude_magic.content.words import counted, shortened
+from claude_magic.content.words import counted
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.files import File
 from claude_magic.messages.limits import MAX_REQUEST_BYTES
 
-__all__ = ["Document", "DocumentPart", "check_pages", "from_document"]
+__all__ = ["Document", "check_pages", "from_document"]
 
 MOST_BYTES = (MAX_REQUEST_BYTES - 2**20) * 3 // 4
 """Bytes of a document: base64 makes four of three, and some room is for the rest of the request."""
@@ -31,12 +31,12 @@ class Document:
 
     Parameters
     ----------
-    value : path, bytes, str, or list of str
-        A PDF or any text file, by path or as bytes; an http(s) address of a PDF, which the API
-        fetches itself; a notebook (``.ipynb``), of which the cells and their printed output are sent;
-        or a list of passages, each of which can be cited for itself.
+    value : path, bytes, file, str, or list of str
+        A PDF or any text file, by path, as bytes, open for reading, or uploaded; an http(s) address
+        of a PDF, which the API fetches itself; a notebook (``.ipynb``), of which the cells and their
+        printed output are sent; or a list of passages, each of which can be cited for itself.
     title : str, optional
-        The name of the file if left out.
+        What it is called in the question; the name of the file if left out.
     context : str, optional
         What Claude should know about the document, but not quote from.
     citations : bool, optional
@@ -63,24 +63,25 @@ class Document:
         for name, text in (("title", self.title), ("context", self.context)):
             if text is not None and (not isinstance(text, str) or not text.strip()):
                 raise BadInput(f"Document({name}={text!r}): {name} has to be some text, or left out.")
-        if not isinstance(self.value, str | bytes | bytearray | memoryview | os.PathLike | list | tuple):
+        taken = isinstance(self.value, str | bytes | bytearray | memoryview | os.PathLike | list | tuple | File)
+        if not taken and not callable(getattr(self.value, "read", None)):
             raise BadInput(
-                f"Document takes a path, an http(s) address, bytes or a list of passages, "
+                f"Document takes a path, an http(s) address, bytes, a file or a list of passages, "
                 f"not this {type(self.value).__name__}."
             )
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class DocumentPart(Part):
     """A document block.
 
     Attributes
     ----------
-    pages : int or None
-        Of a PDF, if they could be counted.
+    name : str
+        Its title if the user gave one, else how the user called it.
     """
 
-    pages: int | None = None
+    name: str
 
 
 def from_document(value: Any, name: str) -> list[Part]:
@@ -99,29 +100,33 @@ def from_document(value: Any, name: str) -> list[Part]:
         If it cannot be read, or the API would not take it; nothing is sent then.
     """
     document = value if isinstance(value, Document) else Document(value)
-    inner, title = document.value, document.title
+    inner, name = document.value, document.title or name
     if isinstance(inner, list | tuple):
         found = _of_passages(inner, name)
     elif isinstance(inner, str) and re.match("https?://", inner, re.IGNORECASE):
         found = _of_address(inner)
-    elif isinstance(inner, bytes | bytearray | memoryview):
-        found = _of_bytes(bytes(inner), name, None, document.pages)
+    elif isinstance(inner, File):
+        found = _of_upload(inner, name)
+    elif isinstance(inner, str | os.PathLike):
+        found = _of_path(inner, document.pages)
     else:
-        path = _file(os.fspath(inner))
-        data = _read(path, whole=document.pages is None)
-        called = path.name.encode("utf-8", "replace").decode()
-        found = _of_bytes(data, called, path.suffix.lower(), document.pages)
-        title = title or called
+        from claude_magic.content.pictures import of_stream
+
+        data = of_stream(inner, name) if hasattr(inner, "read") else bytes(inner)
+        found = _of_bytes(data, name, None, document.pages)
     if document.pages is not None and not found.selected:
-        raise BadInput(f"{found.called}: pages can only be chosen of a PDF that is on this machine or in memory.")
+        raise BadInput(
+            f"{found.filename or name}: pages can only be chosen of a PDF that is on this machine or in memory."
+        )
     wire: dict[str, Any] = {"type": "document", "source": found.source}
-    if title := _joined(title, found.selected):
+    if title := _joined(document.title or found.title, found.selected):
         wire["title"] = title
     if document.context is not None:
         wire["context"] = document.context
     if document.citations:
         wire["citations"] = {"enabled": True}
-    return [DocumentPart(wire, f"{found.called}, {found.size}", found.pages)]
+    about = ", ".join(filter(None, [found.filename, found.size]))
+    return [DocumentPart(wire, about, pages=found.pages, name=name)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,8 +134,9 @@ class _Found:
     """A source in the API's form, and what is said of it."""
 
     source: dict[str, Any]
-    called: str
     size: str
+    filename: str = ""
+    title: str | None = None
     pages: int | None = None
     selected: str = ""
 
@@ -149,7 +155,7 @@ def _of_address(url: str) -> _Found:
     if not host or url != url.strip() or any(character.isspace() for character in url):
         raise BadInput(f"{url!r} is no complete http(s) address.")
     name = unquote(PurePosixPath(parts.path).name) or host
-    return _Found({"type": "url", "url": url}, name, "by its address")
+    return _Found({"type": "url", "url": url}, "by its address", name)
 
 
 def _of_passages(passages: Iterable[object], name: str) -> _Found:
@@ -163,42 +169,26 @@ def _of_passages(passages: Iterable[object], name: str) -> _Found:
     if not content:
         raise BadInput(f"{name} is an empty list: there is no passage in it.")
     _check_size(sum(len(passage["text"].encode("utf-8", "replace")) for passage in content), name)
-    return _Found({"type": "content", "content": content}, name, counted(len(content), "passage"))
+    return _Found({"type": "content", "content": content}, counted(len(content), "passage"))
 
 
-# Files.
+def _of_upload(file: File, name: str) -> _Found:
+    from claude_magic.content.uploads import from_upload
+
+    (part,) = from_upload(file, name)
+    if part.is_picture:
+        raise BadInput(f"{name}: {file!r} is a picture. Send it without Document.")
+    return _Found(part.wire["source"], part.about or "")
 
 
-def _file(path: str | bytes) -> Path:
-    found = Path(os.fsdecode(path))
-    with contextlib.suppress(RuntimeError):  # there is no such user
-        found = found.expanduser()
-    return found
-
-
-def _read(path: Path, *, whole: bool) -> bytes:
-    shown = repr(shortened(" ".join(str(path).split()), 200))
-    try:
-        if path.is_dir():
-            raise BadInput(f"{shown} is a folder. Name a file in it.")
-        if not path.exists():
-            raise FileNotFoundError
-        if not path.is_file():
-            raise BadInput(f"{shown} is no regular file. Copy what comes out of it to one.")
-        if whole:
-            _check_size(path.stat().st_size, path.name)
-        return path.read_bytes()
-    except BadInput:
-        raise
-    except (FileNotFoundError, ValueError):  # a name with a null character is a ValueError
-        hint = "" if path.is_absolute() else f" in {Path.cwd()}"
-        raise BadInput(f"There is no file {shown}{hint}. For a text itself, send it as text.") from None
-    except PermissionError:
-        raise BadInput(f"{shown} may not be read by you. Change its permissions, or send a copy.") from None
-    except OSError as error:
-        if "name too long" in (error.strerror or "").lower():
-            raise BadInput(f"There is no file {shown}. For a text itself, send it as text.") from None
-        raise BadInput(f"{shown} cannot be read: {error.strerror or error}.") from None
+def _of_path(value: str | os.PathLike[Any], pages: Any) -> _Found:
+    hint = "For a text itself, send it as text." if isinstance(value, str) else ""
+    path = disk.checked(disk.located(value), hint)
+    if pages is None:
+        _check_size(path.stat().st_size, path.name)
+    called = path.name.encode("utf-8", "replace").decode()
+    found = _of_bytes(disk.read(path, hint), called, path.suffix.lower(), pages)
+    return dataclasses.replace(found, filename=called, title=called)
 
 
 def _of_bytes(data: bytes, name: str, suffix: str | None, pages: Any) -> _Found:
@@ -221,7 +211,7 @@ def _of_bytes(data: bytes, name: str, suffix: str | None, pages: Any) -> _Found:
         size = counted(len(text.splitlines()), "line")
     if not text.strip():
         raise BadInput(f"{name} is empty.")
-    return _Found({"type": "text", "media_type": "text/plain", "data": text}, name, size)
+    return _Found({"type": "text", "media_type": "text/plain", "data": text}, size)
 
 
 def _advice(data: bytes) -> str:
@@ -259,4 +249,4 @@ def _of_pdf(data: bytes, name: str, wanted: Any) -> _Found:
     if count is not None:
         check_pages(count, name=name)
     source = {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(data).decode("ascii")}
-    return _Found(source, name, size, count, selected)
+    return _Found(source, size, pages=count, selected=selected)

@@ -17,6 +17,9 @@ MAX_BYTES = MAX_IMAGE_BASE64_BYTES * 3 // 4
 
 _ORIENTATION = 0x0112
 _TURNED = frozenset({5, 6, 7, 8})
+_SAYING = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
+_NOTES = (b"eXIf", *(kind + saying for kind in (b"tEXt", b"zTXt", b"iTXt") for saying in _SAYING))
+"""How the chunks of a PNG begin that may say how it is turned."""
 _MANY_COLOURS = 1000
 """Distinct colours in a 64 x 64 sample from which a picture counts as a photograph."""
 
@@ -68,19 +71,38 @@ def damaged(name: str, error: Exception) -> BadInput:
     return BadInput(f"{name} is damaged: {str(error).rstrip('.')}.")
 
 
-def upright_size(image: Image) -> tuple[int, int]:
-    """Width and height as a viewer shows the picture."""
-    width, height = image.size
-    return (height, width) if orientation(image) in _TURNED else (width, height)
+def orientation(image: Image, data: bytes | None) -> int:
+    """How a picture is turned, by its EXIF or XMP; 1 is upright.
 
-
-def orientation(image: Image) -> int:
-    """How the picture is turned, by its EXIF; 1 is upright."""
+    Parameters
+    ----------
+    image : PIL.Image.Image
+    data : bytes, optional
+        The file of which it was just opened.
+    """
+    if data is not None and image.format == "PNG" and not _has_note(data):
+        return 1  # PIL would unpack the pixels, to look behind them as well
     found = image.getexif().get(_ORIENTATION, 1)
     return found if isinstance(found, int) else 1
 
 
-def prepared(image: Image, size: tuple[int, int], box: tuple[int, int, int, int] | None, *, ours: bool) -> Image:
+def _has_note(png: bytes) -> bool:
+    at = len(b"\x89PNG\r\n\x1a\n")
+    while at + 8 <= len(png):
+        if png.startswith(_NOTES, at + 4):
+            return True
+        at += int.from_bytes(png[at : at + 4]) + 12
+    return False
+
+
+def turned_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Width and height once upright of a picture of this size, and the other way round."""
+    return size[::-1] if orientation in _TURNED else size
+
+
+def prepared(
+    image: Image, size: tuple[int, int], box: tuple[int, int, int, int] | None, *, orientation: int = 1, ours: bool
+) -> Image:
     """The pixels to send: upright, cut out, shrunk, in 8 bits.
 
     Parameters
@@ -90,22 +112,25 @@ def prepared(image: Image, size: tuple[int, int], box: tuple[int, int, int, int]
         Of the result; no larger than what is shown.
     box : tuple of int, optional
         Left, upper, right, lower, in pixels of the upright picture.
+    orientation : int
+        See :func:`orientation`.
     ours : bool
         Whether the image object is ours, so that it may be decoded at a fraction of its size.
     """
-    from PIL import ImageOps
     from PIL.Image import Resampling
 
-    if ours and box is None and image.format == "JPEG" and size != upright_size(image):
-        turned = orientation(image) in _TURNED
-        image.draft(None, (size[1], size[0]) if turned else size)
-    if orientation(image) != 1:
-        image = ImageOps.exif_transpose(image)
+    given = image
     if box is not None:
-        image = image.crop(box)
+        image, orientation = _upright(image, orientation).crop(box), 1
+    lying = turned_size(size, orientation)  # it is turned last, when it is small
+    if ours and image.format == "JPEG" and image.size != lying:
+        image.draft(None, lying)
     image = _in_eight_bits(image)
-    fits = image.size == size
-    image = image.copy() if fits else image.resize(size, Resampling.LANCZOS, reducing_gap=2.0)
+    if image.size != lying:
+        image = image.resize(lying, Resampling.LANCZOS, reducing_gap=2.0)
+    image = _upright(image, orientation)
+    if image is given:
+        image = image.copy()
     image.info = {}  # comments and colour profiles would be written along
     return image
 
@@ -135,11 +160,29 @@ def _jpeg(image: Image) -> Encoded:
     return Encoded(buffer.getvalue(), "image/jpeg", image.size)
 
 
+def _upright(image: Image, orientation: int) -> Image:
+    from PIL.Image import Transpose
+
+    ways = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    return image.transpose(ways[orientation]) if orientation in ways else image
+
+
 def _in_eight_bits(image: Image) -> Image:
-    if image.mode in ("L", "RGB", "RGBA") and not ("transparency" in image.info and image.mode != "RGBA"):
+    if image.mode != "RGBA" and image.has_transparency_data:
+        image = image.convert("RGBA")
+    if image.mode == "RGBA":
+        opaque = image.getchannel("A").getextrema() == (255, 255)
+        return image.convert("RGB") if opaque else image
+    if image.mode in ("L", "RGB"):
         return image
-    if image.has_transparency_data:
-        return image.convert("RGBA")
     if image.mode.startswith("I") or image.mode == "F":
         return _stretched(image)
     return image.convert("L" if image.mode == "1" else "RGB")

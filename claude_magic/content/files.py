@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
-from claude_magic.content import documents, pictures
+from claude_magic.content import disk, documents, pictures
 from claude_magic.content.part import Part
+from claude_magic.messages.errors import BadInput
 
 _PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".svg"})
 
@@ -39,9 +40,9 @@ def _head(value: Any) -> bytes | None:
     if not isinstance(value, PurePath):
         return bytes(value[:4096])
     try:
-        with Path(value).expanduser().open("rb") as file:
+        with disk.checked(disk.located(value)).open("rb") as file:
             return file.read(4096)
-    except OSError:
+    except (BadInput, OSError):
         return None
 
 

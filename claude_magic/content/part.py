@@ -21,15 +21,23 @@ class Part:
         The block in the API's form.
     about : str or None
         What it is in a few words, for the line that says what was sent; None for plain text.
+    pages : int or None
+        Of a PDF, if they could be counted.
     """
 
     wire: Block
     about: str | None = None
+    pages: int | None = None
 
     @property
     def is_picture(self) -> bool:
-        """Whether it counts as a picture."""
+        """Whether it is a picture."""
         return bool(self.wire["type"] == "image")
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures it carries."""
+        return int(self.is_picture)
 
     @property
     def text(self) -> str | None:

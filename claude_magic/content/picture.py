@@ -6,17 +6,10 @@ import base64
 import dataclasses
 from typing import TYPE_CHECKING, Literal
 
-from claude_magic.content.encoding import (
-    MAX_BYTES,
-    Encoded,
-    damaged,
-    decode,
-    encode,
-    orientation,
-    prepared,
-    upright_size,
-)
+from claude_magic.content.encoding import Encoded, damaged, decode, orientation, prepared, turned_size
+from claude_magic.content.original import Original, PictureFile, Pixels
 from claude_magic.content.part import Block, Part
+from claude_magic.content.words import counted
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import ImageLimits, fit, image_tokens, widest_limits
 
@@ -26,8 +19,6 @@ if TYPE_CHECKING:
 Box4 = tuple[int, int, int, int]
 LOW_DETAIL = 400
 """Tokens of a picture at low detail: about 560 x 560 pixels."""
-_TAKEN = {"JPEG": ("L", "RGB"), "PNG": ("1", "L", "LA", "P", "RGB", "RGBA"), "GIF": None, "WEBP": None}
-"""Formats that the API takes, and the modes in which they can go as they are."""
 
 
 class Picture:
@@ -74,6 +65,8 @@ class Picture:
             raise BadInput(f"detail is 'high' or 'low', not {detail!r}.")
         if max_tokens is not None and max_tokens < 1:
             raise BadInput("max_tokens of a picture is at least 1.")
+        if isinstance(value, Picture):
+            raise BadInput("This is a Picture already: give all its wishes to one Picture(…).")
         self.value = value
         self.max_tokens = LOW_DETAIL if detail == "low" and max_tokens is None else max_tokens
         self.crop = crop
@@ -85,11 +78,16 @@ class Picture:
     @property
     def part(self) -> PicturePart:
         """The picture, read and ready."""
+        return self._part or self.named("the picture")
+
+    def named(self, name: str) -> PicturePart:
+        """The picture, read once, under its label or else this name."""
+        name = self.label or name
         if self._part is None:
             from claude_magic.content.pictures import read
 
-            self._part = read(self, self.label or "the picture")
-        return self._part
+            self._part = read(self, name)
+        return self._part if self._part.name == name else dataclasses.replace(self._part, name=name)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -133,14 +131,11 @@ class PicturePart(Part):
     Attributes
     ----------
     name : str
-    original : bytes
-        An encoded picture: the user's own, where it came encoded.
+    original : Original
     size : tuple of int
         Of the user's picture, upright, in pixels.
     box : tuple of int
         The part that is shown, in pixels of the user's picture.
-    whole : bool
-        Whether ``original`` is the whole picture; else it is a copy of ``box`` alone, perhaps smaller.
     max_tokens : int or None
     note : str
         What else is to be said, for example ``first frame``.
@@ -149,10 +144,9 @@ class PicturePart(Part):
     wire: Block = dataclasses.field(default_factory=lambda: {"type": "image"})
     about: str | None = "a picture"
     name: str
-    original: bytes
+    original: Original
     size: tuple[int, int]
     box: Box4
-    whole: bool
     max_tokens: int | None = None
     note: str = ""
     _sent: dict[ImageLimits, Encoded] = dataclasses.field(default_factory=dict)
@@ -190,7 +184,7 @@ class PicturePart(Part):
             shown = f"{shown} of {self.size[0]}x{self.size[1]}"
         if sent != (right - left, lower - upper):
             shown = f"{shown} sent as {sent[0]}x{sent[1]}"
-        return f"{shown}{f', {self.note}' if self.note else ''}, {image_tokens(*sent):,} tokens"
+        return f"{shown}{f', {self.note}' if self.note else ''}, {counted(image_tokens(*sent), 'token')}"
 
     def to_original(self, x: float, y: float, limits: ImageLimits | None = None) -> tuple[float, float]:
         """Where a point of the sent picture is in the original; see :meth:`Picture.to_original`."""
@@ -201,15 +195,9 @@ class PicturePart(Part):
         return left + x * (right - left) / width, upper + y * (lower - upper) / height
 
     def _encode(self, limits: ImageLimits) -> Encoded:
-        image = decode(self.original, self.name)
-        box = self.box if self.whole and self.box != (0, 0, *self.size) else None
         left, upper, right, lower = self.box
-        size = fit(right - left, lower - upper, limits)
         try:
-            if box is None and image.size == size and (as_it_is := _as_it_is(image, self.original)) is not None:
-                return as_it_is
-            photograph = image.format == "JPEG"
-            return encode(prepared(image, size, box, ours=True), photograph=photograph)
+            return self.original.encoded(fit(right - left, lower - upper, limits))
         except (OSError, ValueError, SyntaxError) as error:
             raise damaged(self.name, error) from None
 
@@ -234,49 +222,35 @@ def picture_part(
     if 0 in opened.size:
         raise BadInput(f"{name} has no pixels ({opened.width}x{opened.height}).")
     try:
-        size = upright_size(opened)
+        turned = orientation(opened, data)
     except (OSError, ValueError, SyntaxError) as error:
         raise damaged(name, error) from None
+    size = turned_size(opened.size, turned)
     box = _box(picture.crop, size, name)
+    crop = box if box != (0, 0, *size) else None
+    original: Original
     if data is not None:
-        if getattr(opened, "is_animated", False):
-            note = "first frame"
-        return PicturePart(
-            name=name, original=data, size=size, box=box, whole=True, max_tokens=picture.max_tokens, note=note
-        )
-    try:
-        crop = box if box != (0, 0, *size) else None
+        original = PictureFile(data, name, turned, crop)
+        note = "first frame" if getattr(opened, "is_animated", False) else note
+    else:
         fitted = fit(box[2] - box[0], box[3] - box[1], widest_limits())
-        small = prepared(opened, fitted, crop, ours=False)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise damaged(name, error) from None
-    kept = encode(small, photograph=opened.format == "JPEG").data
-    return PicturePart(
-        name=name, original=kept, size=size, box=box, whole=False, max_tokens=picture.max_tokens, note=note
-    )
+        try:
+            small = prepared(opened, fitted, crop, orientation=turned, ours=False)
+        except (OSError, ValueError, SyntaxError) as error:
+            raise damaged(name, error) from None
+        original = Pixels(small, photograph=opened.format == "JPEG")
+    return PicturePart(name=name, original=original, size=size, box=box, max_tokens=picture.max_tokens, note=note)
 
 
 def _box(crop: tuple[float, float, float, float] | None, size: tuple[int, int], name: str) -> Box4:
     if crop is None:
         return (0, 0, *size)
-    left, upper, right, lower = (round(value) for value in crop)
+    try:
+        left, upper, right, lower = (round(value) for value in crop)
+    except (TypeError, ValueError, OverflowError):
+        left = upper = right = lower = 0
     if not (0 <= left < right <= size[0] and 0 <= upper < lower <= size[1]):
         raise BadInput(
-            f"crop of {name} is (left, upper, right, lower) in pixels of its {size[0]}x{size[1]}, not {crop}."
+            f"crop of {name} is (left, upper, right, lower) in pixels of its {size[0]}x{size[1]}, not {crop!r}."
         )
     return left, upper, right, lower
-
-
-def _as_it_is(image: Image, data: bytes) -> Encoded | None:
-    """The user's own bytes without their metadata, where the API and the model take them so."""
-    from claude_magic.content.metadata import without_metadata
-
-    modes = _TAKEN.get(image.format or "", ())
-    if modes is not None and image.mode not in modes:
-        return None
-    if orientation(image) != 1:
-        return None
-    clean = without_metadata(data)
-    if clean is None or len(clean) > MAX_BYTES:
-        return None
-    return Encoded(clean, f"image/{(image.format or '').lower()}", image.size)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
-import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from claude_magic.content import RemotePicture
+from claude_magic.content import RemotePicture, disk, plots
 from claude_magic.content.encoding import decode
 from claude_magic.content.part import Part
 from claude_magic.content.picture import Picture, PicturePart, picture_part
+from claude_magic.content.words import one_line
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.limits import fit, widest_limits
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,7 +28,7 @@ def from_picture(picture: Picture, name: str) -> list[Part]:
         if picture.crop or picture.max_tokens:
             raise BadInput(f"{name}: to crop or shrink a picture of the web, it has to be fetched here: fetch=True.")
         return [_from_web(url)]
-    return [picture.part]
+    return [picture.named(name)]
 
 
 def from_any(value: object, name: str) -> list[Part]:
@@ -46,7 +43,7 @@ def read(picture: Picture, name: str) -> PicturePart:
     ----------
     picture : Picture
         Of a PIL image; an array (height x width, or x 1, 3 or 4; uint8, uint16, bool, or float from 0
-        to 1); a matplotlib figure or anything on one; a path, bytes, an open file; an address.
+        to 1); a plot (see :func:`~claude_magic.content.plots.drawn`); a path, bytes, an open file; an address.
     name : str
 
     Raises
@@ -72,67 +69,21 @@ def _source(picture: Picture, name: str) -> tuple[bytes | None, Image | None]:
     if isinstance(value, RemotePicture):
         return _of_address(value.url, name, picture), None
     if isinstance(value, PurePath):
-        return _of_file(Path(value).expanduser()), None
+        path = disk.located(value)
+        return _rasterised(disk.read(path), path.name), None
     if isinstance(value, _BYTES):
         return _rasterised(bytes(value), name), None
-    if _is_a(value, "PIL.Image", "Image"):
+    if plots.is_a(value, "PIL.Image", "Image"):
         return None, cast("Image", value)
-    if (figure := figure_of(value)) is not None:
-        return _drawn(figure, name), None
+    if (drawn := plots.drawn(value, name)) is not None:
+        return drawn, None
     if callable(getattr(value, "read", None)):
         return _rasterised(of_stream(value, name), name), None
     if hasattr(value, "__array__"):
         from claude_magic.content.arrays import to_image
 
         return None, to_image(value, name)
-    raise BadInput(f"{name} is a {type(value).__name__}, which is no picture.")
-
-
-def figure_of(value: object) -> Any:
-    """The matplotlib figure that a plot belongs to; None if the value is no plot.
-
-    A plot is a figure, axes, any artist, a container or a list or array of these, or an object with a
-    ``figure`` (seaborn's grids).
-    """
-    if "matplotlib.figure" not in sys.modules:
-        return None
-    figures = list(dict.fromkeys(_figures(value)))
-    return figures[0] if len(figures) == 1 else None
-
-
-def _figures(value: object, depth: int = 0) -> Iterator[Any]:
-    from matplotlib.artist import Artist
-    from matplotlib.figure import FigureBase
-
-    if isinstance(value, FigureBase):
-        yield value.figure if value.figure is not None else value
-    elif isinstance(value, Artist):
-        if (figure := value.get_figure()) is not None:
-            yield from _figures(figure)
-    elif isinstance(value, list | tuple) or _is_a(value, "numpy", "ndarray"):
-        items: Iterable[Any] = value if isinstance(value, list | tuple) else _objects(value)
-        for item in items if depth < 3 else ():
-            yield from _figures(item, depth + 1)
-    elif isinstance(figure := getattr(value, "figure", None), FigureBase):
-        yield figure
-
-
-def _objects(array: Any) -> Iterable[Any]:
-    return array.flat if array.dtype == object and array.size <= 1000 else ()
-
-
-def _drawn(figure: Any, name: str) -> bytes:
-    """The figure as PNG, drawn once at the size at which it is sent."""
-    if not figure.axes:
-        raise BadInput(
-            f"{name} is an empty figure. Plots are closed at the end of their cell: keep fig = plt.gcf() there."
-        )
-    width, height = figure.get_size_inches() * figure.dpi
-    fitted, _ = fit(max(round(width), 1), max(round(height), 1), widest_limits())
-    buffer = io.BytesIO()
-    dpi = figure.dpi if fitted >= round(width) else fitted / figure.get_size_inches()[0]
-    figure.savefig(buffer, format="png", dpi=dpi, pil_kwargs={"compress_level": 3})
-    return buffer.getvalue()
+    raise BadInput(f"{name} is of type {type(value).__name__}, which is no picture.")
 
 
 def _from_web(url: str) -> Part:
@@ -165,19 +116,6 @@ def _of_data_url(url: str, name: str) -> bytes:
         raise BadInput(f"{name} is no valid base64.") from None
 
 
-def _of_file(path: Path) -> bytes:
-    try:
-        return _rasterised(path.read_bytes(), str(path))
-    except FileNotFoundError:
-        raise BadInput(f"There is no file {str(path)!r}.") from None
-    except IsADirectoryError:
-        raise BadInput(
-            f"{str(path)!r} is a folder. Name the pictures in it: list(Path({str(path)!r}).glob('*.png'))."
-        ) from None
-    except OSError as error:
-        raise BadInput(f"{str(path)!r} cannot be read: {error.strerror}.") from None
-
-
 def of_stream(file: Any, name: str) -> bytes:
     """All of an open file.
 
@@ -206,15 +144,12 @@ def _rasterised(data: bytes, name: str) -> bytes:
         return data
     try:
         import cairosvg
-    except ImportError:
+    except (ImportError, OSError):  # the latter where the Cairo library itself is missing
         raise BadInput(
-            f"{name} is an SVG, which the API does not take: pip install cairosvg, or save it as PNG."
+            f"{name} is an SVG, which the API does not take: %pip install cairosvg, or save it as PNG."
         ) from None
-    png: bytes = cairosvg.svg2png(bytestring=data, unsafe=False)
+    try:
+        png: bytes = cairosvg.svg2png(bytestring=data, unsafe=False)
+    except Exception as error:  # noqa: BLE001  (parsers and drawing fail each in their own way)
+        raise BadInput(f"{name} is an SVG that cannot be drawn: {one_line(str(error), 200)}") from None
     return png
-
-
-def _is_a(value: object, module: str, name: str) -> bool:
-    """Whether a value is of a class of a package that may not have been imported."""
-    found = getattr(sys.modules.get(module), name, None)
-    return isinstance(found, type) and isinstance(value, found)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import base64
 import codecs
-import contextlib
 import os
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from claude_magic.content import to_parts
+from claude_magic.content import disk, to_parts
 from claude_magic.content.part import Part
 from claude_magic.content.picture import PicturePart
 from claude_magic.content.pictures import is_svg
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.files import MAX_NAME, NOT_IN_NAMES, Content, File, length, pieces
-from claude_magic.messages.limits import widest_limits
+from claude_magic.messages.limits import MAX_IMAGE_SIDE_WHEN_MANY, widest_limits
 
 _PICTURES = {
     "image/png": (".png",),
@@ -72,7 +71,8 @@ def to_upload(value: object) -> Upload:
     """What is uploaded of a value.
 
     PDFs and texts go as they are, from disk if they lie there. Pictures are made ready as for a
-    question: upright, without metadata, and no larger than any model sees.
+    question: upright, without metadata, and no larger than any model sees, or than the API takes
+    beside many others: what lies there cannot be made smaller for a request.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def to_upload(value: object) -> Upload:
             return Upload(value, _filename(filename or "file", kind), kind)
     parts = to_parts(value, name)
     if len(parts) == 1 and isinstance(parts[0], PicturePart):
-        encoded = parts[0].encoded(widest_limits())
+        encoded = parts[0].encoded(widest_limits()._replace(side=MAX_IMAGE_SIDE_WHEN_MANY))
         return Upload(encoded.data, _filename(filename or "picture", encoded.media_type), encoded.media_type)
     if len(parts) == 1 and parts[0].wire["type"] == "document":
         return _of_document(parts[0].wire, name)
@@ -105,6 +105,8 @@ def to_upload(value: object) -> Upload:
 
 def _of_document(wire: dict[str, Any], name: str) -> Upload:
     source = wire["source"]
+    if source["type"] == "file":
+        raise BadInput(f"{name} is uploaded already: put it into a question as it is.")
     if source["type"] not in ("base64", "text"):
         raise BadInput(f"{name} cannot be uploaded: its address or passages are sent with the question.")
     if "context" in wire or "citations" in wire:
@@ -114,12 +116,9 @@ def _of_document(wire: dict[str, Any], name: str) -> Upload:
 
 
 def _file(value: str | os.PathLike[Any]) -> Path:
-    path = Path(os.fsdecode(value))
     if isinstance(value, str) and ("://" in value or value.startswith("data:")):
         raise BadInput(f"{value[:60]!r} is an address. Upload the file itself, or ask about the address.")
-    with contextlib.suppress(RuntimeError):  # there is no such user
-        path = path.expanduser()
-    return path
+    return disk.located(value)
 
 
 def _kind(head: bytes) -> str | None:

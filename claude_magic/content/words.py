@@ -18,11 +18,11 @@ def part_of(shown: int, total: int, noun: str) -> str:
 
 
 def listed(names: Sequence[str], room: int = 400) -> str:
-    """As many names as there is room for, at least one, and how many more there are."""
+    """As many names as there is room for, at least one, and how many more there are; empty for none."""
     sizes = itertools.accumulate(len(name) + 2 for name in names)
     shown = max(1, sum(size <= room for size in sizes))
     more = len(names) - shown
-    return ", ".join(names[:shown]) + (f" and {more:,} more" if more else "")
+    return ", ".join(names[:shown]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def shortened(text: str, limit: int) -> str:

@@ -6,18 +6,20 @@ import base64
 import datetime
 import enum
 import io
+import os
+import sys
 from decimal import Decimal
 from pathlib import Path
 
 import matplotlib.figure
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image, ImageDraw, PngImagePlugin
 
 from claude_magic.content import Part, RemotePicture, Text, compose, register, text_part, to_parts
+from claude_magic.content.documents import Document
+from claude_magic.content.picture import Picture
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.limits import ImageLimits, fit, lookup
+from claude_magic.messages.limits import ImageLimits, lookup
 
 HIGH = lookup("claude-sonnet-5-5").image_tier
 SMALL = lookup("claude-haiku-4-5").image_tier
@@ -85,14 +87,9 @@ def test_deep_grey_is_brought_to_eight_bits() -> None:
     assert sent(float_image)[0].getextrema() == (0, 255)
 
 
-@given(st.integers(1, 6000), st.integers(1, 6000))
-def test_a_picture_is_sent_as_large_as_the_model_looks(width: int, height: int) -> None:
-    shown = fit(width, height, SMALL)
-    if width * height > 2_000_000:
-        return  # the rule is the same, only slower to try
-    image, part = sent(Image.new("L", (width, height)), SMALL)
-    assert image.size == shown
-    assert (f"sent as {shown[0]}x{shown[1]}" in part.summary(SMALL)) == (shown != (width, height))
+def test_the_word_on_a_picture_says_at_which_size_it_is_sent() -> None:
+    assert sent(Image.new("L", (1920, 1080)), SMALL)[1].summary(SMALL) == "1920x1080 sent as 1456x819, 1,560 tokens"
+    assert sent(Image.new("L", (5, 5)), SMALL)[1].summary(SMALL) == "5x5, 1 token"
 
 
 def test_photographs_go_as_jpeg_and_graphics_as_png() -> None:
@@ -161,11 +158,60 @@ def test_the_users_picture_is_not_changed(tmp_path: Path) -> None:
         (RemotePicture("data:image/png;base64,%%%"), "no valid base64"),
         (Image.new("RGB", (0, 5)), "has no pixels"),
         (matplotlib.figure.Figure(), "empty figure"),
+        (Path("x" * 5000 + ".png"), "There is no file 'xxx"),
+        (Picture("a\0.png"), "There is no file"),
+        (Picture("~nobody-of-this-name/a.png"), "There is no file"),
+        (Picture(b""), "picture is empty"),
+        (RemotePicture("data:image/png;base64,"), "picture is empty"),
     ],
 )
 def test_what_is_no_picture_is_refused_in_text_part(value: object, said: str) -> None:
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(BadInput, match=said) as caught:
         to_parts(value, "picture")
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices and permissions of POSIX")
+def test_files_that_never_end_or_may_not_be_read(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"zero' is no regular file"):
+        to_parts(Path("/dev/zero"), "picture")
+    path = tmp_path / "mine.png"
+    path.write_bytes(_png())
+    path.chmod(0)
+    user = os.geteuid()
+    try:
+        os.seteuid(user or 65534)  # the superuser may read everything
+        for value in (path, Picture(path), Picture(str(path)), Document(path)):
+            with pytest.raises(BadInput, match=r"mine.png' may not be read by you"):
+                to_parts(value, "picture")
+    finally:
+        os.seteuid(user)
+
+
+def test_a_picture_that_would_unpack_to_gigabytes_is_not_unpacked() -> None:
+    buffer = io.BytesIO()
+    Image.new("1", (30_000, 30_000)).save(buffer, "PNG")
+    assert buffer.tell() < 1_000_000
+    with pytest.raises(BadInput, match="picture would need too much memory when unpacked"):
+        to_parts(buffer.getvalue(), "picture")
+
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="30" height="20"><rect width="30" height="20" fill="red"/></svg>'
+
+
+def test_an_svg_is_drawn() -> None:
+    pytest.importorskip("cairosvg", reason="draws SVG", exc_type=ImportError)
+    assert sent(SVG)[0].convert("RGB").getpixel((5, 5)) == (255, 0, 0)
+    for broken in (SVG[:-10], b"<svg/>", SVG.replace(b'"30"', b'"9999999"')):
+        with pytest.raises(BadInput, match="picture is an SVG that cannot be drawn: ") as caught:
+            to_parts(broken, "picture")
+        assert "\n" not in str(caught.value)
+
+
+def test_without_a_library_for_it_an_svg_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cairosvg", None)  # as Python says that there is no such module
+    with pytest.raises(BadInput, match="picture is an SVG, .*%pip install cairosvg, or save it as PNG"):
+        to_parts(SVG, "picture")
 
 
 def test_a_cut_file_is_refused(tmp_path: Path) -> None:

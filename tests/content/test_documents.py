@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import datetime
+import io
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from claude_magic.content import to_parts
 from claude_magic.content.documents import Document, DocumentPart, from_document
+from claude_magic.content.uploads import to_upload
+from claude_magic.conversation.family import Conversations
+from claude_magic.conversation.settings import Settings
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.files import File
+from claude_magic.simulator import Simulator
 
 
 def sent(value: Any, **options: Any) -> tuple[dict[str, Any], str]:
@@ -60,8 +69,8 @@ def test_passages() -> None:
         "type": "content",
         "content": [{"type": "text", "text": "One."}, {"type": "text", "text": "Two."}],
     }
-    assert about == "doc, 2 passages"
-    assert sent(("One.",))[1] == "doc, 1 passage"
+    assert about == "2 passages"
+    assert sent(("One.",))[1] == "1 passage"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +104,69 @@ def test_text_files(tmp_path: Path, name: str) -> None:
 def test_text_in_bytes() -> None:
     block, about = sent("höflich".encode())
     assert block["source"]["data"] == "höflich"
-    assert about == "doc, 1 line"
+    assert about == "1 line"
+
+
+def test_a_title_is_the_name(tmp_path: Path) -> None:
+    (untitled,) = to_parts(Document(b"a\nb"), "report")
+    assert (untitled.name, untitled.about) == ("report", "2 lines")
+    assert "title" not in untitled.wire
+    (titled,) = to_parts(Document(b"a\nb", title="Q3 figures"), "report")
+    assert (titled.name, titled.about, titled.wire["title"]) == ("Q3 figures", "2 lines", "Q3 figures")
+    path = file(tmp_path, "a.txt", "a")
+    (of_file,) = to_parts(path, "report")
+    assert (of_file.name, of_file.about, of_file.wire["title"]) == ("report", "a.txt, 1 line", "a.txt")
+    (both,) = to_parts(Document(path, title="Q3 figures"), "report")
+    assert (both.name, both.about, both.wire["title"]) == ("Q3 figures", "a.txt, 1 line", "Q3 figures")
+    with pytest.raises(BadInput, match="^Q3 figures is empty"):
+        to_parts(Document(b" ", title="Q3 figures"), "report")
+
+
+def test_whatever_holds_a_document(tmp_path: Path) -> None:
+    path = file(tmp_path, "a.txt", "words")
+    with path.open("rb") as opened:
+        values = [path, str(path), b"words", bytearray(b"words"), memoryview(b"words"), io.BytesIO(b"words"), opened]
+        assert [sent(value, citations=True)[0]["source"]["data"] for value in values] == ["words"] * 7
+    with path.open() as opened:
+        assert "is a text file. Open it with mode 'rb'" in refused(opened)
+    assert "looks like a picture" in refused(io.BytesIO(b"\x89PNG\r\n\x1a\n\0"))
+
+
+# Uploaded files.
+
+
+def test_an_uploaded_document(simulator: Simulator) -> None:
+    home = Conversations(Settings(base_url=simulator.url))
+    claude = home.open("main")
+    uploaded = claude.files.upload(b"one\ntwo")
+    document = Document(uploaded, citations=True, title="Notes", context="Mine.")
+    reply = claude("What is in it?", document)
+    assert simulator.requests[-1].body["messages"][0]["content"][0] == {
+        "type": "document",
+        "source": {"type": "file", "file_id": uploaded.id},
+        "title": "Notes",
+        "context": "Mine.",
+        "citations": {"enabled": True},
+    }
+    assert reply.sent == (f"Notes ({uploaded.id} by its id)",)
+    assert reply.complete
+    with pytest.raises(BadInput, match="is uploaded already"):
+        claude.files.upload(document)
+    home.close()
+
+
+def test_uploaded_files_that_are_no_documents() -> None:
+    assert "is a picture. Send it without Document." in refused(File("file_1", "a.png", "image/png"))
+    assert "is neither a PDF nor text/plain" in refused(File("file_1", "a.zip", "application/zip"))
+    assert "pages can only be chosen" in refused(File("file_1", "a.pdf", "application/pdf"), pages=(1, 2))
+    long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    assert "has expired" in refused(File("file_1", "a.pdf", "application/pdf", expires_at=long_ago))
+
+
+def test_an_uploaded_picture_is_small_enough_to_lie_beside_many() -> None:
+    upload = to_upload(Image.new("L", (5000, 1000)))
+    assert isinstance(upload.content, bytes)
+    assert Image.open(io.BytesIO(upload.content)).size == (2000, 400)
 
 
 def test_a_notebook(tmp_path: Path) -> None:
@@ -155,7 +226,7 @@ def test_files_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_folders_empty_files_and_devices(tmp_path: Path) -> None:
-    assert "is a folder. Name a file in it." in refused(tmp_path)
+    assert "is a folder. Name a file in it: list(Path(" in refused(tmp_path)
     assert refused(file(tmp_path, "none.pdf", b"")) == "none.pdf is empty."
     assert refused(file(tmp_path, "blank.txt", " \n")) == "blank.txt is empty."
     assert refused(b"") == "doc is empty."

@@ -66,7 +66,7 @@ def test_a_pdf_by_its_path(tmp_path: Path, as_text: bool) -> None:
 def test_title_context_and_citations() -> None:
     block, about = sent(bytearray(pdf(1)), title="T", context="C", citations=True)
     assert (block["title"], block["context"], block["citations"]) == ("T", "C", {"enabled": True})
-    assert about == "doc, 1 page"
+    assert about == "1 page"
     assert sent(pdf(1))[0].keys() == {"type", "source"}
 
 
@@ -81,7 +81,7 @@ def test_a_pdf_as_matplotlib_writes_it() -> None:
             figure = Figure()
             figure.add_subplot().plot([1, 2])
             pages.savefig(figure)
-    assert sent(buffer.getvalue())[1] == "doc, 3 pages"
+    assert sent(buffer.getvalue())[1] == "3 pages"
 
 
 @either_way
@@ -89,7 +89,7 @@ def test_too_many_pages(tmp_path: Path) -> None:
     line = refused(file(tmp_path, "long.pdf", pdf(700)))
     assert line.startswith("long.pdf has 700 pages of PDF, and 600 are the most at once.")
     assert "pages=(1, 600)" in line
-    assert sent(pdf(600))[1] == "doc, 600 pages"
+    assert sent(pdf(600))[1] == "600 pages"
 
 
 @either_way
@@ -116,15 +116,15 @@ def test_a_pdf_with_a_password(opened_by: str) -> None:
 
 @either_way
 def test_metadata_of_encryption_alone_is_no_protection() -> None:
-    assert sent(pdf(1, b"/EncryptMetadata true"))[1] == "doc, 1 page"
+    assert sent(pdf(1, b"/EncryptMetadata true"))[1] == "1 page"
 
 
 def test_pages_in_compressed_objects(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("claude_magic.content.pdf._pypdf", lambda: None)
     stream = zlib.compress(b"1 0 2 40 <</Type/Catalog/Pages 2 0 R>> <</Kids[3 0 R]/Count 9/Type/Pages>> <</Type/Page>>")
     head = b"%%PDF-1.5\n4 0 obj\n<</Type/ObjStm/N 2/First 9/Filter/FlateDecode/Length %d>>\nstream\r\n" % len(stream)
-    assert sent(head + stream + b"\nendstream")[1] == "doc, 9 pages"
-    assert sent(b"%PDF-1.5\nnothing that is known")[1] == "doc, PDF of 0.0 MB"
+    assert sent(head + stream + b"\nendstream")[1] == "9 pages"
+    assert sent(b"%PDF-1.5\nnothing that is known")[1] == "PDF of 0.0 MB"
 
 
 @either_way

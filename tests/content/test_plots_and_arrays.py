@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import re
+import sys
 from typing import Any
 
 import matplotlib as mpl
@@ -11,10 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from claude_magic import Box, Picture, annotate
-from claude_magic.content import to_parts
+from claude_magic import Picture
+from claude_magic.content import Named, to_parts
+from claude_magic.content.arrays import to_image
+from claude_magic.conversation.family import Conversations
+from claude_magic.conversation.options import Options
+from claude_magic.conversation.settings import Settings
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import ImageLimits, lookup
+from claude_magic.simulator import Simulator
 
 mpl.use("agg")
 import matplotlib.pyplot as plt
@@ -102,22 +109,56 @@ def test_arrays_that_are_pictures(array: Any, pixel: Any) -> None:
     assert image.getpixel((5, 5)) == pixel
 
 
+def test_bytes_are_neither_searched_nor_copied_by_numpy() -> None:
+    array = np.full((20, 30, 3), 200, np.uint8)
+    called: list[str] = []
+    sys.setprofile(lambda frame, event, found: called.append(found.__name__) if event == "c_call" else None)
+    try:
+        to_image(array, "it")
+    finally:
+        sys.setprofile(None)
+    assert "asarray" in called
+    assert {"min", "max", "astype", "copy"}.isdisjoint(called)
+
+
 @pytest.mark.parametrize(
     ("array", "said"),
     [
-        (np.full((20, 30, 3), 200.0), r"Send \(it / 255\)"),
-        (np.full((20, 30), 200.0), r"Send \(it / 255\)"),
+        (np.full((20, 30, 3), 200.0), "Send it / 255"),
+        (np.full((20, 30), 200.0), "Send it / 255"),
         (np.full((20, 30, 3), -1.0), r"it - it.min\(\)"),
         (np.full((20, 30, 3), np.nan), "nan_to_num"),
         (np.zeros((3, 20, 30)), r"it.transpose\(1, 2, 0\)"),
         (np.zeros((20, 30, 7)), "no picture"),
         (np.zeros((0, 5, 3), np.uint8), "no pixels"),
         (np.full((4, 4, 3), 300), "beyond 0 to 255"),
+        (np.full((4, 4, 3), -1, np.int8), "beyond 0 to 255"),
+        (np.full((4, 4, 3), 1j), "an array of complex128"),
     ],
 )
 def test_arrays_that_are_none_say_what_to_do(array: Any, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         to_parts(array, "it")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.full((20, 30, 3), 200.0),
+        np.linspace(-7, 900, 1800).reshape(20, 30, 3),
+        np.full((20, 30, 3), -1.0),
+        np.array([0.5, np.nan] * 900).reshape(20, 30, 3),
+        np.array([0.5, np.inf] * 900).reshape(20, 30, 3),
+        np.zeros((3, 20, 30)),
+    ],
+    ids=["0..255", "any range", "all the same", "nan", "infinity", "channels first"],
+)
+@pytest.mark.parametrize("name", ["it", "values[0]", "0 + it", "value 1"])
+def test_a_cure_is_code_that_cures(array: Any, name: str) -> None:
+    with pytest.raises(BadInput, match=f"^{re.escape(name)} hol|^{re.escape(name)} has") as caught:
+        to_parts(array, name)
+    cure = str(caught.value).partition(" Send ")[2].rstrip(".")
+    assert sent(eval(cure, {"np": np, "it": array, "values": [array]})).size == (30, 20)
 
 
 @pytest.mark.parametrize("array", [np.arange(5), np.zeros((3, 4)), np.random.default_rng(1).normal(size=(50, 50))])
@@ -150,6 +191,9 @@ def test_low_detail_costs_little() -> None:
     [
         ({"crop": (0, 0, 5000, 10)}, "crop of it is"),
         ({"crop": (10, 10, 5, 5)}, "crop of it is"),
+        ({"crop": (1, 2, 3)}, "crop of it is"),
+        ({"crop": "all"}, "crop of it is"),
+        ({"crop": (float("nan"), 0, 5, 5)}, "crop of it is"),
         ({"detail": "medium"}, "'high' or 'low'"),
         ({"max_tokens": 0}, "at least 1"),
     ],
@@ -159,15 +203,28 @@ def test_wishes_that_cannot_be_met(wish: dict[str, Any], said: str) -> None:
         to_parts(Picture(Image.new("L", (100, 100)), label="it", **wish), "it")
 
 
-def test_boxes_are_drawn_in_the_original() -> None:
-    original = Image.new("RGB", (4000, 2000), "white")
-    picture = Picture(original)
-    (part,) = to_parts(picture, "it")
-    width, height = part.encoded(SMALL).size
-    corner = {"label": "x", "left": 1, "top": 1, "right": 9, "bottom": 9}
-    drawn = annotate(picture, [Box("all", 1, 1, width - 1, height - 1), corner])
-    assert drawn.size == (4000, 2000)
-    assert drawn.getpixel((3995, 1000)) != (255, 255, 255)
-    assert original.getpixel((3995, 1000)) == (255, 255, 255)
-    with pytest.raises(BadInput, match="A box has label"):
-        annotate(picture, [{"label": "x"}])
+def test_a_picture_without_a_label_is_called_by_its_expression(simulator: Simulator) -> None:
+    image = Image.new("L", (30, 20))
+    values = [Named("Picture(a)", Picture(image)), Named("b", Picture(image, label="site"))]
+    home = Conversations(Settings(base_url=simulator.url))
+    reply = home.open("main").ask([*values, "Compare."], Options())
+    home.close()
+    assert reply.sent == ("Picture(a) (30x20, 2 tokens)", "site (30x20, 2 tokens)")
+    texts = [block["text"] for block in simulator.requests[-1].body["messages"][0]["content"] if "text" in block]
+    assert texts == ["Picture 1 (Picture(a)):", "Picture 2 (site):", "Compare."]
+
+
+def test_a_picture_under_two_names_is_encoded_once() -> None:
+    picture = Picture(Image.new("L", (3000, 2000)))
+    (first,), (second,) = to_parts(picture, "a"), to_parts(picture, "b[0]")
+    assert (first.name, second.name, picture.part.name) == ("a", "b[0]", "a")
+    assert first.encoded(SMALL) is second.encoded(SMALL) is picture.part.encoded(SMALL)
+    width, height = second.encoded(SMALL).size
+    assert picture.to_original(width, height) == (3000, 2000)
+
+
+def test_errors_call_a_picture_by_its_expression() -> None:
+    with pytest.raises(BadInput, match=r"^Picture\(x\) is of type int"):
+        to_parts(Picture(5), "Picture(x)")
+    with pytest.raises(BadInput, match="is a Picture already"):
+        Picture(Picture(5))

@@ -1,0 +1,113 @@
+"""Charts of plotly, altair and folium: a picture where their library can draw one, else one line with the cure."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from claude_magic.content import Named, to_parts
+from claude_magic.content.picture import Picture
+from claude_magic.conversation.family import Conversations
+from claude_magic.conversation.options import Options
+from claude_magic.conversation.settings import Settings
+from claude_magic.messages.errors import BadInput
+from claude_magic.simulator import Simulator
+from tests.judges import require_judge
+
+REASON = "its charts are tried"
+
+
+def plotly_figure() -> Any:
+    express = pytest.importorskip("plotly.express", reason=REASON)
+    return express.line(x=[1, 2, 3], y=[1, 3, 2])
+
+
+def plotly_empty() -> Any:
+    return pytest.importorskip("plotly.graph_objects", reason=REASON).Figure()
+
+
+def altair_chart() -> Any:
+    altair = pytest.importorskip("altair", reason=REASON)
+    return altair.Chart(pd.DataFrame({"x": [1, 2], "y": [3, 4]})).mark_line().encode(x="x", y="y")
+
+
+def altair_side_by_side() -> Any:
+    return altair_chart() | altair_chart()
+
+
+def folium_map(png_enabled: bool = True) -> Any:
+    return pytest.importorskip("folium", reason=REASON).Map([52, 13], png_enabled=png_enabled)
+
+
+PLOTLY = "is a plotly figure, which only a browser draws. For a picture of it: %pip install kaleido (it needs Chrome)."
+ALTAIR = "is an altair chart, which only a browser draws. For a picture of it: %pip install vl-convert-python."
+FOLIUM = (
+    "is a folium map, which only a browser draws. For a picture of it: %pip install selenium (it needs Firefox), "
+    "then set png_enabled = True of the map."
+)
+
+
+@pytest.fixture
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the packages that draw: a None stands for a module that is not there."""
+    for helper in ("kaleido", "vl_convert", "selenium"):
+        monkeypatch.setitem(sys.modules, helper, None)
+
+
+@pytest.mark.usefixtures("_alone")
+@pytest.mark.parametrize(
+    ("make", "line"),
+    [
+        (plotly_figure, PLOTLY),
+        (plotly_empty, PLOTLY),
+        (altair_chart, ALTAIR),
+        (altair_side_by_side, ALTAIR),
+        (folium_map, FOLIUM),
+    ],
+)
+def test_without_what_draws_it_one_line_says_the_cure(simulator: Simulator, make: Any, line: str) -> None:
+    chart = make()
+    home = Conversations(Settings(base_url=simulator.url))
+    for value, name in ((chart, "chart"), ([chart], "chart[0]"), (Picture(chart, detail="low"), "chart")):
+        with pytest.raises(BadInput) as caught:
+            home.open("main").ask([Named("chart", value), "What does it show?"], Options())
+        assert str(caught.value) == f"{name} {line} Or send the data behind it."
+    home.close()
+    assert simulator.requests == []
+
+
+def test_a_map_is_drawn_only_with_its_owners_consent() -> None:
+    with pytest.raises(BadInput, match="then set png_enabled = True"):
+        to_parts(folium_map(png_enabled=False), "m")
+
+
+def test_an_altair_chart_is_drawn(simulator: Simulator) -> None:
+    pytest.importorskip("vl_convert", reason="altair draws with it")
+    home = Conversations(Settings(base_url=simulator.url))
+    reply = home.open("main").ask([Named("chart", altair_chart()), "What does it show?"], Options())
+    home.close()
+    assert reply.sent == ("chart (348x347, 169 tokens)",)
+    assert "PNG, 348 x 347 pixels, mostly white; looks like a graphic" in reply.text
+
+
+def test_a_chart_that_cannot_be_drawn_is_one_line() -> None:
+    altair = pytest.importorskip("altair", reason=REASON)
+    pytest.importorskip("vl_convert", reason="altair draws with it")
+    with pytest.raises(BadInput, match="^chart could not be drawn: ") as caught:
+        to_parts(altair.Chart("no-such-file.csv").mark_line().encode(x="x:Q", y=altair.Y("y")), "chart")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_plotly_figure_is_drawn(simulator: Simulator) -> None:
+    figure = plotly_figure()
+    pytest.importorskip("kaleido", reason="plotly draws with it")
+    require_judge("chromium")
+    home = Conversations(Settings(base_url=simulator.url))
+    reply = home.open("main").ask([Named("fig", figure), "What does it show?"], Options())
+    home.close()
+    assert reply.sent == ("fig (700x500, 450 tokens)",)
+    assert "PNG, 700 x 500 pixels" in reply.text
