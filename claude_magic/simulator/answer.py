@@ -9,6 +9,9 @@ from typing import Any
 from . import tokens
 from .call import JSON
 
+_PIECE = 12
+"""Characters of a tool's input that a delta carries."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Part:
@@ -23,11 +26,22 @@ class Part:
         arrives whole.
     signature : str
         Of a thinking block.
+    citations : tuple of dict
+        Of a text block.
     """
 
     start: JSON
     pieces: tuple[str, ...] = ()
     signature: str = ""
+    citations: tuple[JSON, ...] = ()
+
+    @classmethod
+    def calling(cls, kind: str, identifier: str, name: str, value: JSON) -> Part:
+        """A block that calls a tool."""
+        text = json.dumps(value, ensure_ascii=False)
+        pieces = tuple(text[start : start + _PIECE] for start in range(0, len(text), _PIECE))
+        start = {"type": kind, "id": identifier, "name": name, "input": {}, "caller": {"type": "direct"}}
+        return cls(start, pieces if value else ())
 
     @property
     def kind(self) -> str:
@@ -50,10 +64,12 @@ class Part:
             return {**self.start, "input": _object(self.joined)}
         if self.kind == "thinking":
             return {**self.start, "thinking": self.joined, "signature": self.signature}
-        return {**self.start, "text": self.joined} if self.kind == "text" else self.start
+        if self.kind == "text":
+            return {**self.start, "text": self.joined, "citations": list(self.citations) or None}
+        return self.start
 
     def cut(self, characters: int) -> Part:
-        """The same block with only its first characters; what is cut off is not signed."""
+        """The same block with only its first characters; what is cut off is neither signed nor cited."""
         kept: list[str] = []
         room = characters
         for piece in self.pieces:
@@ -62,7 +78,9 @@ class Part:
             kept.append(piece[:room])
             room -= len(piece)
         whole = len(self.joined) <= characters
-        return dataclasses.replace(self, pieces=tuple(kept), signature=self.signature if whole else "")
+        if whole:
+            return self
+        return dataclasses.replace(self, pieces=tuple(kept), signature="", citations=())
 
 
 def _object(text: str) -> Any:
@@ -72,9 +90,9 @@ def _object(text: str) -> Any:
         return {}  # cut off
 
 
-def text_part(*pieces: str) -> Part:
+def text_part(*pieces: str, citations: tuple[JSON, ...] = ()) -> Part:
     """A text block."""
-    return Part({"type": "text", "text": "", "citations": None}, pieces)
+    return Part({"type": "text", "text": "", "citations": [] if citations else None}, pieces, citations=citations)
 
 
 @dataclasses.dataclass(frozen=True)

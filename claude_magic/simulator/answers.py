@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from . import answer, binding, examples, prose, report, tool_calls
+from . import answer, binding, citing, examples, prose, report, server_tools, tool_calls, words
 from .answer import Answer, Part, text_part
 from .caching import Cache, Counted
 from .call import JSON, Call
@@ -31,7 +31,7 @@ class Ids:
         return f"{prefix}_sim{number:08}"
 
 
-def words(text: str) -> tuple[str, ...]:
+def in_pieces(text: str) -> tuple[str, ...]:
     """A text in pieces as long as tokens are: words with the space before them."""
     return tuple(re.findall(r"\s*\S+|\s+$", text))
 
@@ -52,8 +52,8 @@ def _thought(call: Call, plan: Plan) -> tuple[Part, int]:
     if plan.think:
         pieces = tuple(prose.pieces(plan.think, plan.chars))
     else:
-        told = report.first_words(call.question or "the tool results")
-        pieces = words(f"Simulated thinking about {told}. First look at what was sent, then report it.")
+        told = words.first(call.question or "the tool results")
+        pieces = in_pieces(f"Simulated thinking about {told}. First look at what was sent, then report it.")
     omitted = call.display == "omitted"
     shown = () if omitted else pieces
     signature = binding.sign(call.body, call.model_name, "".join(shown))
@@ -61,35 +61,42 @@ def _thought(call: Call, plan: Plan) -> tuple[Part, int]:
     return block, answer.output_tokens((text_part(*pieces),)) if omitted else 0
 
 
-def _content(call: Call, plan: Plan, calls: list[tuple[str, JSON]], ids: Ids) -> Iterator[Part]:
+def _content(call: Call, plan: Plan, ids: Ids) -> Iterator[Part]:
     """Everything after the thinking."""
+    chosen, on_server = tool_calls.choose(call, plan), server_tools.offered(call)
+    calls = [(name, value) for name, value in chosen if name not in on_server]
+    served = [(on_server[name], value) for name, value in chosen if name in on_server]
+    for tool, value in served:
+        yield from server_tools.parts(tool, value, ids.next("srvtoolu"), plan.tool_error, call)
     if plan.say is not None:
-        yield text_part(*words(plan.say))
+        yield text_part(*in_pieces(plan.say))
     elif plan.deltas is not None:
         yield text_part(*prose.pieces(plan.deltas, plan.chars, plan.shape))
     elif plan.stop == "pause_turn":
-        yield from _pause(ids)
+        yield text_part(*in_pieces("This is simulated: it goes on in the next request."))
     elif not calls:
-        yield text_part(*words(_plain(call)))
+        yield from _plain(call)
     elif call.thinking != "between_tools":  # there such a note is the thinking
-        yield text_part(*words("This is simulated: let me call a tool."))
+        yield text_part(*in_pieces("This is simulated: let me call a tool."))
+    if plan.stop == "pause_turn" and not served:
+        yield from _search(ids)
     for name, value in calls:
-        yield tool_calls.part("tool_use", ids.next("toolu"), name, value)
+        yield Part.calling("tool_use", ids.next("toolu"), name, value)
 
 
-def _plain(call: Call) -> str:
-    wanted = (call.body.get("output_config") or {}).get("format")
-    if wanted:
+def _plain(call: Call) -> Iterator[Part]:
+    if wanted := (call.body.get("output_config") or {}).get("format"):
         value = Sampler(call.question).value(wanted["schema"])
-        return json.dumps(value, ensure_ascii=False)
-    return report.text(call)
+        yield text_part(*in_pieces(json.dumps(value, ensure_ascii=False)))
+    else:
+        yield text_part(*in_pieces(report.text(call)))
+        yield from citing.parts(call)
 
 
-def _pause(ids: Ids) -> Iterator[Part]:
-    """A turn that the server interrupts in its own search."""
-    yield text_part(*words("This is simulated: searching goes on in the next request."))
+def _search(ids: Ids) -> Iterator[Part]:
+    """The server's own search that a pause comes after."""
     search = ids.next("srvtoolu")
-    yield tool_calls.part("server_tool_use", search, "web_search", {"query": "simulated"})
+    yield Part.calling("server_tool_use", search, "web_search", {"query": "simulated"})
     result = {"type": "web_search_tool_result", "tool_use_id": search, "content": []}
     yield Part({**result, "caller": {"type": "direct"}})
 
@@ -135,7 +142,7 @@ def _usage(call: Call, counted: Counted, parts: tuple[Part, ...], hidden: int) -
             "ephemeral_1h_input_tokens": counted.written_1h,
         },
         "output_tokens_details": {"thinking_tokens": thinking},
-        "server_tool_use": None,
+        "server_tool_use": server_tools.requests(parts),
         "service_tier": "standard",
         "speed": call.body.get("speed") or "standard",
         "inference_geo": call.body.get("inference_geo") or "global",
@@ -170,10 +177,9 @@ def compose(call: Call, plan: Plan, cache: Cache, ids: Ids) -> Answer:
     if example is not None:
         return _planned_end(_shown(example, call), plan)
     counted = cache.count(call)
-    calls = tool_calls.choose(call, plan)
-    parts = tuple(_content(call, plan, calls, ids))
+    parts = tuple(_content(call, plan, ids))
     hidden = 0
-    if _thinks(call, plan, bool(calls or call.results)):
+    if _thinks(call, plan, call.goes_on or any(part.streams_json for part in parts)):
         block, hidden = _thought(call, plan)
         parts = (block, *parts)
     hidden = min(hidden, call.body["max_tokens"])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..messages.limits import Model
+from . import words
 
 JSON = dict[str, Any]
 
@@ -28,24 +30,50 @@ def text_of(content: Any) -> str:
     return "\n".join(str(b.get("text", "")) for b in blocks(content) if b.get("type") == "text")
 
 
-def plan_line(body: Any) -> str | None:
-    """What stands after ``simulate:`` in the user's last message, if no answer follows it.
+def nested(found: Iterable[JSON]) -> Iterator[JSON]:
+    """Blocks, and those inside tool results and documents."""
+    for block in found:
+        yield block
+        if block["type"] == "tool_result":
+            yield from nested(blocks(block.get("content")))
+        elif block["type"] == "document" and block["source"]["type"] == "content":
+            yield from nested(blocks(block["source"]["content"]))
+
+
+def calls_tools(message: JSON) -> bool:
+    """Whether a message is an answer that does not end a turn: it calls tools, the user's or the server's."""
+    kinds = ("tool_use", "server_tool_use")
+    return message.get("role") == "assistant" and any(b.get("type") in kinds for b in blocks(message.get("content")))
+
+
+def plan_lines(body: Any) -> tuple[list[str], int]:
+    """What stands after each ``simulate:`` in the last question, and how many answers there were since.
 
     The body may be anything: it was not checked yet.
     """
     messages = body.get("messages") if isinstance(body, dict) else None
-    said = [m for m in messages if isinstance(m, dict)] if isinstance(messages, list) else []
-    while said and said[-1].get("role") == "system":
-        said.pop()
-    if not said or said[-1].get("role") != "user":
-        return None
-    found = _PLAN_LINE.search(text_of(said[-1].get("content")))
-    return found[1] if found else None
+    rounds = 0
+    for message in reversed(messages if isinstance(messages, list) else []):
+        if not isinstance(message, dict):
+            break
+        if message.get("role") == "user" and (said := text_of(message.get("content"))):
+            return _PLAN_LINE.findall(said), rounds
+        if calls_tools(message):
+            rounds += 1
+        elif message.get("role") == "assistant":
+            break
+    return [], rounds
 
 
 def without_plan(text: str) -> str:
     """A question without its ``simulate:`` line."""
     return _PLAN_LINE.sub("", text).strip()
+
+
+def _said(found: list[JSON]) -> tuple[str, list[str]]:
+    """The question in some blocks, and the text attached to it."""
+    said, attached = words.sorted_out([str(block["text"]) for block in found if block["type"] == "text"])
+    return without_plan("\n".join(said)), attached
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,14 +129,19 @@ class Call:
 
     @property
     def question(self) -> str:
-        """The text of the last turn, without a plan."""
-        return without_plan(text_of(self.last_turn))
+        """What the user says in the last turn, without a plan and without attached text."""
+        return _said(self.last_turn)[0]
+
+    @property
+    def attached(self) -> list[str]:
+        """Text that was attached in the last turn."""
+        return _said(self.last_turn)[1]
 
     @property
     def questions(self) -> list[str]:
-        """The text of every user message that has any, oldest first."""
-        texts = (without_plan(text_of(m["content"])) for m in self.messages if m["role"] == "user")
-        return [text for text in texts if text]
+        """What each user message says that says anything, oldest first."""
+        found = (_said(blocks(m["content"]))[0] for m in self.messages if m["role"] == "user")
+        return [question for question in found if question]
 
     @property
     def prefill(self) -> str:
@@ -120,6 +153,11 @@ class Call:
     def results(self) -> list[JSON]:
         """The tool results of the last turn."""
         return [block for block in self.last_turn if block["type"] == "tool_result"]
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it continues an answer: with tool results, or after a pause."""
+        return bool(self.results) or calls_tools(self.messages[-1])
 
     @property
     def thinking(self) -> str:

@@ -27,6 +27,7 @@ _BLOCKS: dict[str, Shape] = {
     "redacted_thinking": shape(type=str, data=str),
     "tool_use": shape("cache_control caller toolset_name", type=str, id=str, name=str, input=dict),
     "tool_result": shape("cache_control content is_error toolset_name", type=str, tool_use_id=str),
+    "server_tool_use": shape("cache_control caller", type=str, id=str, name=str, input=dict),
     "container_upload": shape("cache_control", type=str, file_id=str),
 }
 _SOURCES: dict[str, dict[str, Shape]] = {
@@ -52,7 +53,7 @@ _PLACES = {
     "document": ("text", "image"),
 }
 _OPEN = re.compile(
-    r"server_tool_use|mcp_tool_use|mcp_tool_listing|compaction|fallback|tool_reference|browser_state"
+    r"mcp_tool_use|mcp_tool_listing|compaction|fallback|tool_reference|browser_state"
     r"|tool_addition|tool_removal|[a-z_]+_tool_result"
 )
 """Blocks that come from the server or from betas: taken as they are."""
@@ -151,6 +152,7 @@ def _image(block: JSON, path: str, place: str, call: Call) -> None:
 
 def _document(block: JSON, path: str, place: str, call: Call) -> None:
     source = _source(block, path)
+    _cited(block, path)
     inner = f"{path}.document.source.{source['type']}"
     if source["type"] == "base64":
         one_of(source["media_type"], ("application/pdf",), f"{inner}.media_type")
@@ -163,6 +165,17 @@ def _document(block: JSON, path: str, place: str, call: Call) -> None:
     elif source["type"] == "content" and isinstance(source["content"], list):
         for j, part in enumerate(source["content"]):
             check(part, f"{inner}.content.{j}", "document", call)
+
+
+def _cited(block: JSON, path: str) -> None:
+    if block.get("citations") is not None:
+        conform(block["citations"], shape("enabled"), f"{path}.{block['type']}.citations")
+
+
+def _search_result(block: JSON, path: str, place: str, call: Call) -> None:
+    _cited(block, path)
+    for j, part in enumerate(block["content"]):
+        check(part, f"{path}.search_result.content.{j}", "system", call)
 
 
 def _tool_use(block: JSON, path: str, place: str, call: Call) -> None:
@@ -189,6 +202,7 @@ _RULES = {
     "text": _text,
     "image": _image,
     "document": _document,
+    "search_result": _search_result,
     "tool_use": _tool_use,
     "tool_result": _tool_result,
 }

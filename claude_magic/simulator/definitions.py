@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from . import server_tools
 from .call import JSON, Call
 from .fields import conform, one_of, shape, typed
-from .parameters import cache_mark, strict_schema
+from .parameters import cache_mark
 from .problem import invalid
+from .strictness import strict_schema
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _CUSTOM = shape(
@@ -16,6 +18,14 @@ _CUSTOM = shape(
     name=str,
     input_schema=dict,
 )
+_SERVER = "cache_control defer_loading allowed_callers strict"
+_WEB = f"{_SERVER} max_uses allowed_domains blocked_domains response_inclusion"
+_SERVER_TOOLS = {
+    "web_search": shape(f"{_WEB} user_location", type=str, name=str),
+    "web_fetch": shape(f"{_WEB} citations max_content_tokens use_cache url_sources", type=str, name=str),
+    "code_execution": shape(_SERVER, type=str, name=str),
+}
+_MOST_STRICT = 20
 _KINDS = re.compile(
     r"(web_search|web_fetch|code_execution|tool_search_tool_(?:regex|bm25)|advisor|bash|text_editor|memory"
     r"|computer|browser|computer_toolset|browser_toolset)_\d{8}|mcp_toolset|tool_search_tool_(?:regex|bm25)"
@@ -32,6 +42,8 @@ def check_tool(tool: Any, path: str) -> None:
             raise invalid(f"{path}: Input tag '{kind}' found using 'type' does not match any known tool")
         if "name" not in tool and not kind.startswith(_NAMELESS):
             raise invalid(f"{path}.{kind}.name: Field required")
+        if (own := server_tools.kind(tool)) is not None:
+            _server_tool(tool, own, f"{path}.{kind}")
         return
     inner = f"{path}.custom"
     conform(tool, _CUSTOM, inner)
@@ -48,6 +60,15 @@ def check_tool(tool: Any, path: str) -> None:
         cache_mark(tool["cache_control"], f"{inner}.cache_control")
     if tool.get("strict"):
         strict_schema(tool["input_schema"], f"{inner}.input_schema")
+
+
+def _server_tool(tool: JSON, kind: str, path: str) -> None:
+    conform(tool, _SERVER_TOOLS[kind], path)
+    one_of(tool["name"], (kind,), f"{path}.name")
+    if tool.get("citations") is not None:
+        conform(tool["citations"], shape("enabled"), f"{path}.citations")
+    if tool.get("allowed_domains") and tool.get("blocked_domains"):
+        raise invalid(f"{path}: allowed_domains and blocked_domains cannot both be given.")
 
 
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
@@ -68,6 +89,8 @@ def _schema(schema: JSON, path: str) -> None:
 def check(call: Call) -> None:
     """Check the tools of a request, and which of them must be used."""
     names: set[str] = set()
+    if sum(bool(tool.get("strict")) for tool in call.tools if isinstance(tool, dict)) > _MOST_STRICT:
+        raise invalid(f"tools: at most {_MOST_STRICT} tools may be strict.")
     for i, tool in enumerate(call.tools):
         check_tool(tool, f"tools.{i}")
         name = tool.get("name")

@@ -57,6 +57,8 @@ def _deltas(part: Part) -> Iterator[JSON]:
     if part.kind == "text":
         for piece in part.pieces:
             yield {"type": "text_delta", "text": piece}
+        for citation in part.citations:
+            yield {"type": "citations_delta", "citation": citation}
     elif part.kind == "thinking":
         for piece in part.pieces:
             yield {"type": "thinking_delta", "thinking": piece}

@@ -12,7 +12,6 @@ import json
 from importlib import resources
 from typing import Any
 
-from . import tool_calls
 from .answer import Part, text_part
 from .call import JSON, blocks
 
@@ -45,7 +44,7 @@ def _parts(row: JSON) -> tuple[Part, ...]:
     made = []
     for block in row["content"]:
         if block["type"] == "tool_use":
-            made.append(tool_calls.part("tool_use", block["id"], block["name"], block["input"]))
+            made.append(Part.calling("tool_use", block["id"], block["name"], block["input"]))
         else:
             made.append(text_part(*row.get("pieces", [block["text"]])))
     return tuple(made)

@@ -13,7 +13,7 @@ from tornado.iostream import StreamClosedError
 
 from . import answers, catalogue, checks, tokens
 from .answer import Answer
-from .call import JSON, Call, plan_line
+from .call import JSON, Call, plan_lines
 from .events import error_event, stream, with_faults
 from .framing import frames
 from .oddities import mutate
@@ -161,11 +161,20 @@ class Messages(Base):
                 return Plan.parse(header.encode("latin-1").decode("utf-8", "replace"))
             if queued := self.simulator.faults.take():
                 return queued
-            if line := plan_line(self.recorded.body):
-                return Plan.parse(line)
+            if (planned := self._of_question()) is not None:
+                return planned
         except ValueError as error:
             raise invalid(str(error)) from None
         return self.simulator.plan
+
+    def _of_question(self) -> Plan | None:
+        """The plan of the question's line for this answer: each line holds for one, or as often as it says."""
+        lines, rounds = plan_lines(self.recorded.body)
+        for plan in [Plan.parse(line) for line in lines]:
+            if rounds < plan.times:
+                return plan
+            rounds -= plan.times
+        return None
 
     async def _answer(self) -> None:
         plan = self._plan()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from . import content
-from .call import JSON, Call, blocks
+from . import citing, content, pdf
+from .call import JSON, Call, blocks, nested
 from .fields import conform, one_of, shape
 from .problem import Problem, invalid
 
@@ -30,8 +30,10 @@ def check(call: Call) -> None:
         raise invalid('messages: first message must use the "user" role')
     _systems(call)
     _tools(messages)
+    _server_tools(messages)
     _end(call)
     content.check_images(call)
+    _documents(call)
 
 
 def _message(call: Call, i: int, message: JSON) -> None:
@@ -123,6 +125,39 @@ def _answers(i: int, message: JSON, asked: list[str]) -> None:
         if other_before:
             raise invalid(f"{path}: `tool_result` blocks must come first in the content of a message.")
         answered.add(use)
+
+
+def _server_tools(messages: list[JSON]) -> None:
+    """Every call of a server's tool has its result, before or in a later answer; only the last may be open."""
+    answers = [(i, block) for i, m in enumerate(messages) if m["role"] == "assistant" for block in blocks(m["content"])]
+    last = max((i for i, _ in answers), default=0)
+    results = {block["tool_use_id"] for _, block in answers if _is_result(block)}
+    uses = {block["id"]: i for i, block in answers if block["type"] == "server_tool_use"}
+    for use, i in uses.items():
+        if use not in results and i < last:
+            raise invalid(f"messages.{i}: `server_tool_use` {use} was found without a corresponding result block.")
+    if strangers := sorted(results - uses.keys()):
+        raise invalid(f"messages: unexpected `tool_use_id` in results of server tools: {', '.join(strangers)}.")
+
+
+def _is_result(block: JSON) -> bool:
+    """Whether it is what a tool on the server returned; those of MCP servers have other calls."""
+    kind, use = block["type"], block.get("tool_use_id")
+    return kind.endswith("_tool_result") and kind != "mcp_tool_result" and isinstance(use, str)
+
+
+def _documents(call: Call) -> None:
+    """How many pages there are, and whether all documents are to be cited or none."""
+    every = [block for message in call.messages for block in nested(blocks(message["content"]))]
+    documents = [block for block in every if block["type"] == "document"]
+    sources = [block["source"] for block in documents if block["source"]["type"] == "base64"]
+    if (count := sum(pdf.pages(source["data"]) for source in sources)) > call.model.max_pages:
+        raise invalid(f"messages: a maximum of {call.model.max_pages} PDF pages may be provided. Found {count}.")
+    cited = {citing.switched_on(block) for block in documents}
+    if len(cited) > 1:
+        raise invalid("messages: citations must be enabled on all or none of the documents of a request.")
+    if True in cited and (call.body.get("output_config") or {}).get("format"):
+        raise invalid("output_config.format: structured outputs do not go with citations.")
 
 
 def _texts(message: JSON) -> Iterator[str]:

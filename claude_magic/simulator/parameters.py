@@ -9,6 +9,7 @@ from ..messages import limits
 from .call import JSON, Call
 from .fields import conform, one_of, shape, typed
 from .problem import invalid
+from .strictness import strict_schema
 
 BETA = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*-\d{4}-\d{2}-\d{2}")
 """How the name of a beta looks."""
@@ -229,10 +230,6 @@ def _speed(call: Call) -> None:
         raise invalid("speed: Extra inputs are not permitted")
 
 
-_UNSUPPORTED = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength",
-                "maxLength", "maxItems", "uniqueItems", "minProperties", "maxProperties")  # fmt: skip
-
-
 def _format(call: Call) -> None:
     wanted = (call.body.get("output_config") or {}).get("format")
     if wanted is None:
@@ -242,26 +239,3 @@ def _format(call: Call) -> None:
     if not call.model.structured_output:
         raise invalid("output_config.format: structured outputs are not supported for this model.")
     strict_schema(wanted["schema"], "output_config.format.schema")
-
-
-def strict_schema(schema: Any, path: str) -> None:
-    """Refuse a schema that answers cannot be held to."""
-    if isinstance(schema, list):
-        for inner in schema:
-            strict_schema(inner, path)
-    if not isinstance(schema, dict):
-        return
-    if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
-        raise invalid(f"{path}: For 'object' type, 'additionalProperties' must be explicitly set to false")
-    for keyword in _UNSUPPORTED:
-        if keyword in schema:
-            raise invalid(f"{path}: For '{schema.get('type')}' type, property '{keyword}' is not supported")
-    if schema.get("minItems", 0) not in (0, 1):
-        raise invalid(f"{path}: For 'array' type, 'minItems' values other than 0 or 1 are not supported")
-    if str(schema.get("$ref", "#")).startswith("#") is False:
-        raise invalid(f"{path}: an external $ref is not supported")
-    for key in ("properties", "$defs"):
-        for inner in (schema.get(key) or {}).values():
-            strict_schema(inner, path)
-    for key in ("items", "anyOf", "allOf", "oneOf"):
-        strict_schema(schema.get(key), path)

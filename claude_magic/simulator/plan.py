@@ -6,18 +6,24 @@ A plan is a list of words and ``key=value`` pairs, separated by ``;``::
     fault=cut; after=5
     deltas=4000; chars=4; pace=400; crlf; data-only
     say=The rest of the line, exactly.
+    tool=add {"a": 1, "b": 2}; tool=add {"a": 3, "b": 4}
+    tool=web_search; tool-error=max_uses_exceeded
 
-It comes from :attr:`Simulator.faults`, from the request header ``x-simulator``, or from a line
-``simulate: …`` in the last question.
+It comes from the request header ``x-simulator``, from :attr:`Simulator.faults`, or from lines
+``simulate: …`` in the last question. Of these the first holds for the first answer, the next for the
+one after the tool results (or after a pause), and so on; a line with ``times=N`` holds for N answers.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
+from . import server_tools
 from .problem import TEXTS
 
 FAULTS = ("error", "cut", "hangup", "truncate", "stall", "refusal")
@@ -32,6 +38,7 @@ STOPS = (
     "refusal",
     "model_context_window_exceeded",
 )
+TOOL_ERRORS = tuple(dict.fromkeys(itertools.chain.from_iterable(server_tools.ERRORS.values())))
 FRAMINGS = frozenset(
     (
         "crlf",
@@ -85,6 +92,13 @@ REST_OF_LINE = ("say", "input")
 """Keys whose value may hold ``;``: it goes on to the end of the line."""
 
 
+class ToolCall(NamedTuple):
+    """A tool that is to be called, and its input if that is planned, too."""
+
+    name: str
+    input: dict[str, Any] | None = None
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What should happen to one answer, or to several.
@@ -104,7 +118,7 @@ class Plan:
     retry_after, retry_after_ms, should_retry : str or None
         Response headers.
     times : int
-        For how many requests it holds, in the queue.
+        For how many requests it holds in the queue, or for how many answers in a question.
     pace : float or None
         Content deltas a second.
     delay, think_delay : float
@@ -123,10 +137,12 @@ class Plan:
         An answer of so many text deltas of exactly so many characters. Not cut at ``max_tokens``.
     think : int or None
         So many thinking deltas first.
-    tools : tuple of str
+    tools : tuple of ToolCall
         Call these tools.
     input : dict or None
-        With this input.
+        With this input, those that have none of their own.
+    tool_error : str or None
+        With this error code, those that run on the server.
     say : str or None
         Answer exactly this.
     oddities : frozenset of str
@@ -155,8 +171,9 @@ class Plan:
     chars: int = 4
     shape: str = "prose"
     think: int | None = None
-    tools: tuple[str, ...] = ()
+    tools: tuple[ToolCall, ...] = ()
     input: dict[str, Any] | None = None
+    tool_error: str | None = None
     say: str | None = None
     oddities: frozenset[str] = frozenset()
 
@@ -197,8 +214,11 @@ class Plan:
 _NUMBERS = ("after", "times", "bytes", "deltas", "chars", "think")
 _SECONDS = ("pace", "delay", "think-delay")
 _TEXTS = ("type", "message", "category", "retry-after", "retry-after-ms")
-_CHOICES = {"body": BODIES, "shape": SHAPES, "stop": STOPS, "as": ("json", "html")}
+_CHOICES = {"body": BODIES, "shape": SHAPES, "stop": STOPS, "as": ("json", "html"), "tool-error": TOOL_ERRORS}
 _FIELDS = {"as": "answer_as", "x-should-retry": "should_retry"}
+
+
+_TOOL_WITH_INPUT = re.compile(r"\s*tool\s*=[^;{]+(?={)")
 
 
 def _parts(text: str) -> list[str]:
@@ -207,10 +227,20 @@ def _parts(text: str) -> list[str]:
     while text.strip():
         if re.match(rf"\s*({'|'.join(REST_OF_LINE)})\s*=", text):
             return [*parts, text]
-        part, _, text = text.partition(";")
+        part, text = _first_part(text)
         if part.strip():
             parts.append(part)
     return parts
+
+
+def _first_part(text: str) -> tuple[str, str]:
+    """The first part and the rest; a ``;`` in the input of ``tool=NAME {…}`` ends nothing."""
+    start = 0
+    if found := _TOOL_WITH_INPUT.match(text):
+        with contextlib.suppress(ValueError):
+            start = json.JSONDecoder().raw_decode(text, found.end())[1]
+    end = text.find(";", start)
+    return (text, "") if end < 0 else (text[:end], text[end + 1 :])
 
 
 def _read_word(word: str, changes: dict[str, Any]) -> None:
@@ -247,7 +277,7 @@ def _read_pair(key: str, value: str, changes: dict[str, Any]) -> None:
     elif key == "x-should-retry":
         changes[field] = _one_of(key, value, ("true", "false"))
     elif key == "tool":
-        changes["tools"] += (value,)
+        changes["tools"] += (_tool_call(value),)
     elif key == "say":
         changes["say"] = value
     elif key == "input":
@@ -278,11 +308,16 @@ def _one_of(key: str, value: str, choices: tuple[str, ...]) -> str:
     return value
 
 
+def _tool_call(value: str) -> ToolCall:
+    name, brace, rest = value.partition("{")
+    return ToolCall(name.strip(), _json_object(brace + rest) if brace else None)
+
+
 def _json_object(value: str) -> dict[str, Any]:
     try:
         loaded = json.loads(value)
     except ValueError:
         loaded = None
     if not isinstance(loaded, dict):
-        raise ValueError("plan: input= takes a JSON object, to the end of the line")
+        raise ValueError(f"plan: the input of a tool is a JSON object, not {value[:60]!r}")
     return loaded

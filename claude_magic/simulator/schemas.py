@@ -38,6 +38,7 @@ class Sampler:
         self._strings: Iterator[str] = iter(quoted or _NAMES.findall(question))
         self._numbers: Iterator[str] = iter(_NUMBERS.findall(question))
         self._question = question
+        self._inside: list[str] = []
 
     def value(self, schema: Any, name: str = "value", root: Any = None) -> Any:
         """A value that fits a schema.
@@ -55,7 +56,7 @@ class Sampler:
         if not isinstance(schema, dict):
             return f"simulated {name}"
         if isinstance(reference := schema.get("$ref"), str):
-            return self.value(_follow(reference, root), name, root)
+            return self._referred(reference, name, root)
         for key in ("const", "default"):
             if key in schema:
                 return schema[key]
@@ -66,6 +67,14 @@ class Sampler:
                 return self.value(schema[key][0], name, root)
         return self._typed(schema, name, root)
 
+    def _referred(self, reference: str, name: str, root: Any) -> Any:
+        if reference in self._inside:
+            return None  # what contains itself has to end somewhere
+        self._inside.append(reference)
+        made = self.value(follow(reference, root), name, root)
+        self._inside.pop()
+        return made
+
     def _typed(self, schema: dict[str, Any], name: str, root: Any) -> Any:
         kind = schema.get("type")
         kind = kind[0] if isinstance(kind, list) and kind else kind
@@ -74,8 +83,10 @@ class Sampler:
             properties = schema.get("properties", {})
             return {key: self.value(properties.get(key, {}), key, root) for key in required}
         if kind == "array":
-            wanted = max(1, int(schema.get("minItems", 1)))
-            return [self.value(schema.get("items", {}), name, root) for _ in range(wanted)]
+            items = schema.get("items", {})
+            circular = isinstance(items, dict) and items.get("$ref") in self._inside
+            wanted = max(0 if circular else 1, int(schema.get("minItems", 0)))
+            return [self.value(items, name, root) for _ in range(wanted)]
         if kind in ("integer", "number"):
             return self._number(schema, kind)
         if kind == "boolean":
@@ -96,7 +107,8 @@ class Sampler:
         return next(self._strings, f"simulated {name}")
 
 
-def _follow(reference: str, root: Any) -> Any:
+def follow(reference: str, root: Any) -> Any:
+    """What a ``$ref`` means within a schema."""
     for step in itertools.islice(reference.split("/"), 1, None):
         root = root.get(step, {}) if isinstance(root, dict) else {}
     return root

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from ..messages import limits
-from . import pictures
+from . import pdf, pictures
 from .call import JSON, blocks
 
 CHARACTERS = 4
@@ -44,7 +44,7 @@ def _of_document(source: JSON, tier: limits.ImageLimits) -> int:
         return of_text(source["data"])
     if source["type"] == "content":
         return sum(of_block(inner, tier) for inner in blocks(source["content"]))
-    return PAGE
+    return PAGE * max(1, pdf.pages(source["data"]) if source["type"] == "base64" else 1)
 
 
 def _without_signature(block: JSON) -> dict[str, Any]:

@@ -6,12 +6,11 @@ import json
 import re
 from typing import Any
 
-from .answer import Part
+from . import server_tools
 from .call import JSON, Call
-from .plan import Plan
+from .plan import Plan, ToolCall
 from .schemas import Sampler
 
-_PIECE = 12
 _FIXED: dict[str, JSON] = {
     "bash": {"command": "echo simulated"},
     "str_replace_based_edit_tool": {"command": "view", "path": "/"},
@@ -21,6 +20,10 @@ _FIXED: dict[str, JSON] = {
 """Input for tools that come without a schema."""
 
 
+def _can_be_called(tool: JSON) -> bool:
+    return "input_schema" in tool or tool.get("name") in _FIXED or server_tools.kind(tool) is not None
+
+
 def _mentioned(name: str, question: str) -> re.Match[str] | None:
     """Where a question names a tool: ``get_weather``, ``get weather``, or its last word, ``weather``."""
     last = name.rsplit("_", 1)[-1]
@@ -28,14 +31,17 @@ def _mentioned(name: str, question: str) -> re.Match[str] | None:
     return re.search(rf"\b({'|'.join(ways)})\b", question, re.IGNORECASE)
 
 
-def _names(call: Call, plan: Plan) -> list[str]:
-    if plan.tools:
-        return list(plan.tools)
+def _wanted(call: Call, plan: Plan) -> list[ToolCall]:
+    """The planned calls, or else those of the tools that the question names and the request allows."""
+    return list(plan.tools) or [ToolCall(name) for name in _names(call)]
+
+
+def _names(call: Call) -> list[str]:
     choice = call.body.get("tool_choice") or {"type": "auto"}
-    names = [tool["name"] for tool in call.tools if "input_schema" in tool or tool.get("name") in _FIXED]
+    names = [tool["name"] for tool in call.tools if _can_be_called(tool)]
     if choice["type"] == "tool":
         return [choice["name"]]
-    if not names or choice["type"] == "none" or (call.results and choice["type"] == "auto"):
+    if not names or choice["type"] == "none" or (call.goes_on and choice["type"] == "auto"):
         return []
     named = [name for name in names if _mentioned(name, call.question)]
     if choice["type"] == "any":
@@ -55,26 +61,23 @@ def _given(name: str, question: str) -> Any:
         return None
 
 
-def _input(name: str, call: Call, plan: Plan, sampler: Sampler) -> JSON:
-    if plan.input is not None:
-        return plan.input
+def _input(name: str, call: Call, sampler: Sampler) -> JSON:
     given = _given(name, call.question)
     if isinstance(given, dict):
         return given
-    schema = next((tool.get("input_schema") for tool in call.tools if tool.get("name") == name), None)
+    tool = next((tool for tool in call.tools if tool.get("name") == name), {})
+    if server_tools.kind(tool):
+        return server_tools.sample(tool, call)
+    schema = tool.get("input_schema")
     made = sampler.value(schema) if schema else _FIXED.get(name, {})
     return made if isinstance(made, dict) else {}
-
-
-def part(kind: str, identifier: str, name: str, value: JSON) -> Part:
-    """A block that calls a tool."""
-    text = json.dumps(value, ensure_ascii=False)
-    pieces = tuple(text[start : start + _PIECE] for start in range(0, len(text), _PIECE))
-    start = {"type": kind, "id": identifier, "name": name, "input": {}, "caller": {"type": "direct"}}
-    return Part(start, pieces if value else ())
 
 
 def choose(call: Call, plan: Plan) -> list[tuple[str, JSON]]:
     """Names and inputs of the calls an answer makes, in order; often none."""
     sampler = Sampler(call.question)
-    return [(name, _input(name, call, plan, sampler)) for name in _names(call, plan)]
+    made = []
+    for name, own in _wanted(call, plan):
+        given = plan.input if own is None else own
+        made.append((name, _input(name, call, sampler) if given is None else given))
+    return made

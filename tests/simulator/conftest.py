@@ -110,6 +110,8 @@ def fold(events: list[dict[str, Any]]) -> dict[str, Any]:
                 raw[event["index"]] = raw.get(event["index"], "") + delta["partial_json"]
             elif delta["type"] == "signature_delta":
                 block["signature"] = delta["signature"]
+            elif delta["type"] == "citations_delta":
+                block["citations"].append(delta["citation"])
             else:
                 key = delta["type"].removesuffix("_delta")
                 block[key] += delta[key]

@@ -54,7 +54,7 @@ def test_the_same_request_has_the_same_answer(api: Api):
 
 
 @pytest.mark.parametrize(
-    ("question", "part"), [("as a table", "|:--|--:|"), ("Show code", "```python"), ("a formula", "$$")]
+    ("question", "part"), [("as a table", "|:--|--:|"), ("Show code", "```python"), ("Write a formula", "$$")]
 )
 def test_shapes_on_request(api: Api, question, part):
     assert part in api.text(question)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -250,6 +252,26 @@ def test_tools_that_are_fine(api: Api):
     assert api.ask(tools=[TOOL | {"description": "Adds.", "type": "custom"}, search, screen])
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"name": "search"}, "tools.0.web_search_20260318.name: Input should be 'web_search'"),
+        ({"max_use": 1}, "tools.0.web_search_20260318.max_use: Extra inputs are not permitted"),
+        ({"allowed_domains": ["a.org"], "blocked_domains": ["b.org"]}, "cannot both be given"),
+    ],
+)
+def test_tools_of_the_server(api: Api, more, message):
+    search = {"type": "web_search_20260318", "name": "web_search"}
+    assert message in api.error(tools=[search | more])
+
+
+def test_not_too_many_strict_tools(api: Api):
+    strict = {"strict": True, "input_schema": {"type": "object", "additionalProperties": False}}
+    tools = [{"name": f"f{i}", **strict} for i in range(21)]
+    assert api.ask(tools=tools[1:])
+    assert "at most 20" in api.error(tools=tools)
+
+
 def test_forced_tools_do_not_go_with_thinking(api: Api):
     forced = {"tools": [TOOL], "tool_choice": {"type": "any"}, "model": "claude-opus-4-8"}
     assert api.ask(**forced)["stop_reason"] == "tool_use"
@@ -264,6 +286,12 @@ def test_formats(api: Api):
     assert "additionalProperties" in api.error(**format_of(loose))
     strict = loose | {"additionalProperties": False}
     assert api.text('Take "seven"', **format_of(strict)) == '{"a": "seven"}'
+    looking = {"type": "string", "pattern": "a(?=b)"}
+    assert "look around" in api.error(**format_of(strict | {"properties": {"a": looking}}))
+    tree = strict | {"properties": {"a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}]}}}
+    assert "recursive" in api.error(**format_of(tree))
+    twice = {name: {"$ref": "#/$defs/a"} for name in ("a", "b")}
+    assert api.ask(**format_of(strict | {"properties": twice, "$defs": {"a": {"type": "string"}}}))
     bounded = {"type": "integer", "minimum": 3}
     assert "'minimum' is not supported" in api.error(**format_of(strict | {"properties": {"a": bounded}}))
 
@@ -305,6 +333,23 @@ def test_compressed_bodies_are_read(api: Api):
 
 def document(source: dict) -> list[dict]:
     return [{"type": "document", "source": source}, text("What is it?")]
+
+
+def test_pages_of_documents(api: Api):
+    pypdf = pytest.importorskip("pypdf", reason="builds the PDF")
+    writer = pypdf.PdfWriter()
+    for _ in range(60):
+        writer.add_blank_page(100, 100)
+    stream = io.BytesIO()
+    writer.write(stream)
+    packed = b"%PDF-1.7\n1 0 obj\n<</Type /ObjStm>>\nstream\n" + zlib.compress(b"<</Type /Page>>" * 60)
+    for data in (stream.getvalue(), packed):
+        source = {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(data).decode()}
+        made = document(source)
+        answer = api.ask(made, model="claude-haiku-4-5")
+        assert "PDF, 60 pages" in answer["content"][-1]["text"]
+        assert answer["usage"]["input_tokens"] > 60 * 1500
+        assert "a maximum of 100 PDF pages may be provided. Found 120" in api.error(made * 2, model="claude-haiku-4-5")
 
 
 def test_documents(api: Api):

@@ -14,8 +14,13 @@ from claude_magic.simulator import Simulator
 from tests.judges import require_judge
 
 from .conftest import OLD, Api
+from .test_citations import CITED
 
 ADD = {"name": "add", "input_schema": {"type": "object"}}
+SEARCH = {"type": "web_search_20260318", "name": "web_search"}
+FETCH = {"type": "web_fetch_20260318", "name": "web_fetch", "citations": {"enabled": True}}
+PYTHON = {"type": "code_execution_20250522", "name": "code_execution"}
+SHELL = {"type": "code_execution_20260521", "name": "code_execution"}
 SHOWN = {"type": "adaptive", "display": "summarized"}
 QUESTIONS: list[dict[str, Any]] = [
     {"question": "Hello, Claude"},
@@ -25,6 +30,14 @@ QUESTIONS: list[dict[str, Any]] = [
     {"question": "Pause", "plan": "stop=pause_turn"},
     {"question": "Nothing", "plan": "empty"},
     {"question": "Stop", "stop_sequences": ["simulated"]},
+    {"question": "Search", "tools": [SEARCH]},
+    {"question": "Search", "tools": [SEARCH], "plan": "tool=web_search; tool-error=query_too_long"},
+    {"question": "Fetch https://example.org/", "tools": [FETCH], "plan": "tool=web_fetch"},
+    {"question": "Fetch", "tools": [FETCH], "plan": "tool=web_fetch"},
+    {"question": "Run", "tools": [PYTHON], "plan": "tool=code_execution"},
+    {"question": "Run", "tools": [SHELL], "plan": "tool=code_execution"},
+    {"question": "Run", "tools": [SHELL], "plan": "tool=code_execution; tool-error=execution_time_exceeded"},
+    {"question": [*CITED, {"type": "text", "text": "What do they say?"}]},
 ]
 
 # The SDK costs a second and 60 MB, so it stays in a process of its own.

@@ -69,7 +69,7 @@ def test_in_tool_results_and_earlier_turns(api: Api):
 
 def test_urls_are_named_and_never_fetched(api: Api):
     picture = {"type": "image", "source": {"type": "url", "url": api.simulator.url + "/picture.png"}}
-    assert f"at {api.simulator.url}/picture.png (not fetched)" in api.text([picture])
+    assert f"at `{api.simulator.url}/picture.png` (not fetched)" in api.text([picture])
     assert [request.path for request in api.simulator.requests] == ["/v1/messages"]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from claude_magic.simulator import Plan, start
 from claude_magic.simulator.oddities import MUTATORS
-from claude_magic.simulator.plan import FRAMINGS, GROUPS, ODDITIES
+from claude_magic.simulator.plan import FRAMINGS, GROUPS, ODDITIES, ToolCall
 
 from .conftest import Api
 
@@ -24,9 +24,14 @@ from .conftest import Api
         ("fault=cut; after=5", Plan(fault="cut", after=5)),
         ("cut;after=0;", Plan(fault="cut", after=0)),
         ("pace=400; deltas=4000; chars=4", Plan(pace=400.0, deltas=4000)),
-        ("tool=a; tool=b; crlf", Plan(tools=("a", "b"), oddities=frozenset({"crlf"}))),
+        ("tool=a; tool=b; crlf", Plan(tools=(ToolCall("a"), ToolCall("b")), oddities=frozenset({"crlf"}))),
+        (
+            'tool=a {"b": "x;y"}; tool=c; crlf',
+            Plan(tools=(ToolCall("a", {"b": "x;y"}), ToolCall("c")), oddities=frozenset({"crlf"})),
+        ),
+        ("tool=web_search; tool-error=unavailable", Plan(tools=(ToolCall("web_search"),), tool_error="unavailable")),
         ("verbatim; say=one; two = three", Plan(say="one; two = three")),
-        ('tool=f; input={"a": "x;y"}', Plan(tools=("f",), input={"a": "x;y"})),
+        ('tool=f; input={"a": "x;y"}', Plan(tools=(ToolCall("f"),), input={"a": "x;y"})),
         ("as=json; think-delay=0.5; bytes=3", Plan(answer_as="json", think_delay=0.5, bytes=3)),
         ("gateway", Plan(oddities=frozenset(GROUPS["gateway"]))),
     ],
@@ -38,7 +43,7 @@ def test_parse(text, plan):
 @pytest.mark.parametrize(
     "text",
     ["nonsense", "fault=nonsense", "200", "after=x", "after=-1", "pace=0", "color=red", "body=xml", "input=[1]",
-     "x-should-retry=maybe", "bytes=0"],
+     "tool=a {", "tool-error=unlucky", "x-should-retry=maybe", "bytes=0"],
 )  # fmt: skip
 def test_nonsense_is_refused(text):
     with pytest.raises(ValueError, match="plan"):
