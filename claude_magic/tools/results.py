@@ -1,0 +1,201 @@
+"""What a tool returned or raised, as Claude is told it: bounded, and with a word on what was cut."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from claude_magic import content
+from claude_magic.content import Part, RemotePicture, text_part
+from claude_magic.content.part import Block
+from claude_magic.content.words import counted, shortened, without_surrogates
+from claude_magic.messages.credentials import KEY_IN_TEXT
+from claude_magic.messages.limits import ImageLimits
+
+LONGEST = 40_000
+"""Characters of text of one result."""
+LONGEST_ERROR = 4_000
+"""Characters of the message of an exception."""
+MOST_PICTURES = 10
+"""Pictures of one result."""
+_MOST_ITEMS = 10_000
+"""Items of a list up to which pictures and tables are looked for among them."""
+
+_NEEDED: dict[str, dict[str, type]] = {
+    "text": {"text": str},
+    "image": {"source": dict},
+    "document": {"source": dict},
+    "search_result": {"source": str, "title": str, "content": list},
+}
+"""What the blocks that may stand in a result have to hold."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Result(Part):
+    """A ``tool_result`` block.
+
+    Attributes
+    ----------
+    content : tuple of Part
+        What is in it; pictures are fitted anew for each request, as everywhere.
+    """
+
+    content: tuple[Part, ...] = ()
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures are in it."""
+        return sum(part.pictures for part in self.content)
+
+    def block(self, limits: ImageLimits) -> Block:
+        """The block for a request in which these limits hold."""
+        blocks = [part.block(limits) for part in self.content]
+        if len(blocks) == 1 and blocks[0].keys() == {"type", "text"}:
+            return {**self.wire, "content": blocks[0]["text"]}
+        return {**self.wire, "content": blocks}
+
+    def summary(self, limits: ImageLimits) -> str | None:
+        """Whose result it is, and what is in it besides words."""
+        inner = ", ".join(about for part in self.content if (about := part.summary(limits)))
+        return f"{self.about} ({inner})" if inner else self.about
+
+
+def result(id: str, name: str, parts: Iterable[Part], *, is_error: bool) -> Result:
+    """The block that answers a call.
+
+    Parameters
+    ----------
+    id : str
+        Of the call.
+    name : str
+        Of the tool.
+    parts : iterable of Part
+    is_error : bool
+    """
+    wire: Block = {"type": "tool_result", "tool_use_id": id}
+    if is_error:
+        wire["is_error"] = True
+    inside = tuple(parts)
+    return Result(wire, f"result of {name}", sum(part.pages or 0 for part in inside) or None, inside)
+
+
+def of_value(value: object, name: str) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    """What a tool returned, for Claude.
+
+    Parameters
+    ----------
+    value : object
+        Anything that a question may hold; a dict or list of plain values goes as JSON, a list of
+        content blocks as it is.
+    name : str
+        Of the tool.
+
+    Returns
+    -------
+    parts : tuple of Part
+    notes : tuple of str
+        What was cut.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be shown to a model. Its own methods may raise anything.
+    """
+    return _bounded(_parts(value, name))
+
+
+def of_error(error: BaseException) -> str:
+    """What a tool raised, for Claude: the type and the message, no places, no source."""
+    try:
+        message = "\n".join([str(error), *getattr(error, "__notes__", [])]).strip()
+    except Exception:  # noqa: BLE001 - an exception may not even be able to say what it is
+        message = ""
+    kind = type(error).__name__
+    return clean(shortened(f"{kind}: {message}" if message else kind, LONGEST_ERROR))
+
+
+def clean(text: str) -> str:
+    """Text that can be sent: no key of the API in it, nothing that cannot be encoded."""
+    return KEY_IN_TEXT.sub("sk-ant-***", without_surrogates(text))
+
+
+def _parts(value: object, name: str) -> list[Part]:
+    if value is None:
+        return [text_part("done")]
+    if isinstance(value, str):
+        return [text_part(value if value[:LONGEST].strip() else repr(value[:LONGEST]))]
+    if isinstance(value, list | tuple | dict):
+        if _are_blocks(value):
+            return [_of_block(block, name) for block in value]
+        if (text := _json(value)) is not None:
+            return [text_part(text)]
+        if _is_huge(value) or any(map(_is_huge, value.values() if isinstance(value, dict) else value)):
+            from claude_magic.content import tables
+
+            return tables.from_record(value, name)
+    return content.to_parts(value, name)
+
+
+def _is_huge(value: object) -> bool:
+    return isinstance(value, list | tuple | dict) and len(value) > _MOST_ITEMS
+
+
+def _json(value: object) -> str | None:
+    """Plain data as JSON; None if there is anything else in it, or more than there is room for."""
+    pieces: list[str] = []
+    room = LONGEST
+    try:
+        for piece in json.JSONEncoder(ensure_ascii=False).iterencode(value):
+            pieces.append(piece)
+            room -= len(piece)
+            if room < 0:
+                return None
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return "".join(pieces)
+
+
+def _are_blocks(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_block, value))
+
+
+def _is_block(value: Any) -> bool:
+    if not isinstance(value, dict) or (needed := _NEEDED.get(str(value.get("type")))) is None:
+        return False
+    return all(isinstance(value.get(key), kind) for key, kind in needed.items())
+
+
+def _of_block(block: Block, name: str) -> Part:
+    source = block["source"] if block["type"] == "image" else {}
+    if source.get("type") == "base64":  # read, so that it is fitted and has no metadata, as other pictures
+        [part] = content.to_parts(RemotePicture(f"data:{source.get('media_type')};base64,{source.get('data')}"), name)
+        return part
+    return Part(block, None if block["type"] == "text" else block["type"].replace("_", " "))
+
+
+def _bounded(parts: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    kept: list[Part] = []
+    room, cut, pictures, dropped = LONGEST, 0, 0, 0
+    for part in parts:
+        if part.wire["type"] != "text":
+            pictures += part.pictures
+            if part.pictures and pictures > MOST_PICTURES:
+                dropped += part.pictures
+            else:
+                kept.append(part)
+            continue
+        text = part.wire["text"]
+        shown = text[:room]
+        room, cut = room - len(shown), cut + len(text) - len(shown)
+        if shown.strip():
+            kept.append(dataclasses.replace(part, wire={**part.wire, "text": clean(shown)}))
+    notes = [f"{counted(cut, 'character')} cut"] if cut else []
+    if dropped:
+        notes.append(f"{counted(dropped, 'picture')} left out")
+    if not kept:
+        kept.append(text_part("(empty)"))
+    if notes:
+        kept.append(text_part("… " + ", ".join(notes)))
+    return tuple(kept), tuple(notes)

@@ -1,0 +1,542 @@
+"""``@tool`` and ``Tool.of``: what becomes a tool, what does not and why, and what a tool still is."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import dataclasses
+import enum
+import functools
+import inspect
+import io
+import pickle
+import pydoc
+import subprocess
+import sys
+import types
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pandas as pd
+import pydantic
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from claude_magic import tools
+from claude_magic.messages.errors import BadInput
+from claude_magic.simulator import Simulator
+from claude_magic.tools import Tool, docs, tool
+from tests.judges import require_judge
+
+if TYPE_CHECKING:
+    from nowhere import Undefined  # type: ignore[import-not-found]
+
+
+@tool
+def run_query(sql: str, limit: int = 100) -> Undefined:
+    """Run a query on the sales database.
+
+    Only SELECT.
+
+    Args:
+        sql: One statement.
+        limit: Most rows to return.
+
+    Returns:
+        The rows, as a list.
+    """
+    return [sql] * limit
+
+
+def properties(value: Any) -> list[str]:
+    return list(Tool.of(value).input_schema["properties"])
+
+
+def refusal(value: Any) -> str:
+    with pytest.raises(BadInput) as caught:
+        Tool.of(value)
+    return str(caught.value)
+
+
+def test_a_function() -> None:
+    assert run_query("a", limit=2) == ["a", "a"]
+    assert run_query.to_wire() == {
+        "name": "run_query",
+        "description": "Run a query on the sales database.\n\nOnly SELECT.\n\nReturns: The rows, as a list.",
+        "input_schema": {
+            "type": "object",
+            "properties": {
+                "sql": {"type": "string", "description": "One statement."},
+                "limit": {"type": "integer", "description": "Most rows to return.", "default": 100},
+            },
+            "required": ["sql"],
+            "additionalProperties": False,
+        },
+    }
+
+
+def test_options() -> None:
+    @tool(name="ask", description="  Ask.\n  Twice.", strict=True, timeout=3, confirm=True, parallel=True)
+    def f(a: int) -> int:
+        """Not this."""
+        return a
+
+    wire = f.to_wire()
+    assert (wire["name"], wire["description"], wire["strict"]) == ("ask", "Ask.\nTwice.", True)
+    assert (f.strict, f.timeout, f.confirm, f.parallel) == (True, 3, True, True)
+    assert (run_query.strict, run_query.timeout, run_query.confirm, run_query.parallel) == (False, None, False, False)
+    assert "strict" not in run_query.to_wire()
+    assert f(2) == 2
+
+
+def test_without_docstring_there_is_no_description() -> None:
+    def f() -> None: ...
+
+    assert set(Tool.of(f).to_wire()) == {"name", "input_schema"}
+
+
+@pytest.mark.parametrize(
+    ("docstring", "description", "text"),
+    [
+        ("Do.\n\nArgs:\n    a: One\n        two.\n", "Do.", "One\ntwo."),
+        ("Do.\n\nParameters\n----------\na : int\n    One.\n", "Do.", "One."),
+        ("Do.\n\n:param a: One.\n:returns: All.\n", "Do.\n\nReturns: All.", "One."),
+        ("Do: this, and that.\n\n* a\n* b", "Do: this, and that.\n\n* a\n* b", None),
+        ("\n    Do.\n\n    More:\n        indented\n    ", "Do.\n\nMore:\n    indented", None),
+        ("Do.\n\n:param a without colon", "Do.\n\n:param a without colon", None),
+        ("Args:\n    a: One.", "Args:\n\na: One.", None),
+        ("", "", None),
+    ],
+)
+def test_docstrings(docstring: str, description: str, text: str | None) -> None:
+    def f(a: int) -> None: ...
+
+    f.__doc__ = docstring
+    made = Tool.of(f)
+    assert (made.description, made.input_schema["properties"]["a"].get("description")) == (description, text)
+
+
+def test_a_parameter_without_text() -> None:
+    assert docs.read("Do.\n\nParameters\n----------\na : int\nb : int\n    Two.\n").parameters == {"b": "Two."}
+
+
+def test_strict_tools_have_the_schema_that_the_api_takes() -> None:
+    def f(a: Annotated[int, pydantic.Field(ge=3)]) -> None: ...
+
+    assert Tool(f).input_schema["properties"]["a"]["minimum"] == 3
+    assert "minimum" not in Tool(f, strict=True).input_schema["properties"]["a"]
+
+
+def test_attributes_of_the_function_change_nothing() -> None:
+    def f(a: int) -> None: ...
+
+    f.bind = f.to_wire = None  # type: ignore[attr-defined]
+    assert Tool.of(f).bind({"a": "1"}) == ((), {"a": 1})
+
+
+def test_classes_of_the_function_around() -> None:
+    class Colour(enum.Enum):
+        RED = "red"
+
+    @dataclasses.dataclass
+    class Dot:
+        colour: Colour
+        size: int = 1
+
+    @tool
+    def paint(dot: Dot, more: list[Colour] | None = None) -> None: ...
+
+    assert list(paint.input_schema["$defs"]) == ["Colour", "Dot"]
+    assert paint.bind({"dot": {"colour": "red"}, "more": ["red"]}) == (
+        (),
+        {"dot": Dot(Colour.RED), "more": [Colour.RED]},
+    )
+
+
+def test_classes_that_only_the_closure_still_has() -> None:
+    def outer() -> Callable[..., Any]:
+        class Colour(enum.Enum):
+            RED = "red"
+
+        def paint(colour: Colour) -> Any:
+            return Colour(colour)
+
+        return paint
+
+    made = Tool.of(outer())
+    assert made.function(**made.bind({"colour": "red"})[1]).name == "RED"
+
+
+class Table:
+    """Some rows."""
+
+    query = run_query
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+
+    @tool(confirm=True)
+    def head(self, count: int = 5) -> int:
+        """First rows.
+
+        Args:
+            count: How many.
+        """
+        return min(count, self.rows)
+
+    @classmethod
+    @tool
+    def make(cls, rows: int) -> int:
+        return cls(rows).rows
+
+    @staticmethod
+    @tool
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    def tail(self, count: int) -> int:
+        """Last rows."""
+        return self.rows - count
+
+    def __call__(self, row: int) -> int:
+        return row
+
+    async def load(self, path: Path) -> None: ...
+
+
+def test_methods() -> None:
+    table = Table(3)
+    assert table.head() == 3
+    assert table.head(2) == 2
+    assert Tool.of(table.head) is not Table.head
+    assert properties(table.head) == ["count"]
+    assert (table.head.confirm, table.head.description) == (True, "First rows.")
+    args, kwargs = table.head.bind({"count": "1"})
+    assert table.head.function(*args, **kwargs) == 1
+    assert (properties(Table.make), Table.make(4)) == (["rows"], 4)
+    assert (properties(table.add), table.add(1, 2)) == (["a", "b"], 3)
+    bound = Tool.of(table.tail)
+    assert (bound.name, bound.description, bound(1)) == ("tail", "Last rows.", 2)
+    as_a_classmethod_gives_it = Tool.of(types.MethodType(Table.head, table))
+    assert (properties(as_a_classmethod_gives_it), as_a_classmethod_gives_it.confirm) == (["count"], True)
+    assert table.query is run_query
+    assert refusal(Table.head) == "head is a method without its object. Give it bound to one: the_object.head."
+    assert refusal(Table.tail) == "tail is a method without its object. Give it bound to one: the_object.tail."
+
+
+def test_callable_objects() -> None:
+    made = Tool.of(Table(1))
+    assert made.to_wire()["name"] == "Table"
+    assert (made.description, properties(made), made(3)) == ("Some rows.", ["row"], 3)
+
+
+def test_partials() -> None:
+    def f(a: int, frame: pd.DataFrame, b: str = "x", *, c: int = 3) -> Any:
+        """Do."""
+        return a, len(frame), b, c
+
+    made = Tool.of(functools.partial(f, frame=pd.DataFrame({"a": [1]}), c=4))
+    assert (made.name, made.description, properties(made)) == ("f", "Do.", ["a", "b"])
+    args, kwargs = made.bind({"a": 2})
+    assert made.function(*args, **kwargs) == (2, 1, "x", 4)
+    assert properties(functools.partial(f, 1, pd.DataFrame())) == ["b", "c"]
+
+
+def test_a_partial_of_a_tool_keeps_its_options() -> None:
+    @tool(name="remove", confirm=True)
+    def f(path: str, force: bool) -> None: ...
+
+    made = Tool.of(functools.partial(f, force=False))
+    assert (made.name, made.confirm, properties(made)) == ("remove", True, ["path"])
+
+
+def test_decorated_functions() -> None:
+    def twice(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            return [function(*args, **kwargs)] * 2
+
+        return wrapper
+
+    @tool
+    @functools.cache
+    def g(a: int) -> int:
+        """Cached."""
+        return a
+
+    @tool
+    @twice
+    def h(a: int) -> int:
+        return a
+
+    class Colour(enum.Enum):
+        RED = "red"
+
+    @tool
+    @twice
+    def paint(colour: Colour) -> str:
+        return colour.name
+
+    assert paint(**paint.bind({"colour": "red"})[1]) == ["RED", "RED"]
+    assert h(**h.bind({"a": 1})[1]) == [1, 1]
+    assert (g.description, properties(g)) == ("Cached.", ["a"])
+
+
+def test_a_tool_stays_as_it_is() -> None:
+    assert Tool.of(run_query) is run_query
+    assert tool(run_query) is run_query
+
+
+def test_what_is_awaited() -> None:
+    async def f(a: int) -> int:
+        return a
+
+    class Asker:
+        async def __call__(self, a: int) -> int:
+            return a
+
+    made = Tool.of(f)
+    for value in (f, functools.partial(f, 1), Asker(), Table(1).load, functools.partial(made, 1)):
+        assert Tool.of(value).is_async
+    assert not run_query.is_async
+    assert asyncio.run(made(3)) == 3
+
+
+def test_help_and_signature_are_the_functions_own() -> None:
+    assert inspect.signature(run_query) == inspect.signature(run_query.function)
+    assert list(inspect.signature(Table(1).head).parameters) == ["count"]
+    assert (run_query.__name__, run_query.__module__) == ("run_query", __name__)
+    text = io.StringIO()
+    pydoc.doc(run_query, output=text)
+    assert "run_query(sql: 'str', limit: 'int' = 100)" in text.getvalue()
+    assert "Most rows to return." in text.getvalue()
+
+
+def test_question_mark() -> None:
+    shell = InteractiveShell.instance()
+    info = shell.inspector.info(run_query, oname="run_query")
+    assert info["definition"].startswith("run_query(sql: 'str', limit: 'int' = 100)")
+    assert info["call_def"] is None
+    assert "Most rows to return." in info["docstring"]
+
+
+def test_reprs() -> None:
+    assert repr(run_query) == "<Tool run_query(sql: str, limit: int = 100)>"
+
+    @tool(name="look", timeout=2.5, description="Look `here`.")
+    def f(data: dict[str, list[int]] | None = None, text: str = "x" * 1000) -> None: ...
+
+    assert len(repr(f)) < 120
+    plain, called = f._repr_markdown_().splitlines()[2:4], f._repr_markdown_().splitlines()[1]
+    assert called.startswith("look(data: dict[str, list[int]] | None = None, text: str = 'xxx")
+    assert plain == ["Look `here`.", "timeout=2.5"]
+
+
+def test_reprs_of_annotations_that_are_objects() -> None:
+    class Colour(enum.Enum):
+        RED = "red"
+
+    def f(a: int, b: int, c: int) -> None: ...
+
+    f.__annotations__ = {"a": Annotated[int, pydantic.Field(ge=3)], "b": list[Colour], "c": Colour | None}
+    assert repr(Tool.of(f)) == "<Tool f(a: int, b: list[Colour], c: Colour | None)>"
+
+
+def test_copy_and_pickle() -> None:
+    def local(a: int) -> int:
+        return a
+
+    assert copy.copy(run_query) is copy.deepcopy(run_query) is run_query
+    assert pickle.loads(pickle.dumps(run_query)) is run_query
+    made = pickle.loads(pickle.dumps(Tool(plain, name="other", confirm=True)))
+    assert (made.name, made.confirm, made(2), made.function) == ("other", True, 2, plain)
+    with pytest.raises(AttributeError):
+        pickle.dumps(Tool.of(local))
+
+
+def plain(a: int) -> int:
+    return a
+
+
+# --- what is refused
+
+
+def untyped(a: int, limit=10) -> None: ...  # type: ignore[no-untyped-def]
+def like_a_method(self, a: int) -> None: ...  # type: ignore[no-untyped-def]
+def many(*rows: int) -> None: ...
+def named(**rows: int) -> None: ...
+def field(a: int = pydantic.Field(3)) -> None: ...
+def frame(df: pd.DataFrame) -> None: ...
+def frames(dfs: list[pd.DataFrame] | None = None) -> None: ...
+def callback(then: Callable[[int], int]) -> None: ...
+def unknown(a: Undefined) -> None: ...
+def no_type(a: 1 / 0) -> None: ...  # type: ignore[valid-type]
+def größe(a: int) -> None: ...
+def long_name(a: int) -> None: ...
+def rows(a: int) -> Iterator[int]:
+    yield a
+
+
+async def async_rows(a: int) -> AsyncIterator[int]:
+    yield a
+
+
+long_name.__name__ = "x" * 65
+CANNOT = "which cannot come as JSON. Take one that can (str, list[str], a dataclass, …), or fill it in yourself: "
+NAMES = (
+    "is no name for a tool: 1 to 64 of the letters a to z and A to Z, digits, _ and -. Give it one with @tool(name=…)."
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (untyped, "untyped: the parameter limit has no type. Write limit: int, so that Claude knows what to give."),
+        (
+            like_a_method,
+            "like_a_method: the parameter self has no type. If this is a method, give it bound to an object: "
+            "the_object.method.",
+        ),
+        (many, "many: the parameter *rows cannot be filled in by name. Take a list: rows: list[str]."),
+        (
+            named,
+            "named: the parameter **rows leaves open what there is to fill in. Name the parameters, or take "
+            "rows: dict[str, str].",
+        ),
+        (field, "field: the parameter a has a Field as its default. Write a: Annotated[…, Field(…)]."),
+        (frame, f"frame: the parameter df has the type pd.DataFrame, {CANNOT}functools.partial(function, df=…)."),
+        (
+            frames,
+            f"frames: the parameter dfs has the type list[pd.DataFrame] | None, {CANNOT}"
+            f"functools.partial(function, dfs=…).",
+        ),
+        (
+            callback,
+            f"callback: the parameter then has the type Callable[[int], int], {CANNOT}"
+            f"functools.partial(function, then=…).",
+        ),
+        (
+            unknown,
+            "unknown: the parameter a has the type Undefined, which cannot be used: name 'Undefined' is not defined.",
+        ),
+        (no_type, "no_type: the parameter a has the type 1 / 0, which cannot be used: division by zero."),
+        (größe, f"'größe' {NAMES}"),
+        (long_name, f"'{'x' * 65}' {NAMES}"),
+        (lambda: 1, f"'<lambda>' {NAMES}"),
+        (rows, "rows yields its result bit by bit. Return it as a whole, for example as a list."),
+        (async_rows, "async_rows yields its result bit by bit. Return it as a whole, for example as a list."),
+        (Table, "A tool is a function with a type for each parameter; Table is a class."),
+        ("run_query", "A tool is a function with a type for each parameter, not this str."),
+        (dict.fromkeys, "fromkeys: the parameter iterable has no type. Write iterable: str, so that Claude knows"),
+        (min, "min: its parameters cannot be found out. Write a function with def around it."),
+    ],
+)
+def test_refusals(value: Any, said: str) -> None:
+    assert refusal(value).startswith(said)
+
+
+def test_a_lambda_with_a_name() -> None:
+    assert Tool(lambda: 5, name="five")() == 5
+
+
+def test_options_that_cannot_be() -> None:
+    with pytest.raises(BadInput, match=r"'run query' is no name .* Give another with"):
+        Tool(plain, name="run query")
+    with pytest.raises(BadInput, match="plain: timeout=0 should be a number of seconds above 0"):
+        Tool(plain, timeout=0)
+    with pytest.raises(BadInput, match="f: write @tool under @staticmethod"):
+        tool(staticmethod(plain_f()))
+
+
+def test_a_local_function_is_no_method() -> None:
+    def f(a) -> None: ...  # type: ignore[no-untyped-def]
+
+    assert refusal(f).startswith("f: the parameter a has no type.")
+
+
+def plain_f() -> Callable[[int], int]:
+    def f(a: int) -> int:
+        return a
+
+    return f
+
+
+def test_the_simulator_takes_every_definition(simulator: Simulator) -> None:
+    import httpx2
+
+    from tests.tools.signatures import FUNCTIONS
+
+    refused = {"without_type", "default_in_field", "many", "named"}
+    wires = [Tool.of(function).to_wire() for name, function in FUNCTIONS.items() if name not in refused]
+    body = {
+        "model": "claude-sonnet-5-5",
+        "max_tokens": 10,
+        "messages": [{"role": "user", "content": "Hello"}],
+        "tools": wires,
+    }
+    headers = {"x-api-key": "any", "anthropic-version": "2023-06-01"}
+    answer = httpx2.post(f"{simulator.url}/v1/messages", json=body, headers=headers)
+    assert (answer.status_code, len(wires)) == (200, len(FUNCTIONS) - 4), answer.text
+
+
+def test_nothing_heavy_until_the_first_tool() -> None:
+    program = """
+import sys
+from claude_magic.tools import definition
+print([name for name in ("pydantic", "docstring_parser", "pandas", "numpy") if name in sys.modules])
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
+
+
+TYPED = """
+from claude_magic.tools import Tool, docs, tool
+
+@tool
+def f(a: int, b: str = "") -> float:
+    return 1.0
+
+@tool(timeout=3)
+async def g(a: int) -> str:
+    return ""
+
+class C:
+    @tool
+    def m(self, a: int) -> bytes:
+        return b""
+
+reveal_type(f(1, b=""))
+async def asked() -> None:
+    reveal_type(await g(1))
+reveal_type(C().m(1))
+f("1")
+C().m("1")
+"""
+
+
+def test_type_checkers_still_see_the_signature(tmp_path: Path) -> None:
+    (tmp_path / "typed.py").write_text(TYPED)
+    config = tmp_path / "mypy.ini"
+    config.write_text("[mypy]\nstrict = true\nfollow_imports = silent\n")
+    run = subprocess.run(
+        [require_judge("mypy"), "--config-file", str(config), "--cache-dir", str(tmp_path / "cache"), "typed.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    said = [line.partition(": ")[2] for line in run.stdout.splitlines()[:-1]]
+    assert said == [
+        'note: Revealed type is "float"',
+        'note: Revealed type is "str"',
+        'note: Revealed type is "bytes"',
+        'error: Argument 1 has incompatible type "str"; expected "int"  [arg-type]',
+        'error: Argument 1 has incompatible type "str"; expected "int"  [arg-type]',
+    ]
+
+
+def test_unknown_names_of_the_package() -> None:
+    assert {"tool", "Tool", "python", "sql", "dataframes"} <= set(dir(tools))
+    with pytest.raises(AttributeError, match=r"'claude_magic\.tools' has no attribute 'spell'"):
+        tools.spell  # noqa: B018

@@ -1,0 +1,219 @@
+"""What Claude is told of a value or an error."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime
+import io
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from claude_magic.content import Part
+from claude_magic.messages.errors import BadInput
+from claude_magic.messages.limits import widest_limits
+from claude_magic.tools import results
+from tests.conftest import KEY
+
+TIGHT = widest_limits()._replace(side=100, tokens=50)
+
+
+def told(value: object, *, is_error: bool = False, limits: Any = None) -> dict[str, Any]:
+    parts, _ = results.of_value(value, "look_up")
+    return results.result("toolu_1", "look_up", parts, is_error=is_error).block(limits or widest_limits())
+
+
+def text(value: object) -> str:
+    said = told(value)["content"]
+    assert isinstance(said, str)
+    return said
+
+
+def png(size: tuple[int, int] = (30, 20)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, "red").save(buffer, "png")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, "done"),
+        ("  as it is\n", "  as it is\n"),
+        ("", "''"),
+        (" \n", "' \\n'"),
+        (True, "True"),
+        (1.5, "1.5"),
+        (np.int64(7), "7"),
+        (datetime.date(2026, 11, 22), "2026-11-22"),
+        ([], "[]"),
+        ({}, "{}"),
+        ({"städte": ["Rom", None], "n": 2}, '{"städte": ["Rom", null], "n": 2}'),
+        ([1, [2.5, True]], "[1, [2.5, true]]"),
+        (("a", "b"), '["a", "b"]'),
+        ("\ud800", "\\ud800"),
+        (f"the key is {KEY}", "the key is sk-ant-***"),
+        ({"key": KEY}, '{"key": "sk-ant-***"}'),
+        (ValueError("returned, not raised"), "ValueError: returned, not raised"),
+    ],
+)
+def test_values_that_are_words(value: object, said: str) -> None:
+    assert told(value) == {"type": "tool_result", "tool_use_id": "toolu_1", "content": said}
+
+
+@dataclasses.dataclass
+class City:
+    name: str
+    founded: datetime.date
+
+
+def test_records_and_tables_are_shown_as_in_a_question() -> None:
+    assert '"founded": "0753-04-21"' in text(City("Rom", datetime.date(753, 4, 21)))
+    assert '"n": 3' in text({"n": np.int64(3), "day": datetime.date(2026, 1, 1)})
+    frame = pd.DataFrame({"x": range(1000), "y": 1.5})
+    block = told(frame)["content"]
+    assert isinstance(block, str)
+    assert "1,000 rows" in block
+    parts, notes = results.of_value(frame, "look_up")
+    assert notes == ()
+    made = results.result("toolu_1", "look_up", parts, is_error=False)
+    assert made.summary(widest_limits()) == "result of look_up (10 of 1,000 rows, 2 columns)"
+    assert results.result("toolu_1", "look_up", (), is_error=False).summary(widest_limits()) == "result of look_up"
+
+
+def test_pictures_are_fitted_to_the_limits_of_each_request() -> None:
+    figure = Figure(figsize=(8, 6))
+    figure.subplots().plot([1, 2])
+    parts, _ = results.of_value(["a plot", figure, Image.new("RGB", (300, 200))], "look_up")
+    made = results.result("toolu_1", "look_up", parts, is_error=False)
+    assert (made.pictures, made.is_picture, made.text) == (2, False, None)
+    for limits, largest in ((widest_limits(), 800), (TIGHT, 100)):
+        words, *images = made.block(limits)["content"]
+        assert words == {"type": "text", "text": "a plot"}
+        data = [base64.b64decode(image["source"]["data"]) for image in images]
+        assert max(max(Image.open(io.BytesIO(each)).size) for each in data) == largest
+
+
+def test_blocks_pass_and_their_pictures_are_fitted_as_others() -> None:
+    source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(png((300, 200))).decode()}
+    blocks: list[dict[str, Any]] = [
+        {"type": "text", "text": "look"},
+        {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "found"}]},
+        {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "words"}},
+        {"type": "image", "source": {"type": "file", "file_id": "file_1"}},
+    ]
+    assert told(blocks)["content"] == blocks
+    [image] = told([{"type": "image", "source": source}], limits=TIGHT)["content"]
+    assert max(Image.open(io.BytesIO(base64.b64decode(image["source"]["data"]))).size) <= 100
+
+
+@pytest.mark.parametrize("rows", [[{"type": "text"}], [{"type": "house", "text": "x"}], [{"type": "text", "text": 1}]])
+def test_what_only_looks_like_blocks_is_data(rows: list[dict[str, Any]]) -> None:
+    assert json.loads(text(rows)) == rows
+
+
+@pytest.mark.parametrize(("value", "cut"), [("x" * 50_000_000, 49_960_000), (["x" * 30_000, "y" * 30_000, 1j], None)])
+def test_long_text_is_cut_and_that_is_said(value: object, cut: int | None) -> None:
+    tracemalloc.start()
+    parts, notes = results.of_value(value, "look_up")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2_000_000
+    if cut is not None:
+        assert notes == (f"{cut:,} characters cut",)
+    assert len(parts[0].wire["text"]) == results.LONGEST
+    assert parts[-1].wire["text"] == f"… {notes[0]}"
+
+
+class Counted(list):  # type: ignore[type-arg]
+    """A list that knows how much of it was looked at."""
+
+    seen = 0
+
+    def __iter__(self) -> Any:
+        for item in super().__iter__():
+            Counted.seen += 1
+            yield item
+
+
+@pytest.mark.parametrize("item", [7, {"name": "x", "value": 1.5}, datetime.date(2026, 1, 1)])
+def test_of_a_huge_list_only_what_is_shown_is_converted(item: object) -> None:
+    Counted.seen = 0
+    many = Counted([item] * 1_000_000)
+    for value in (many, {"rows": many, "n": 1j}):
+        parts, _ = results.of_value(value, "look_up")
+        assert "999,900 more" in parts[0].wire["text"] or "999,970 more" in parts[0].wire["text"]
+        assert len(parts[0].wire["text"]) <= results.LONGEST
+    assert Counted.seen < 100_000
+
+
+class Silent:
+    def __claude__(self) -> str:
+        return " "
+
+
+def test_nothing_empty_is_sent() -> None:
+    assert text(Silent()) == "(empty)"
+    [image] = told(["", Image.new("RGB", (8, 8)), " "])["content"]
+    assert image["type"] == "image"
+
+
+def test_more_than_ten_pictures_are_not_sent() -> None:
+    parts, notes = results.of_value([Image.new("RGB", (8, 8)) for _ in range(13)], "look_up")
+    assert sum(part.pictures for part in parts) == 10
+    assert notes == ("3 pictures left out",)
+    assert parts[-1].wire["text"] == "… 3 pictures left out"
+
+
+class Odd:
+    pass
+
+
+@pytest.mark.parametrize("value", [Odd(), object, Path("there/is/no/such.png"), b"\x00\x01"])
+def test_what_cannot_be_shown_is_refused(value: object) -> None:
+    with pytest.raises(BadInput):
+        results.of_value(value, "look_up")
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("not even that")
+
+
+def test_errors_are_type_and_message() -> None:
+    noted = ValueError("no such region")
+    noted.add_note("there are north and south")
+    assert results.of_error(noted) == "ValueError: no such region\nthere are north and south"
+    assert results.of_error(KeyError("x")) == "KeyError: 'x'"
+    assert results.of_error(SystemExit()) == "SystemExit"
+    assert results.of_error(Mute()) == "Mute"
+    assert results.of_error(OSError(2, "No such file", "/data/a.csv")) == (
+        "FileNotFoundError: [Errno 2] No such file: '/data/a.csv'"
+    )
+    assert results.of_error(ValueError(f"401 for {KEY}")) == "ValueError: 401 for sk-ant-***"
+    assert len(results.of_error(ValueError("x" * 10_000_000))) == results.LONGEST_ERROR
+
+
+def test_the_pages_of_documents_are_counted() -> None:
+    document = Part({"type": "document", "source": {"type": "base64"}}, "3 pages", 3)
+    parts, _ = results.of_value([document, "and", document], "look_up")
+    assert results.result("toolu_1", "look_up", parts, is_error=False).pages == 6
+    assert results.result("toolu_1", "look_up", (), is_error=False).pages is None
+
+
+def test_only_errors_are_marked() -> None:
+    assert told("no", is_error=True)["is_error"] is True
+    assert "is_error" not in told("yes")
+
+
+def test_parts_of_the_user_pass() -> None:
+    part = Part({"type": "text", "text": "given"}, "about")
+    assert text(part) == "given"
