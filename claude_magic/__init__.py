@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from claude_magic.messages.errors import Interrupted as Interrupted
     from claude_magic.messages.reply import Reply as Reply
     from claude_magic.messages.usage import Usage as Usage
+    from claude_magic.tools.definition import Tool as Tool
+    from claude_magic.tools.definition import tool as tool
 
 _OFFERED = {
     "Box": "content.boxes",
@@ -33,9 +35,11 @@ _OFFERED = {
     "Picture": "content.picture",
     "Reply": "messages.reply",
     "Table": "content.tables",
+    "Tool": "tools.definition",
     "Usage": "messages.usage",
     "annotate": "content.boxes",
     "register": "content",
+    "tool": "tools.definition",
 }
 __all__ = [*_OFFERED, "load_ipython_extension", "unload_ipython_extension"]  # noqa: PLE0604
 

@@ -22,12 +22,14 @@ MAY_IMPORT = {
     "notebook": {"conversation", "tools", "content", "messages", "simulator", "replay"},
     "gateway": {"conversation", "tools", "content", "messages", "simulator", "replay"},
     "cli": {"notebook", "gateway", "conversation", "tools", "content", "messages", "simulator", "replay"},
-    "__init__": {"notebook", "conversation", "content", "messages"},
+    "__init__": {"notebook", "conversation", "tools", "content", "messages"},
 }
 HEAVY = (
     "httpx2",
     "httpcore2",
     "pydantic",
+    "docstring_parser",
+    "nest_asyncio2",
     "PIL",
     "numpy",
     "pandas",

@@ -6,22 +6,33 @@ import dataclasses
 import datetime
 import time
 import uuid
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from claude_magic.content import Named, Part, compose, text_part, to_parts
+from claude_magic.content.thumbnails import thumbnails
 from claude_magic.conversation.exchange import Exchange
 from claude_magic.conversation.journal import State
+from claude_magic.conversation.loop import Loop
 from claude_magic.conversation.options import Options, fields
 from claude_magic.conversation.outcome import Outcome, outcome
 from claude_magic.conversation.rendering import Opening, Renderer
 from claude_magic.conversation.settings import Settings
-from claude_magic.conversation.turns import Place, Turn, seen, shortened
+from claude_magic.conversation.toolbox import Tools, current, name_of
+from claude_magic.conversation.toolbox import fields as tool_fields
+from claude_magic.conversation.turns import Message, Place, Turn, seen, shortened
 from claude_magic.messages import limits
+from claude_magic.messages.blocks import TextBlock, ThinkingBlock
 from claude_magic.messages.client import Client
 from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.errors import BadInput, ClaudeError, Explained
 from claude_magic.messages.limits import Model
+from claude_magic.tools.server import ServerTool
+
+if TYPE_CHECKING:
+    from claude_magic.conversation.toolbox import Offered
+    from claude_magic.tools.answers import Shape
+    from claude_magic.tools.calls import Call
 
 _MANY_QUESTIONS = 6
 """The question of one execution at which it is said what carrying the earlier ones costs."""
@@ -40,6 +51,10 @@ class Asking:
     settings : Settings
     client : Client
     place : Place or None
+    tools : Tools
+        The limits of calling them.
+    confirm : callable
+        Asks the user whether a call may run.
     largest_side : int
         Pixels, if the server is known to take no larger picture.
 
@@ -58,48 +73,52 @@ class Asking:
         settings: Settings,
         client: Client,
         place: Place | None,
+        tools: Tools,
+        confirm: Callable[[Call], str],
         largest_side: int = limits.MAX_IMAGE_SIDE,
     ) -> None:
         client.require_credentials()
         if place is not None and (options.append or settings.rerun == "append"):
             place = dataclasses.replace(place, number=None)
-        self._state = state
         self._options = options
         self._place = place
         self._model = model
         self._words = "".join(part if isinstance(part, str) else f"{{{part.name}}}" for part in prompt).strip()
-        self._question, named = _parts(prompt)
+        shape = _shape(options)
+        if shape is not None and model.known and not model.structured_output:
+            prompt = [*prompt, f"\n\n{shape.instruction()}"]
+        question, named = _parts(prompt)
         slot, self._former = (len(state.turns), None) if options.once else _slot(state.turns, place)
         before = () if options.once or options.new else seen(state.turns[:slot])
-        _check_for_keys(self._question, state.system)
-        pictures = sum(part.is_picture for part in self._question) + sum(turn.pictures for turn in before)
-        if model.known and pictures > model.max_images:
-            raise BadInput(
-                f"{model.id} takes at most {model.max_images} pictures; there would be {pictures}. Use --new."
-            )
-        parts = [*self._question, *(part for turn in before for part in turn.question)]
-        pages = sum(getattr(part, "pages", None) or 0 for part in parts)
-        if model.known and pages > model.max_pages:
-            raise BadInput(
-                f"{model.id} takes at most {model.max_pages} pages; there would be {pages}. Use Document(…, pages=…)."
-            )
-        within = limits.image_limits(model, pictures)
-        within = within._replace(side=min(within.side, largest_side))
-        sent = tuple(f"{name} ({about})" for name, part in named if (about := part.summary(within)))
-        if before:
-            sent = (*sent, f"{len(before)} earlier turn{'s' if len(before) != 1 else ''}")
-        self._opening = Opening(model.id, sent, options.prefill or "", options.thinking == "show")
-        asked_for = fields(options, model, max_tokens=settings.max_tokens, version=settings.version)
-        wire = {**asked_for.wire, **_caching(settings.cache, client, before)}
+        offered = current(state.tools)
+        if client.is_anthropic:
+            _check_schemas(offered, shape)
+        asked_for = fields(options, model, shape, max_tokens=settings.max_tokens, version=settings.version)
         self._exchange = Exchange(
-            client,
-            dataclasses.replace(asked_for, wire=wire),
-            before,
-            self._question,
-            within,
-            state.system,
-            options.prefill,
+            client=client,
+            wire={**asked_for.wire, **tool_fields(offered, options, model)},
+            unasked=asked_for.unasked | {"cache_control"},
+            before=tuple(message for turn in before for message in turn.messages),
+            own=[Message("user", question)],
+            model=model,
+            system=state.system,
+            prefill=options.prefill,
+            largest_side=largest_side,
+            caching=_caching(settings.cache, client),
         )
+        _check_for_keys(question, state.system, self._exchange.wire)
+        _check_counts(model, self._exchange.messages)
+        if model.known:
+            _check_citations(self._exchange.messages, typed=shape is not None)
+        self._loop = Loop(self._exchange, offered, tools, confirm, shape)
+        within = self._exchange.limits
+        sent = [f"{name} ({about})" for name, part in named if (about := part.summary(within))]
+        if offered and options.tool_choice != "none":
+            sent.append(f"{'tools' if len(offered) != 1 else 'tool'} {', '.join(map(name_of, offered))}")
+        if before:
+            sent.append(f"{len(before)} earlier turn{'s' if len(before) != 1 else ''}")
+        show = options.thinking == "show"
+        self._opening = Opening(model.id, tuple(sent), options.prefill or "", show, thumbnails(named, within))
         self._asked = datetime.datetime.now().astimezone()
         self._result = Outcome(None)
 
@@ -109,7 +128,7 @@ class Asking:
         error: BaseException | None = None
         try:
             renderer.start(self._opening)
-            self._exchange.run(renderer.update)
+            self._loop.run(renderer.update)
         except BaseException as caught:  # noqa: BLE001  (raised again by the conversation, once all is in order)
             error = caught
         self._exchange.reply.seconds = time.monotonic() - started
@@ -120,32 +139,29 @@ class Asking:
         reply = self._exchange.reply
         reply.sent = self._opening.sent
         reply.model = reply.model or self._model.id
-        if reply.begun and not reply.ended:
+        if reply.blocks and not reply.ended:
             # The server counts at the end; of a cut answer only what arrived can be counted.
-            received = (len(reply.text) + len(reply.thinking)) // 4
-            output = max(reply.usage.output_tokens, received)
-            reply.usage = dataclasses.replace(reply.usage, output_tokens=output, at_least=True)
-        self._result = outcome(reply, error, once=self._options.once)
+            texts = (block.text for block in reply.blocks if isinstance(block, TextBlock | ThinkingBlock))
+            output = max(reply.counted.output_tokens, sum(map(len, texts)) // 4)
+            reply.counted = dataclasses.replace(reply.counted, output_tokens=output, at_least=True)
+        asked, *answered = self._exchange.own
+        self._result = outcome(reply, error, answered, self._exchange.bound_to, once=self._options.once)
         if self._former is not None and self._result.answer is None and isinstance(self._result.error, Explained):
             self._result.error.add_note("The earlier answer still counts.")
         turn = Turn(
             id=uuid.uuid4().hex[:12],
             prompt=self._words,
-            question=self._question,
-            answer=self._result.answer or (),
+            messages=(asked, *(self._result.answer or ())),
             reply=reply,
             asked=self._asked,
             place=self._place,
-            bound_to=self._exchange.bound_to,
         )
-        if self._exchange.asked is not None:
-            turn.remember(self._exchange.limits, self._exchange.asked)
         return turn, self._result
 
     @property
-    def told_side(self) -> int | None:
-        """Pixels of a side that the server turned out to take at most."""
-        return self._exchange.told_side
+    def largest_side(self) -> int:
+        """Pixels of a side that the server is known to take at most."""
+        return self._exchange.largest_side
 
     @property
     def kept(self) -> bool:
@@ -188,7 +204,7 @@ class Asking:
 
     def notices(self, result: Outcome) -> list[str]:
         """How it went, for the reader."""
-        return [*self._exchange.notices(), *([result.notice] if result.notice else [])]
+        return [*self._exchange.notices(), *self._loop.notices, *([result.notice] if result.notice else [])]
 
 
 def _parts(prompt: Sequence[str | Named]) -> tuple[tuple[Part, ...], list[tuple[str, Part]]]:
@@ -225,8 +241,9 @@ def _converted(item: Named) -> list[Part]:
         ) from None
 
 
-def _check_for_keys(question: Sequence[Part], system: str | None) -> None:
-    texts = [system or "", *(str(part.wire.get("text", "")) for part in question)]
+def _check_for_keys(question: Sequence[Part], system: str | None, wire: Mapping[str, Any]) -> None:
+    # A tool's default may be a key, and defaults are part of its definition.
+    texts = [system or "", str(wire.get("tools", "")), *(str(part.wire.get("text", "")) for part in question)]
     if any(KEY_IN_TEXT.search(text) for text in texts):
         raise BadInput("The question holds an API key; nothing was sent. Take it out, and use claude.login().")
 
@@ -249,8 +266,59 @@ def _slot(turns: Sequence[Turn], place: Place | None) -> tuple[int, Turn | None]
     return end, None
 
 
-def _caching(wish: str, client: Client, before: Sequence[Turn]) -> dict[str, Any]:
+def _check_citations(messages: Sequence[Message], *, typed: bool) -> None:
+    """Citations are on for all documents of a request or for none, and not where the answer has a type."""
+    parts = [part for message in messages for part in message.parts]
+    documents = [part for part in parts if part.wire["type"] in ("document", "search_result")]
+    cited = [part for part in documents if part.wire.get("citations", {}).get("enabled")]
+    if cited and len(cited) < len(documents):
+        other = next(part for part in documents if part not in cited)
+        on, off = (getattr(part, "name", part.about) for part in (cited[0], other))
+        raise BadInput(
+            f"Citations are on for all documents of a conversation or for none: {on} has them, {off} has not. "
+            "Use Document(…, citations=True) for each, or --new."
+        )
+    if cited and typed:
+        raise BadInput("A typed answer cannot cite. Leave out --schema, or ask about the documents with --new.")
+
+
+def _caching(wish: str, client: Client) -> dict[str, Any] | None:
     """The automatic breakpoint: only Anthropic's own servers are known to take it."""
-    if wish == "off" or not client.is_anthropic or not any(turn.answer for turn in before):
-        return {}
-    return {"cache_control": {"type": "ephemeral", "ttl": "1h"} if wish == "1h" else {"type": "ephemeral"}}
+    if wish == "off" or not client.is_anthropic:
+        return None
+    return {"type": "ephemeral", "ttl": "1h"} if wish == "1h" else {"type": "ephemeral"}
+
+
+def _shape(options: Options) -> Shape | None:
+    if options.schema is None:
+        return None
+    if options.prefill is not None:
+        raise BadInput("--schema and --prefill do not go together.")
+    from claude_magic.tools.answers import Shape
+
+    return Shape.of(options.schema)
+
+
+def _check_schemas(offered: Sequence[Offered], shape: Shape | None) -> None:
+    """What the API cannot compile into a grammar."""
+    schemas = [tool.input_schema for tool in offered if not isinstance(tool, dict | ServerTool) and tool.strict]
+    schemas += [shape.schema] if shape is not None else []
+    if schemas:
+        from claude_magic.tools.subset import excess
+
+        if line := excess(schemas):
+            raise BadInput(line)
+
+
+def _check_counts(model: Model, messages: Sequence[Message]) -> None:
+    """What the API would refuse by its number."""
+    if not model.known:
+        return
+    pictures = sum(message.pictures for message in messages)
+    if pictures > model.max_images:
+        raise BadInput(f"{model.id} takes at most {model.max_images} pictures; there would be {pictures}. Use --new.")
+    pages = sum(part.pages or 0 for message in messages for part in message.parts)
+    if pages > model.max_pages:
+        from claude_magic.content.pdf import check_pages
+
+        check_pages(pages, model.max_pages, f"A question to {model.id}")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextvars
 import dataclasses
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from claude_magic.content import Named
+from claude_magic.content import Named, before, disk
+from claude_magic.conversation import toolbox
 from claude_magic.conversation.family import Conversations, Spending
 from claude_magic.conversation.interrupts import OneInterrupt
 from claude_magic.conversation.journal import Change, Journal, State
 from claude_magic.conversation.options import Options
-from claude_magic.conversation.rendering import Ending, Renderer
+from claude_magic.conversation.rendering import Ending, Guarded, Renderer
+from claude_magic.conversation.toolbox import Tools
 from claude_magic.conversation.turns import Turn, Turns, seen, shortened
 from claude_magic.messages import limits
 from claude_magic.messages.errors import AuthenticationFailed, BadInput, ClaudeError
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
     from claude_magic.messages.reply import Reply
 
 _KEEP: Any = object()
+_answering: contextvars.ContextVar[Mapping[Conversation, int]] = contextvars.ContextVar(
+    "_answering", default=MappingProxyType({})
+)
+"""The conversations that are answering where this code runs, which may be a tool, each with its thread."""
 
 
 class Conversation:
@@ -38,6 +46,8 @@ class Conversation:
         Id or alias (``opus``, ``sonnet``, ``haiku``, ``fable``).
     system : str, optional
         System prompt.
+    tools : list, optional
+        Functions that Claude may call; see :meth:`Tools.add`.
     name : str
     home : Conversations, optional
         The family that it joins; by default one of its own.
@@ -55,12 +65,14 @@ class Conversation:
         model: str | None = None,
         system: str | None = None,
         *,
+        tools: Iterable[object] = (),
         name: str = "main",
         home: Conversations | None = None,
     ) -> None:
         self.name = name
         self._home = home if home is not None else Conversations()
-        self._journal = Journal(State(system=system or None, model=model))
+        self._journal = Journal(State(system=system or None, model=model, tools=toolbox.read(tools)))
+        self._tools = Tools(lambda: self.state.tools, self._offer, lambda: self.turns, self._home.settings)
         self._asking = threading.RLock()
         self._told: set[str] = set()
         self._largest_side = limits.MAX_IMAGE_SIDE
@@ -101,6 +113,22 @@ class Conversation:
     @system.setter
     def system(self, text: str | None) -> None:
         self._journal.commit(dataclasses.replace(self.state, system=text or None), "the new system prompt")
+
+    @property
+    def tools(self) -> Tools:
+        """What Claude may call; ``claude.tools = [f, g]`` begins a new list."""
+        return self._tools
+
+    @tools.setter
+    def tools(self, functions: Iterable[object]) -> None:
+        new = toolbox.read(functions)
+        names = set(map(toolbox.name_of, new))
+        for gone in [name for tool in self.state.tools if (name := toolbox.name_of(tool)) not in names]:
+            self._tools.check_removable(gone)
+        self._offer(new, "the new list of tools")
+
+    def _offer(self, tools: tuple[toolbox.Offered, ...], said: str) -> None:
+        self._journal.commit(dataclasses.replace(self.state, tools=tools), said)
 
     @property
     def usage(self) -> Usage:
@@ -264,7 +292,14 @@ class Conversation:
 
     # -- asking ----------------------------------------------------------------------------------
 
-    def __call__(self, prompt: str, *values: object, system: str | None = _KEEP, **options: Any) -> Reply:
+    def __call__(
+        self,
+        prompt: str,
+        *values: object,
+        system: str | None = _KEEP,
+        tools: Iterable[object] | str = (),
+        **options: Any,
+    ) -> Reply:
         """Ask a question.
 
         Parameters
@@ -275,10 +310,14 @@ class Conversation:
             words, where Claude reads pictures best.
         system : str, optional
             A new system prompt, from here on; ``""`` removes it.
+        tools : list, optional
+            Functions that Claude may call, from here on, beside those it has; ``"none"``: it may
+            call none this time.
         **options
             The fields of :class:`claude_magic.conversation.options.Options`: ``model``,
             ``max_tokens``, ``stop``, ``prefill``, ``temperature``, ``top_p``, ``top_k``, ``effort``,
-            ``thinking``, ``once``, ``new``, ``append``.
+            ``thinking``, ``tool_choice``, ``disable_parallel_tool_use``, ``schema``, ``once``,
+            ``new``, ``append``.
 
         Returns
         -------
@@ -300,8 +339,18 @@ class Conversation:
             options["stop"] = (options["stop"],)
         if "thinking" in options and options["thinking"] is not None:
             options["thinking"] = str(options["thinking"])
+        if isinstance(tools, str) and tools.strip().lower() == "none":
+            options["tool_choice"], tools = "none", ()
+        elif isinstance(tools, str) or not isinstance(tools, Iterable):
+            tools = [tools]
+        for value in values:
+            if disk.names_a_picture(value):
+                raise BadInput(
+                    f"{value!r} is a string and would be sent as text. Give Path({value!r}) to send the file, or put "
+                    "the name into the question."
+                )
         named = [Named(_name_of(value, number), value) for number, value in enumerate(values, 1)]
-        return self.ask([*named, prompt], Options(**options), system=system)
+        return self.ask(before(named, [prompt]), Options(**options), system=system, tools=tools)
 
     def ask(
         self,
@@ -309,6 +358,7 @@ class Conversation:
         options: Options,
         *,
         system: str | None = _KEEP,
+        tools: Iterable[object] = (),
         renderer: Renderer | None = None,
     ) -> Reply:
         """Ask a question made of words and values, as one transaction.
@@ -323,6 +373,8 @@ class Conversation:
         options : Options
         system : str, optional
             A new system prompt; ``""`` removes it.
+        tools : iterable, optional
+            Functions that Claude may call, from here on.
         renderer : Renderer, optional
             Defaults to the host's.
 
@@ -333,25 +385,42 @@ class Conversation:
         from claude_magic.conversation.asking import Asking
 
         home = self._home
+        asking_from = _answering.get().get(self, threading.get_ident())
+        if asking_from != threading.get_ident():
+            raise BadInput(f"A tool that runs in parallel cannot ask {self.name!r}, which waits for it. Use fork().")
         place = home.host.place(self.name)
+        new_tools = toolbox.read(tools)
         with self._asking, OneInterrupt() as interrupts:  # questions of several threads wait for each other
-            state = _with_system(self.state, system)
-            model = limits.lookup(limits.resolve(options.model or self.model), home.learned)
-            asking = Asking(state, prompt, options, model, home.settings, home.client, place, self._largest_side)
-            renderer = renderer or home.host.renderer()
-            error = asking.run(renderer)
+            asking = Asking(
+                _with(self.state, system, new_tools),
+                prompt,
+                options,
+                limits.lookup(limits.resolve(options.model or self.model), home.learned),
+                home.settings,
+                home.client,
+                place,
+                self._tools,
+                home.host.confirm,
+                self._largest_side,
+            )
+            drawn = Guarded(renderer or home.host.renderer())
+            inside = _answering.set({**_answering.get(), self: threading.get_ident()})
+            try:
+                error = asking.run(drawn)
+            finally:
+                _answering.reset(inside)
             interrupts.closing()
             turn, result = asking.close(error)
             notices = [*home.host.notices(), *self._deletions()]
             self._last = turn.reply
-            self._largest_side = asking.told_side or self._largest_side
+            self._largest_side = asking.largest_side
             if asking.kept:
                 # Anything but a question may have changed the conversation meanwhile, from another thread.
-                after, said, consequences = asking.after(turn, _with_system(self.state, system))
+                after, said, consequences = asking.after(turn, _with(self.state, system, new_tools))
                 self._journal.commit(after, said)
                 notices += consequences
             ending = self._ending(turn, [*notices, *asking.notices(result)])
-            renderer.finish(ending)
+            drawn.finish(ending)
             home.host.answered(ending)
         if result.error is not None:
             raise result.error from None
@@ -375,8 +444,10 @@ class Conversation:
         )
 
 
-def _with_system(state: State, system: str | None) -> State:
-    return state if system is _KEEP else dataclasses.replace(state, system=system or None)
+def _with(state: State, system: str | None, tools: Iterable[toolbox.Offered]) -> State:
+    if system is not _KEEP:
+        state = dataclasses.replace(state, system=system or None)
+    return dataclasses.replace(state, tools=toolbox.joined(state.tools, tools))
 
 
 def _name_of(value: object, number: int) -> str:

@@ -1,4 +1,4 @@
-"""Sending one question and reading its answer, with the repairs that are allowed.
+"""Sending a question and reading what answers it, with the repairs that are allowed.
 
 A refused request is mended and sent again in exactly three cases, each once and each said: pictures
 larger than the API says it takes are made smaller, earlier thinking that it holds to be bound to
@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
-from claude_magic.content import Part
-from claude_magic.conversation.options import Fields
 from claude_magic.conversation.request import Request, build
-from claude_magic.conversation.turns import Fragment, Turn
+from claude_magic.conversation.turns import Message
 from claude_magic.messages.client import Client
 from claude_magic.messages.errors import InvalidRequest, NotFound
-from claude_magic.messages.limits import ImageLimits, nearest
+from claude_magic.messages.limits import ImageLimits, Model, image_limits, nearest
 from claude_magic.messages.reply import Change, Reply
 from claude_magic.messages.retry import Wait
 from claude_magic.messages.stream import Stream
@@ -32,43 +31,63 @@ class Exchange:
     Attributes
     ----------
     client : Client
-    fields : Fields
-    turns : sequence of Turn
+    wire : dict
+        The fields of the next request.
+    unasked : frozenset of str
+        Those of them that we added, and may take back.
+    before : tuple of Message
         What Claude sees of the past.
-    question : tuple of Part
-    limits : ImageLimits
+    own : list of Message
+        The question, and what has answered it so far.
+    model : Model
     system, prefill : str or None
+    largest_side : int
+        Pixels of a side that the server is known to take at most.
+    caching : dict or None
+        The automatic breakpoint, once there is an answer to be cached.
     repairs : list of str
         In words.
     waits : list of Wait
-    stream : Stream or None
     bound_to : bytes
-        Digest of what was really sent before the answer.
-    asked : Fragment or None
-        The question as it was really sent.
-    told_side : int or None
-        Pixels of a side that the server turned out to take at most.
+        Digest of what was really sent before the latest message.
     """
 
     client: Client
-    fields: Fields
-    turns: Sequence[Turn]
-    question: tuple[Part, ...]
-    limits: ImageLimits
+    wire: dict[str, Any]
+    unasked: frozenset[str]
+    before: tuple[Message, ...]
+    own: list[Message]
+    model: Model
     system: str | None
     prefill: str | None
+    largest_side: int
+    caching: dict[str, Any] | None = None
     repairs: list[str] = dataclasses.field(default_factory=list)
     waits: list[Wait] = dataclasses.field(default_factory=list)
-    stream: Stream | None = None
     bound_to: bytes = b""
-    asked: Fragment | None = None
-    told_side: int | None = None
+    _stream: Stream | None = None
+    _with_thinking: bool = True
+    _told_side: bool = False
     _waiting: bool = False
+
+    def __post_init__(self) -> None:
+        self._unsent = Reply(self.prefill or "")
 
     @property
     def reply(self) -> Reply:
         """What has arrived."""
-        return self.stream.reply if self.stream is not None else Reply(self.prefill or "")
+        return self._stream.reply if self._stream is not None else self._unsent
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """All that Claude sees."""
+        return (*self.before, *self.own)
+
+    @property
+    def limits(self) -> ImageLimits:
+        """How large pictures may be: it depends on how many there are."""
+        within = image_limits(self.model, sum(message.pictures for message in self.messages))
+        return within._replace(side=min(within.side, self.largest_side))
 
     def notices(self) -> list[str]:
         """Further tries and repairs, for the reader."""
@@ -78,20 +97,25 @@ class Exchange:
             tries = [f"Sent {self.waits[-1].attempt} times: {reasons}."]
         return [*tries, *self.repairs]
 
+    def go_on(self, *messages: Message) -> None:
+        """Add what the latest message said, and what it is answered with; the next :meth:`run` sends both."""
+        self.own += messages
+        self._unsent = Reply(earlier=self.reply.messages)
+        self._stream = None
+        self.prefill = None  # it was for the first words
+
     def run(self, update: Callable[[Change | Wait], None]) -> None:
-        """Ask, and read to the end.
+        """Ask, and read one message to its end.
 
         Parameters
         ----------
         update : callable
             Told of each change and each wait.
         """
-        wire = dict(self.fields.wire)
-        with_thinking = True
-        if refitted := sum(turn.refitted(self.limits) for turn in self.turns):
+        if refitted := sum(message.refitted(self.limits) for message in self.messages):
             self.repairs.append(f"{_pictures(refitted)} fitted anew: the limits for this request are others.")
         while True:
-            request = self._build(wire, with_thinking)
+            request = self._build()
             try:
                 self._read(request, update)
                 return
@@ -100,39 +124,44 @@ class Exchange:
                     self.waits.pop()  # what it waited for was not sent
                 raise
             except InvalidRequest as error:
-                if with_thinking and any(turn.full != turn.bare for turn in self.turns) and _is_about_thinking(error):
-                    with_thinking = False
+                thinks = self._with_thinking and any(message.thinks for message in self.messages)
+                if thinks and _is_about_thinking(error):
+                    self._with_thinking = False
                     self.repairs.append(
                         "Earlier thinking was left out: the API holds it to belong to another conversation."
                     )
-                elif self.told_side is None and (side := _largest_side(error)) is not None and side < self.limits.side:
-                    self.told_side = side
-                    self.limits = self.limits._replace(side=side)
+                elif not self._told_side and (side := _largest_side(error)) is not None and side < self.limits.side:
+                    self._told_side = True
+                    self.largest_side = side
                     self.repairs.append(
                         f"Pictures of more than {side} pixels a side were made smaller, as the API asked."
                     )
-                elif (field := _field_of(error)) in self.fields.unasked and field in wire:
-                    del wire[field]
+                elif (field := _field_of(error)) in self.unasked and field in self.wire:
+                    del self.wire[field]
+                    self.caching = None if field == "cache_control" else self.caching
                     self.repairs.append(f"Sent again without {field!r}, which this server does not take.")
                 else:
+                    if _largest_side(error) is not None:
+                        error.advice = "An uploaded picture goes as it is; claude.files.upload(…) anew shrinks it."
                     raise
             except NotFound as error:
-                model = str(wire["model"])
+                model = str(self.wire["model"])
                 if model in error.message:
                     error.advice = f"Did you mean {' or '.join(nearest(model))}? -m takes these."
                 raise
 
-    def _build(self, wire: dict[str, object], with_thinking: bool) -> Request:
+    def _build(self) -> Request:
+        if self.caching is not None and any(message.role == "assistant" for message in self.messages):
+            self.wire["cache_control"] = self.caching
         request = build(
-            wire,
-            self.turns,
-            self.question,
+            self.wire,
+            self.messages,
             self.limits,
             system=self.system,
             prefill=self.prefill,
-            with_thinking=with_thinking,
+            with_thinking=self._with_thinking,
         )
-        self.bound_to, self.asked = request.bound_to, request.asked
+        self.bound_to = request.bound_to
         return request
 
     def _read(self, request: Request, update: Callable[[Change | Wait], None]) -> None:
@@ -141,8 +170,10 @@ class Exchange:
             self._waiting = True
             update(wait)
 
-        self.stream = self.client.stream(request.body, prefill=self.prefill or "", on_wait=waiting)
-        for change in self.stream:
+        self._stream = self.client.stream(
+            request.body, prefill=self.prefill or "", earlier=self._unsent.earlier, on_wait=waiting
+        )
+        for change in self._stream:
             self._waiting = False
             update(change)
 

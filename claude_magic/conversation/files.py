@@ -46,7 +46,8 @@ class Files:
         ----------
         value : object
             A path (as a string, too), bytes, a picture or a Document. PDFs and texts go as they are; pictures as in a
-            question: upright, without metadata, no larger than any model sees.
+            question: upright, without metadata, no larger than any model sees, and at most
+            2000 pixels a side, so that they fit into a question with more than 20 pictures.
         expires : int or timedelta, optional
             After how many seconds the API deletes it, an hour to ninety days; else it stays until
             you delete it.

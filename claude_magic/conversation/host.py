@@ -12,6 +12,7 @@ from claude_magic.messages.errors import BadInput
 
 if TYPE_CHECKING:
     from claude_magic.messages.client import Client
+    from claude_magic.tools.calls import Call
 
 
 class Host:
@@ -24,6 +25,18 @@ class Host:
     def renderer(self) -> Renderer:
         """Who draws the answer."""
         return Silent()
+
+    def confirm(self, call: Call) -> str:
+        """Whether a call may run: ``yes``, ``no`` or ``always``; asked where its answer is streamed to.
+
+        Raises
+        ------
+        BadInput
+            If nobody is there to be asked.
+        """
+        from claude_magic.tools.calls import ask_in_cell
+
+        return ask_in_cell(call)
 
     def notices(self) -> list[str]:
         """What the reader should know beside what the conversation knows."""

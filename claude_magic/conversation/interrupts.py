@@ -33,8 +33,8 @@ class OneInterrupt:
         if threading.current_thread() is threading.main_thread():
             former: Any = signal.getsignal(signal.SIGINT)
             earlier = getattr(former, "__self__", None)
-            if isinstance(earlier, OneInterrupt):
-                former = earlier._former
+            if isinstance(earlier, OneInterrupt) and former == earlier._afterwards:
+                former = earlier._former  # that question is over; one that still runs gets its handler back
             if callable(former):
                 self._former = former
                 signal.signal(signal.SIGINT, self._interrupted)
@@ -51,7 +51,8 @@ class OneInterrupt:
         if now - self._last < _TOGETHER:
             return
         self._last = self._stopped = now
-        self._former(number, frame)
+        # Not by the former handler: in a cell with an `await`, ipykernel's only asks the cell to stop there.
+        raise KeyboardInterrupt
 
     def _afterwards(self, number: int, frame: FrameType | None) -> None:
         if time.monotonic() - self._stopped >= _TOGETHER:

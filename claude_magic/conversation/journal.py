@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from typing import TYPE_CHECKING
 
 from claude_magic.conversation.turns import Turn
 from claude_magic.messages.errors import BadInput
+
+if TYPE_CHECKING:
+    from claude_magic.conversation.toolbox import Offered
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +24,14 @@ class State:
     system : str or None
     model : str or None
         None: the setting decides.
+    tools : tuple
+        What Claude may call, in the order in which it is sent.
     """
 
     turns: tuple[Turn, ...] = ()
     system: str | None = None
     model: str | None = None
+    tools: tuple[Offered, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

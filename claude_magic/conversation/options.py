@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import Model, sampling_allowed
+
+if TYPE_CHECKING:
+    from claude_magic.tools.answers import Shape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +35,14 @@ class Options:
         ``low`` … ``max``.
     thinking : str or None
         ``show``, ``hide``, ``off``, or a number of tokens.
+    tool_choice : str or None
+        ``auto``, ``any``, ``none``, or the name of the tool to call first.
+    disable_parallel_tool_use : bool
+        At most one call a message.
+    schema : object
+        The type of the answer, or its JSON schema; see :class:`claude_magic.tools.answers.Shape`.
     once : bool
-        System prompt, but no history; nothing is remembered.
+        System prompt and tools, but no history; nothing is remembered.
     new : bool
         The conversation starts afresh with this question.
     append : bool
@@ -49,6 +58,9 @@ class Options:
     top_k: int | None = None
     effort: str | None = None
     thinking: str | None = None
+    tool_choice: str | None = None
+    disable_parallel_tool_use: bool = False
+    schema: Any = None
     once: bool = False
     new: bool = False
     append: bool = False
@@ -62,10 +74,11 @@ class Options:
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("model", "prefill", "effort", "thinking"), (str,)),
+    **dict.fromkeys(("model", "prefill", "effort", "thinking", "tool_choice"), (str,)),
     **dict.fromkeys(("max_tokens", "top_k"), (int,)),
     **dict.fromkeys(("temperature", "top_p"), (float, int)),
-    **dict.fromkeys(("once", "new", "append"), (bool,)),
+    **dict.fromkeys(("once", "new", "append", "disable_parallel_tool_use"), (bool,)),
+    "schema": (object,),
     "stop": (tuple,),
 }
 _WORDS = {
@@ -74,6 +87,7 @@ _WORDS = {
     (float, int): "a number",
     (bool,): "True or False",
     (tuple,): "texts",
+    (object,): "a type or a JSON schema",
 }
 
 
@@ -92,13 +106,15 @@ class Fields:
     unasked: frozenset[str]
 
 
-def fields(options: Options, model: Model, *, max_tokens: int, version: str) -> Fields:
+def fields(options: Options, model: Model, shape: Shape | None = None, *, max_tokens: int, version: str) -> Fields:
     """The request's fields for these options.
 
     Parameters
     ----------
     options : Options
     model : Model
+    shape : Shape or None
+        The type of the answer.
     max_tokens : int
         Where the question names none.
     version : str
@@ -124,6 +140,8 @@ def fields(options: Options, model: Model, *, max_tokens: int, version: str) -> 
         wire["thinking"] = thinking
     if options.effort is not None:
         wire["output_config"] = {"effort": _effort(options.effort, model)}
+    if shape is not None and (model.structured_output or not model.known):
+        wire["output_config"] = {**wire.get("output_config", {}), "format": shape.format()}
     if options.prefill is not None:
         _check_prefill(options, model)
     return Fields(wire, frozenset(unasked))

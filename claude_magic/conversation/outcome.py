@@ -1,22 +1,36 @@
 """How a question ends: what is kept, what fails, what is said.
 
-=======================================================  ====================  =========================
-ending                                                   kept                  the cell
-=======================================================  ====================  =========================
-complete, stop sequence                                  whole                 succeeds
-a limit, or an end that nobody announced; with text      question + that text  succeeds, with a notice
-stopped, connection lost, error in mid-answer; with text question + that text  fails, after showing it
-any of these before there is text; a refusal             nothing               fails
-=======================================================  ====================  =========================
+======================================================== ======================== =========================
+ending                                                   kept                     the cell
+======================================================== ======================== =========================
+complete, stop sequence                                  whole                    succeeds
+a limit, or an end that nobody announced; with text      question + that text     succeeds, with a notice
+stopped, connection lost, error in mid-answer; with text question + that text     fails, after showing it
+any of these before there is text; a refusal             nothing                  fails
+no answer of the type that was asked for                 whole                    fails, after showing it
+======================================================== ======================== =========================
+
+Where Claude called tools, the calls that were answered count as text, and stay. A request that the
+API refuses takes the whole turn down: a result may be what it refuses.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Sequence
 
+from claude_magic.conversation.loop import said
 from claude_magic.conversation.turns import Message
-from claude_magic.messages.errors import AnswerBroken, ClaudeError, Explained, Interrupted, Refused
+from claude_magic.messages.errors import (
+    AnswerBroken,
+    AnswerUnfit,
+    ClaudeError,
+    Explained,
+    Interrupted,
+    InvalidRequest,
+    Refused,
+    RequestTooLarge,
+)
 from claude_magic.messages.reply import Reply
 
 
@@ -26,7 +40,7 @@ class Outcome:
 
     Attributes
     ----------
-    answer : tuple of dict or None
+    answer : tuple of Message or None
         The messages to keep behind the question; None keeps not even the question.
     error : BaseException or None
         To be raised once the answer is shown.
@@ -38,7 +52,14 @@ class Outcome:
     notice: str | None = None
 
 
-def outcome(reply: Reply, error: BaseException | None, *, once: bool = False) -> Outcome:
+def outcome(
+    reply: Reply,
+    error: BaseException | None,
+    answered: Sequence[Message] = (),
+    bound_to: bytes = b"",
+    *,
+    once: bool = False,
+) -> Outcome:
     """Decide by the table above.
 
     Parameters
@@ -47,42 +68,52 @@ def outcome(reply: Reply, error: BaseException | None, *, once: bool = False) ->
         As far as it came.
     error : BaseException or None
         What ended it early.
+    answered : sequence of Message
+        The messages of the answer before this one, with the results of calls.
+    bound_to : bytes
+        Digest of what was sent before this message.
     once : bool
         Whether the question leaves nothing behind anyway.
     """
+    whole = (*answered, *said(reply, bound_to))
+    if isinstance(error, AnswerUnfit):
+        return Outcome(whole, _with(error, reply))
+    as_text = (*answered, *_text_only(reply)) if reply.has_text or answered else None
     if error is not None:
-        return _failed(reply, error, once)
+        return _failed(reply, error, as_text, once)
     if reply.stop_reason == "refusal":
         return Outcome(None, _refused(reply))
-    if reply.tool_uses:
+    if reply.complete and reply.tool_uses:
         # Nobody can answer the call, and a history with an open call is refused for good.
         names = ", ".join(dict.fromkeys(call.name for call in reply.tool_uses))
-        why = f"Claude asked for a tool ({names}) that it was not offered."
-        if not reply.has_text:
-            return Outcome(None, AnswerBroken(f"There is no answer: {why}"))
-        return Outcome(_text_only(reply), notice=why)
+        return Outcome(as_text, notice=f"Claude called {names}, for which there is no function here: reply.tool_uses.")
     if reply.complete:
-        return Outcome(_whole(reply), notice=None if reply.has_text else "Claude answered nothing.")
+        return Outcome(whole, notice=None if reply.has_text else "Claude answered nothing.")
     why = _why_cut(reply)
-    if not reply.has_text:
+    if as_text is None:
         return Outcome(None, AnswerBroken(f"There is no answer: {why}"))
-    return Outcome(_text_only(reply), notice=f"The answer is cut: {why}")
+    return Outcome(as_text, notice=f"The answer is cut: {why}")
 
 
-def _failed(reply: Reply, error: BaseException, once: bool) -> Outcome:
-    words = len(reply.text.split())
-    kept = _text_only(reply) if reply.has_text else None
+def _failed(reply: Reply, error: BaseException, kept: tuple[Message, ...] | None, once: bool) -> Outcome:
     stopped = isinstance(error, KeyboardInterrupt)
     if not stopped and not isinstance(error, ClaudeError):
         return Outcome(kept, error)
     if kept is None:
         return Outcome(None, Interrupted("Stopped before there was an answer.") if stopped else error)
-    after = f"after {words} word{'s' if words != 1 else ''}"
+    if isinstance(error, InvalidRequest | RequestTooLarge):
+        return Outcome(None, _with(error, reply))
     rest = "." if once else "; kept, Claude will see them as its answer. undo() drops them."
-    line = f"{'Stopped' if stopped else 'Broke off'} {after}{rest}"
+    line = f"{'Stopped' if stopped else 'Broke off'} after {_so_far(reply)}{rest}"
     if stopped:
         return Outcome(kept, _with(Interrupted(line), reply), notice="Stopped here.")
     return Outcome(kept, _with(AnswerBroken(f"{line} Reason: {error}"), reply), notice="The answer broke off here.")
+
+
+def _so_far(reply: Reply) -> str:
+    counts = [(len(reply.text.split()), "word"), (len(reply.tool_calls), "tool call")]
+    said = [f"{count} {what}{'s' if count != 1 else ''}" for count, what in counts if count]
+    return " and ".join(said)
 
 
 def _with(error: Explained, reply: Reply) -> Explained:
@@ -114,19 +145,4 @@ def _why_cut(reply: Reply) -> str:
 
 
 def _text_only(reply: Reply) -> tuple[Message, ...]:
-    return ({"role": "assistant", "content": reply.text},)
-
-
-def _whole(reply: Reply) -> tuple[Message, ...]:
-    content: list[dict[str, Any]] = reply.to_wire()
-    if reply.prefill:
-        texts = [block for block in content if block["type"] == "text"]
-        if texts:
-            texts[0]["text"] = reply.prefill + texts[0]["text"]
-        else:
-            content.append({"type": "text", "text": reply.prefill})
-    if not content:
-        return ()  # an empty turn may not be sent back
-    if len(content) == 1 and content[0].keys() == {"type", "text"}:
-        return ({"role": "assistant", "content": content[0]["text"]},)
-    return ({"role": "assistant", "content": content},)
+    return (Message("assistant", reply.own_text),) if reply.own_text.strip() else ()

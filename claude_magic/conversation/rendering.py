@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Protocol
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
+from claude_magic.content.thumbnails import Thumbnail
 from claude_magic.messages.reply import Change, Reply
 from claude_magic.messages.retry import Wait
+
+if TYPE_CHECKING:
+    from claude_magic.tools.calls import Call
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,12 +27,15 @@ class Opening:
     prefill : str
     show_thinking : bool
         Whether the user asked to keep it.
+    pictures : sequence of Thumbnail
+        Of those that are sent, in their order.
     """
 
     model: str
     sent: tuple[str, ...]
     prefill: str
     show_thinking: bool
+    pictures: Sequence[Thumbnail] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +71,11 @@ class Renderer(Protocol):
     def start(self, opening: Opening) -> None:
         """The question is about to be sent."""
 
-    def update(self, change: Change | Wait) -> None:
-        """Something arrived, or another try is being waited for."""
+    def update(self, change: Change | Wait | Call) -> None:
+        """Something arrived, another try is being waited for, or a call has gone a step on.
+
+        Of a call that is to be confirmed it comes back when all before it is in sight.
+        """
 
     def finish(self, ending: Ending) -> None:
         """Leave the final form of the answer."""
@@ -76,8 +87,51 @@ class Silent:
     def start(self, opening: Opening) -> None:
         """Nothing."""
 
-    def update(self, change: Change | Wait) -> None:
+    def update(self, change: Change | Wait | Call) -> None:
         """Nothing."""
 
     def finish(self, ending: Ending) -> None:
         """Nothing."""
+
+
+class Guarded:
+    """Keeps a renderer that fails from ending the answer it draws.
+
+    Parameters
+    ----------
+    renderer : Renderer
+
+    Attributes
+    ----------
+    failure : Exception or None
+        The first; nothing more is drawn after it but the end.
+    """
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+        self.failure: Exception | None = None
+
+    def start(self, opening: Opening) -> None:
+        """The question is about to be sent."""
+        self._try(lambda: self._renderer.start(opening))
+
+    def update(self, change: Change | Wait | Call) -> None:
+        """Something arrived."""
+        if self.failure is None:
+            self._try(lambda: self._renderer.update(change))
+
+    def finish(self, ending: Ending) -> None:
+        """Leave the final form of the answer, and say so if something could not be drawn."""
+        self._try(lambda: self._renderer.finish(ending))
+        if self.failure is not None:
+            warnings.warn(
+                f"The answer could not be drawn as it came ({type(self.failure).__name__}: {self.failure}). "
+                "claude.last holds it.",
+                stacklevel=2,
+            )
+
+    def _try(self, draw: Callable[[], None]) -> None:
+        try:
+            draw()
+        except Exception as error:  # noqa: BLE001  (whatever a renderer raises, the answer goes on)
+            self.failure = self.failure or error

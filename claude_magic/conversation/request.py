@@ -13,8 +13,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from claude_magic.content import Part
-from claude_magic.conversation.turns import Fragment, Turn, encode, user_message
+from claude_magic.conversation.turns import Message, encode
 from claude_magic.messages.client import Body
 from claude_magic.messages.errors import RequestTooLarge
 from claude_magic.messages.limits import MAX_REQUEST_BYTES, ImageLimits
@@ -32,19 +31,15 @@ class Request:
     body : Body
     bound_to : bytes
         Digest of everything before the answer.
-    asked : Fragment
-        The question.
     """
 
     body: Body
     bound_to: bytes
-    asked: Fragment
 
 
 def build(
     wire: Mapping[str, Any],
-    turns: Iterable[Turn],
-    question: tuple[Part, ...],
+    messages: Iterable[Message],
     limits: ImageLimits,
     *,
     system: str | None = None,
@@ -57,9 +52,8 @@ def build(
     ----------
     wire : mapping
         All fields but ``system`` and ``messages``.
-    turns : iterable of Turn
-        The earlier turns that Claude sees.
-    question : tuple of Part
+    messages : iterable of Message
+        All that Claude sees, the question last.
     limits : ImageLimits
         For each picture.
     system : str, optional
@@ -78,19 +72,14 @@ def build(
         head["system"] = system
     pieces = [encode(head)[:-1] + b',"messages":[']
     binding = hashlib.sha256(encode([wire.get("model"), system or None, wire.get("tools")])).digest()
-    first = True
-    for turn in turns:
-        asked = turn.asked_within(limits)
-        binding = _extend(binding, asked)
-        answer = turn.full if with_thinking and turn.bound_to == binding else turn.bare
-        binding = _extend(binding, answer)
-        for fragment in (asked, answer):
-            if fragment.data:
-                pieces += [b"" if first else b",", fragment.data]
-                first = False
-    question_sent = Fragment.of([user_message(question, limits)])
-    binding = _extend(binding, question_sent)
-    pieces += [b"" if first else b",", question_sent.data]
+    sent: list[bytes] = []
+    for message in messages:
+        valid = with_thinking and message.bound_to == binding
+        fragment = message.bare if message.thinks and not valid else message.within(limits)
+        if fragment.data:
+            binding = hashlib.sha256(binding + fragment.digest).digest()
+            sent += [b",", fragment.data]
+    pieces += sent[1:]
     if prefill is not None:
         pieces.append(b"," + encode({"role": "assistant", "content": prefill}))
     pieces.append(b"]}")
@@ -101,11 +90,7 @@ def build(
             status=413,
             type="request_too_large",
         )
-    return Request(body, binding, question_sent)
-
-
-def _extend(binding: bytes, fragment: Fragment) -> bytes:
-    return hashlib.sha256(binding + fragment.digest).digest() if fragment.data else binding
+    return Request(body, binding)
 
 
 def _joined(pieces: list[bytes]) -> list[bytes]:

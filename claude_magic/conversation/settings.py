@@ -31,6 +31,12 @@ class Settings:
     timeout : float
         Seconds without a byte.
     max_retries : int
+    tool_steps : int
+        Most messages of one answer in which Claude calls tools.
+    tool_seconds, tool_tokens : float, int
+        After which an answer that calls tools is asked to conclude; 0 is no limit.
+    tool_confirm : str
+        ``asked`` (the tools that want it) or ``all``.
     """
 
     model: str = dataclasses.field(default_factory=lambda: os.environ.get("ANTHROPIC_MODEL") or DEFAULT_MODEL)
@@ -42,3 +48,7 @@ class Settings:
     rerun: str = "replace"
     timeout: float = 600.0
     max_retries: int = 2
+    tool_steps: int = 20
+    tool_seconds: float = 0.0
+    tool_tokens: int = 0
+    tool_confirm: str = "asked"

@@ -8,14 +8,15 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from claude_magic.content import Part
 from claude_magic.messages.limits import ImageLimits
 from claude_magic.messages.reply import Reply
 from claude_magic.messages.usage import money
 
-Message = dict[str, Any]
+if TYPE_CHECKING:
+    from claude_magic.tools.calls import Call
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,16 +44,84 @@ class Place:
 
 @dataclasses.dataclass(frozen=True)
 class Fragment:
-    """Bytes of a request, and their digest, made once."""
+    """Bytes of a request, and their digest, made once; none for a message that must not be sent."""
 
     data: bytes
     digest: bytes
 
     @classmethod
-    def of(cls, messages: Sequence[Message]) -> Fragment:
-        """The messages as they stand inside the request's list, without its brackets."""
-        data = b",".join(encode(message) for message in messages)
+    def of(cls, role: str, content: Any) -> Fragment:
+        """A message as it stands inside the request's list."""
+        data = encode({"role": role, "content": content}) if content else b""
         return cls(data, hashlib.sha256(data).digest())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Message:
+    """One message of the history. Never changed.
+
+    Attributes
+    ----------
+    role : str
+        ``user`` or ``assistant``.
+    content : str, or tuple of dict or Part
+        Blocks in the API's form, and parts that take it when it is known which limits hold.
+    bound_to : bytes
+        Of an answer: digest of everything that was sent before it; its thinking is valid only there.
+    """
+
+    role: str
+    content: str | tuple[dict[str, Any] | Part, ...]
+    bound_to: bytes = b""
+
+    @property
+    def parts(self) -> list[Part]:
+        """What the user's side put into it."""
+        return [block for block in self.content if isinstance(block, Part)]
+
+    @functools.cached_property
+    def _fragments(self) -> dict[ImageLimits | None, Fragment]:
+        return {}
+
+    def within(self, limits: ImageLimits) -> Fragment:
+        """The message as it is sent where these limits hold for pictures; made once for each."""
+        # A message without pictures is the same within any limits.
+        key = limits if self.pictures else None
+        if key not in self._fragments:
+            self._fragments[key] = Fragment.of(self.role, self._content(limits))
+        return self._fragments[key]
+
+    @functools.cached_property
+    def bare(self) -> Fragment:
+        """An answer without thinking, and without citations, which number earlier documents."""
+        return Fragment.of(self.role, _without_thinking(self.content))
+
+    @functools.cached_property
+    def thinks(self) -> bool:
+        """Whether there is thinking in it, or anything else that is valid at its place only."""
+        return self.role == "assistant" and _without_thinking(self.content) != self.content
+
+    @functools.cached_property
+    def pictures(self) -> int:
+        """How many pictures it carries."""
+        return sum(part.pictures for part in self.parts)
+
+    def refitted(self, limits: ImageLimits) -> int:
+        """How many of its pictures become others than those sent last, under these limits for the first time."""
+        if not self.pictures or not self._fragments or limits in self._fragments:
+            return 0
+        last = next(reversed(self._fragments))
+        if last is None:
+            return 0
+        return sum(part.pictures for part in self.parts if part.summary(limits) != part.summary(last))
+
+    def _content(self, limits: ImageLimits) -> Any:
+        if isinstance(self.content, str):
+            return self.content
+        blocks = [block.block(limits) if isinstance(block, Part) else block for block in self.content]
+        if len(blocks) == 1 and blocks[0].keys() == {"type", "text"}:
+            return blocks[0]["text"]  # a lone text goes as a plain string
+        return blocks
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,65 +133,38 @@ class Turn:
     id : str
     prompt : str
         The words of the question, for people.
-    question : tuple of Part
-    answer : tuple of dict
-        The messages that answered, in the API's form.
+    messages : tuple of Message
+        The question, and everything that answered it: Claude's messages and the results of its calls.
     reply : Reply
     asked : datetime.datetime
     place : Place or None
         None outside a notebook, or where the front end does not tell the cell.
-    bound_to : bytes
-        Digest of everything that was sent before the answer; thinking is valid only behind it.
     absent : bool
         Whether its cell was deleted: it keeps its place but Claude does not see it.
     """
 
     id: str
     prompt: str
-    question: tuple[Part, ...]
-    answer: tuple[Message, ...]
+    messages: tuple[Message, ...]
     reply: Reply
     asked: datetime.datetime
     place: Place | None
-    bound_to: bytes
     absent: bool = False
 
-    @functools.cached_property
-    def _questions(self) -> dict[ImageLimits, Fragment]:
-        return {}
-
-    def asked_within(self, limits: ImageLimits) -> Fragment:
-        """The question as it is sent where these limits hold for pictures; made once for each."""
-        if limits not in self._questions:
-            self._questions[limits] = Fragment.of([user_message(self.question, limits)])
-        return self._questions[limits]
-
-    def remember(self, limits: ImageLimits, asked: Fragment) -> None:
-        """Keep the question as it was sent with the turn's own request."""
-        self._questions[limits] = asked
-
-    def refitted(self, limits: ImageLimits) -> int:
-        """How many of its pictures become others than those sent last, under these limits for the first time."""
-        if not self._questions or limits in self._questions:
-            return 0
-        last = next(reversed(self._questions))
-        return sum(part.is_picture and part.summary(limits) != part.summary(last) for part in self.question)
+    @property
+    def parts(self) -> list[Part]:
+        """All that went to Claude in it."""
+        return [part for message in self.messages for part in message.parts]
 
     @property
     def pictures(self) -> int:
         """How many pictures it carries."""
-        return sum(part.is_picture for part in self.question)
+        return sum(message.pictures for message in self.messages)
 
-    @functools.cached_property
-    def full(self) -> Fragment:
-        """The answer as it came, thinking included."""
-        return Fragment.of(self.answer)
-
-    @functools.cached_property
-    def bare(self) -> Fragment:
-        """The answer without thinking, and without citations, which number earlier documents."""
-        messages = ((message["role"], _without_thinking(message["content"])) for message in self.answer)
-        return Fragment.of([{"role": role, "content": content} for role, content in messages if content])
+    @property
+    def tool_calls(self) -> list[Call]:
+        """The calls that Claude made, with their results and errors."""
+        return self.reply.tool_calls
 
     @property
     def state(self) -> str:
@@ -192,14 +234,6 @@ def seen(turns: Sequence[Turn]) -> tuple[Turn, ...]:
     return tuple(turn for turn in turns if not turn.absent)
 
 
-def user_message(parts: Sequence[Part], limits: ImageLimits) -> Message:
-    """The user's message; a lone text goes as a plain string."""
-    blocks = [part.block(limits) for part in parts]
-    if len(blocks) == 1 and blocks[0]["type"] == "text":
-        return {"role": "user", "content": blocks[0]["text"]}
-    return {"role": "user", "content": blocks}
-
-
 def encode(value: object) -> bytes:
     """JSON bytes, the same for the same value at any time; a half of a surrogate pair becomes ``?``."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
@@ -214,8 +248,8 @@ def shortened(text: str, length: int) -> str:
 def _without_thinking(content: Any) -> Any:
     if isinstance(content, str):
         return content
-    return [
+    return tuple(
         {key: value for key, value in block.items() if key != "citations"}
         for block in content
         if block["type"] not in ("thinking", "redacted_thinking")
-    ]
+    )

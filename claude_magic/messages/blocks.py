@@ -87,7 +87,10 @@ class TextBlock(Block):
             return None
         wire: dict[str, Any] = {"type": "text", "text": self.text}
         if self.citations:
-            wire["citations"] = self.citations
+            # An answer's citations name the file; the ones of a request may not.
+            wire["citations"] = [
+                {key: value for key, value in citation.items() if key != "file_id"} for citation in self.citations
+            ]
         return wire
 
 

@@ -27,6 +27,7 @@ from claude_magic.messages.errors import (
     TimedOut,
     api_error,
 )
+from claude_magic.messages.reply import Reply
 from claude_magic.messages.retry import retry_after, should_retry
 from claude_magic.messages.stream import Listener, Stream, read_json, request_id
 
@@ -173,7 +174,9 @@ class Client:
         """
         self._auth.headers()
 
-    def stream(self, body: Body, *, prefill: str = "", on_wait: Listener | None = None) -> Stream:
+    def stream(
+        self, body: Body, *, prefill: str = "", earlier: tuple[Reply, ...] = (), on_wait: Listener | None = None
+    ) -> Stream:
         """Ask, and read the answer as it is written.
 
         Parameters
@@ -182,6 +185,8 @@ class Client:
             A request with ``"stream": true``.
         prefill : str
             What the request puts into Claude's mouth.
+        earlier : tuple of Reply
+            The messages that the same answer has already.
         on_wait : callable, optional
             Told of each :class:`Wait` before another try.
 
@@ -190,7 +195,7 @@ class Client:
         Stream
             To be iterated, once.
         """
-        stream = Stream(self, body, prefill, on_wait)
+        stream = Stream(self, body, prefill, earlier, on_wait)
         self._streams.add(stream)
         return stream
 

@@ -23,6 +23,7 @@
     │   │   └── Overloaded          529
     │   ├── NotTheMessagesAPI       an answer that is no answer of this API
     │   ├── AnswerBroken            the connection or the stream broke in the middle of an answer
+    │   ├── AnswerUnfit             the answer is not of the type that was asked for
     │   └── Refused                 Claude declined (stop reason ``refusal``)
     └── Interrupted (KeyboardInterrupt)   stopped by the user
 
@@ -132,6 +133,10 @@ class NotTheMessagesAPI(ClaudeError):
 
 class AnswerBroken(ClaudeError):
     """The connection or the stream broke in the middle of an answer."""
+
+
+class AnswerUnfit(ClaudeError):
+    """The answer is not of the type that was asked for; its text is in ``reply``."""
 
 
 class Refused(ClaudeError):

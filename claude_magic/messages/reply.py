@@ -8,11 +8,11 @@ so: it is never called complete.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from claude_magic.messages.blocks import Block, RawBlock, TextBlock, ThinkingBlock, ToolUseBlock, make_block
-from claude_magic.messages.errors import api_error
+from claude_magic.messages.errors import BadInput, api_error
 from claude_magic.messages.usage import Usage
 
 _WHOLE = frozenset({"end_turn", "stop_sequence", "tool_use"})
@@ -47,7 +47,8 @@ class Change(NamedTuple):
     Attributes
     ----------
     kind : str
-        ``text``, ``thinking``, ``input``, ``start`` or ``stop``.
+        ``text``, ``thinking``, ``input``, ``start``, ``stop``, or ``message``: a message of the
+        answer has ended and another follows.
     text : str
         The piece that was added.
     block : Block
@@ -61,10 +62,16 @@ class Change(NamedTuple):
 class Reply:
     """One answer of Claude, growing or finished.
 
+    Where Claude calls tools, or the server pauses, an answer takes several messages. Each is a
+    reply of its own that knows the earlier ones: words, tokens and calls are those of the whole
+    answer, all else (blocks, stop reason, …) is that of the last message.
+
     Parameters
     ----------
     prefill : str
         Words put into Claude's mouth, which the API does not repeat; :attr:`text` begins with them.
+    earlier : tuple of Reply
+        The messages of the same answer before this one.
 
     Attributes
     ----------
@@ -74,7 +81,12 @@ class Reply:
     stop_reason : str or None
     stop_sequence : str or None
     stop_details : dict or None
-    usage : Usage
+    counted : Usage
+        Tokens of this message; :attr:`usage` is that of the whole answer.
+    calls : tuple
+        The calls of this message as they were run, with their results.
+    parsed : object
+        The answer as the type that was asked for; None where none was.
     request_id : str or None
     ended : bool
         Whether the server said that the answer is over.
@@ -88,32 +100,70 @@ class Reply:
         From sending the request to the end.
     """
 
-    def __init__(self, prefill: str = "") -> None:
+    def __init__(self, prefill: str = "", earlier: tuple[Reply, ...] = ()) -> None:
         self.prefill = prefill
+        self.earlier = earlier
         self.id = ""
         self.model = ""
         self.stop_reason: str | None = None
         self.stop_sequence: str | None = None
         self.stop_details: dict[str, Any] | None = None
-        self.usage = Usage()
+        self.counted = Usage()
+        self.calls: tuple[Any, ...] = ()
+        self.parsed: Any = None
+        self.to_frame: Callable[[Any], Any] | None = None
         self.request_id: str | None = None
         self.ended = False
         self.unknown: list[dict[str, Any]] = []
-        self.simulated = False
+        self.simulated: bool = any(message.simulated for message in earlier)
         self.sent: tuple[str, ...] = ()
         self.seconds = 0.0
         self.blocks: list[Block] = []
         self._at: dict[int, Block] = {}
 
     @property
-    def text(self) -> str:
-        """The words of the answer; text blocks are joined as they stand."""
+    def messages(self) -> tuple[Reply, ...]:
+        """The messages of the whole answer, this one the last."""
+        return (*self.earlier, self)
+
+    @property
+    def own_text(self) -> str:
+        """The words of this message alone; text blocks are joined as they stand."""
         return self.prefill + "".join(block.text for block in self.blocks if isinstance(block, TextBlock))
+
+    @property
+    def text(self) -> str:
+        """The words of the answer, a blank line between messages."""
+        return "\n\n".join(filter(None, (message.own_text for message in self.messages)))
 
     @property
     def thinking(self) -> str:
         """What was shown of Claude's thinking, a blank line between blocks."""
-        return "\n\n".join(block.text for block in self.blocks if isinstance(block, ThinkingBlock) and block.text)
+        blocks = (block for message in self.messages for block in message.blocks)
+        return "\n\n".join(block.text for block in blocks if isinstance(block, ThinkingBlock) and block.text)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of the whole answer."""
+        return sum((message.counted for message in self.messages), start=Usage())
+
+    @property
+    def tool_calls(self) -> list[Any]:
+        """The calls of the whole answer, in order, with their results."""
+        return [call for message in self.messages for call in message.calls]
+
+    @property
+    def frame(self) -> Any:
+        """The records of :attr:`parsed` as a DataFrame.
+
+        Raises
+        ------
+        BadInput
+            If the answer was asked for as no type, or holds no records.
+        """
+        if self.to_frame is None:
+            raise BadInput("There is no typed answer to make a table of. Ask with --schema.")
+        return self.to_frame(self.parsed)
 
     @property
     def tool_uses(self) -> list[ToolUseBlock]:
@@ -123,12 +173,13 @@ class Reply:
     @property
     def begun(self) -> bool:
         """Whether any content has arrived."""
-        return bool(self.blocks)
+        return any(message.blocks for message in self.messages)
 
     @property
     def has_text(self) -> bool:
         """Whether there is anything to read in the answer."""
-        return any(isinstance(block, TextBlock) and block.text.strip() for block in self.blocks)
+        blocks = (block for message in self.messages for block in message.blocks)
+        return any(isinstance(block, TextBlock) and block.text.strip() for block in blocks)
 
     @property
     def complete(self) -> bool:
@@ -207,7 +258,7 @@ class Reply:
     def _head(self, message: Mapping[str, Any]) -> None:
         self.id = str(message.get("id") or self.id)
         self.model = str(message.get("model") or self.model)
-        self.usage = self.usage.updated(_object(message, "usage"))
+        self.counted = self.counted.updated(_object(message, "usage"))
 
     def _start(self, index: int, start: Mapping[str, Any]) -> Change:
         block = make_block(start)
@@ -261,7 +312,7 @@ class Reply:
     def _tail(self, event: Mapping[str, Any]) -> None:
         delta = _object(event, "delta")
         for place in (delta, event):
-            self.usage = self.usage.updated(_object(place, "usage"))
+            self.counted = self.counted.updated(_object(place, "usage"))
         if isinstance(reason := delta.get("stop_reason"), str):
             self.stop_reason = _OTHER_WORDS.get(reason, reason)
         if isinstance(sequence := delta.get("stop_sequence"), str):

@@ -44,15 +44,18 @@ class Stream:
         What has arrived.
     """
 
-    def __init__(self, client: Client, body: Body, prefill: str, on_wait: Listener | None) -> None:
+    def __init__(
+        self, client: Client, body: Body, prefill: str, earlier: tuple[Reply, ...], on_wait: Listener | None
+    ) -> None:
         self._client = client
         self._body = body
         self._prefill = prefill
+        self._earlier = earlier
         self._on_wait = on_wait
         self._stopped = threading.Event()
         self._socket: socket.socket | None = None
         self._reused = False
-        self.reply = Reply(prefill)
+        self.reply = Reply(prefill, earlier)
 
     def __iter__(self) -> Iterator[Change]:
         attempt = 1
@@ -65,7 +68,7 @@ class Stream:
             except ClaudeError as error:
                 if self._stopped.is_set():
                     raise Interrupted("Stopped.") from None
-                if self.reply.begun:
+                if self.reply.blocks:
                     raise _broken(error) from None
                 if self._was_closed_meanwhile(error):
                     continue
@@ -98,7 +101,7 @@ class Stream:
                 network.shut_down(sock)
 
     def _attempt(self) -> Iterator[Change]:
-        self.reply = Reply(self._prefill)
+        self.reply = Reply(self._prefill, self._earlier)
         self._reused = False
         if self._stopped.is_set():
             raise Interrupted("Stopped.")
@@ -122,7 +125,7 @@ class Stream:
             for data in reader.close():
                 if read_json(data) is not None:  # else the end fell into an event; what came before it counts
                     yield from self._fold(data)
-        if self.reply.begun or self.reply.ended:
+        if self.reply.blocks or self.reply.ended:
             return
         if self.reply.id or self.reply.model:
             raise ConnectionFailed(f"{self._client.where} ended the answer before it began. Run the cell again.")

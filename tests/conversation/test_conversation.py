@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from claude_magic.conversation.asking import _caching
+from claude_magic import Document
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.settings import Settings
 from claude_magic.messages.errors import AuthenticationFailed, BadInput, NoCredentials
 from claude_magic.simulator import Simulator, start
 from tests.conftest import KEY
-from tests.conversation.conftest import Notebook
+from tests.conversation.conftest import Notebook, Recorder
 from tests.conversation.wire import answers, body, questions
 
 
@@ -66,17 +66,17 @@ def test_what_is_sent_unasked_is_what_is_documented(claude: Conversation, simula
 
 
 def test_caching_is_asked_of_anthropic_alone_and_once_there_is_an_answer(
-    claude: Conversation, home: Conversations
+    claude: Conversation, home: Conversations, simulator: Simulator
 ) -> None:
-    claude("Hi")
-    seen = tuple(claude.turns)
     home.client.is_anthropic = True
-    assert _caching(home.settings.cache, home.client, ()) == {}
-    assert _caching(home.settings.cache, home.client, seen) == {"cache_control": {"type": "ephemeral"}}
-    home.settings.cache = "1h"
-    assert _caching(home.settings.cache, home.client, seen) == {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
-    home.settings.cache = "off"
-    assert _caching(home.settings.cache, home.client, seen) == {}
+    expected = [None, {"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}, None]
+    for wish in ("auto", "auto", "1h", "off"):
+        home.settings.cache = wish
+        claude("Hi")
+    home.client.is_anthropic = False
+    home.settings.cache = "auto"
+    claude("Hi")
+    assert [body(simulator, index).get("cache_control") for index in range(5)] == [*expected, None]
 
 
 def test_prefill_is_part_of_the_answer(claude: Conversation, simulator: Simulator) -> None:
@@ -359,7 +359,7 @@ def test_a_tool_call_that_nobody_can_answer_does_not_block_the_conversation(
     claude: Conversation, notebook: Notebook
 ) -> None:
     claude("simulate: tool=foo; say=Let me look.")
-    assert "asked for a tool (foo)" in notebook.recorder.ending.notices[0]
+    assert "Claude called foo, for which there is no function" in notebook.recorder.ending.notices[0]
     assert claude("next").complete
 
 
@@ -394,3 +394,34 @@ def test_what_the_models_api_said_goes_before_the_table(
     home.learned["claude-sonnet-5-5"] = dataclasses.replace(home.learned["claude-sonnet-5-5"], max_output=77)
     claude("Hi")
     assert body(simulator)["max_tokens"] == 77
+
+
+def test_values_are_paragraphs_of_their_own(claude: Conversation, simulator: Simulator) -> None:
+    claude("What is that?", ValueError("x"), "some text")
+    assert questions(simulator) == ["ValueError: x\n\nsome text\n\nWhat is that?"]
+
+
+def test_citations_are_on_for_all_documents_or_for_none(claude: Conversation, simulator: Simulator) -> None:
+    claude("Read.", Document(["One."], citations=True, title="Cited"))
+    with pytest.raises(BadInput, match=r"Cited.* has them, Plain.* has not"):
+        claude("Read.", Document(["Two."], title="Plain"))
+    with pytest.raises(BadInput, match="A typed answer cannot cite"):
+        claude("How many?", schema=int)
+    assert claude("Read.", Document(["Two."], citations=True)).complete
+    assert claude("Read.", Document(["Two."]), once=True).complete
+    assert len(simulator.requests) == 3
+
+
+@pytest.mark.parametrize("verb", ["start", "update", "finish"])
+def test_a_renderer_that_fails_does_not_end_the_answer(
+    claude: Conversation, notebook: Notebook, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise AttributeError("no such thing")
+
+    monkeypatch.setattr(Recorder, verb, fails)
+    with pytest.warns(UserWarning, match=r"could not be drawn as it came \(AttributeError: no such thing\)"):
+        reply = claude("Hello.")
+    assert reply.complete
+    assert claude.turns[0].reply is reply
+    assert (notebook.recorder.ending is None) is (verb == "finish")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,7 +134,18 @@ def test_pages_are_counted_over_the_history(claude: Conversation, simulator: Sim
     buffer = io.BytesIO()
     writer.write(buffer)
     claude("Read.", buffer.getvalue(), model="claude-haiku-4-5")
-    with pytest.raises(BadInput, match="at most 100 pages; there would be 120"):
+    with pytest.raises(BadInput, match="120 pages of PDF, and 100 are the most"):
         claude("And this.", buffer.getvalue(), model="claude-haiku-4-5")
     assert claude("And this.", buffer.getvalue()).complete
     assert len(simulator.requests) == 2
+
+
+def test_a_string_that_names_a_picture_is_not_sent_as_text(
+    claude: Conversation, simulator: Simulator, tmp_path: Path
+) -> None:
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (40, 30)).save(path)
+    with pytest.raises(BadInput, match=r"is a string and would be sent as text. Give Path\("):
+        claude("What is this?", str(path))
+    assert not simulator.requests
+    assert claude("What is this?", path, str(tmp_path / "none.png")).complete

@@ -1,0 +1,182 @@
+"""The rounds of one answer: Claude calls tools, they run, it goes on, until it has answered.
+
+An answer goes round again for three reasons: tools were called, the server paused, or a typed
+answer does not fit its type and is asked for once more. Each has its own end: at the limit of
+steps, seconds or tokens Claude is asked to conclude with what it has; a server may pause ten
+times; the type is asked for twice in all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from claude_magic.content import text_part
+from claude_magic.content.words import counted
+from claude_magic.conversation.exchange import Exchange
+from claude_magic.conversation.toolbox import Tools, name_of
+from claude_magic.conversation.turns import Message
+from claude_magic.messages.errors import AnswerUnfit
+from claude_magic.messages.reply import Change, Reply
+from claude_magic.messages.retry import Wait
+from claude_magic.tools.server import ServerTool
+
+if TYPE_CHECKING:
+    from claude_magic.conversation.toolbox import Offered
+    from claude_magic.tools.answers import Shape
+    from claude_magic.tools.calls import Call
+
+    Update = Callable[[Change | Wait | Call], None]
+
+_MAX_PAUSES = 10
+_CONCLUDE = "You have reached the limit of tool calls for this answer. Conclude now with what you have."
+
+
+class Loop:
+    """Goes round until the answer is there.
+
+    Parameters
+    ----------
+    exchange : Exchange
+    offered : sequence
+        The tools, as they are defined now.
+    tools : Tools
+        Their limits.
+    confirm : callable
+        Asks the user whether a call may run.
+    shape : Shape or None
+        The type of the answer.
+
+    Attributes
+    ----------
+    notices : list of str
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        offered: Sequence[Offered],
+        tools: Tools,
+        confirm: Callable[[Call], str],
+        shape: Shape | None = None,
+    ) -> None:
+        self._exchange = exchange
+        self._offered = offered
+        self._bounds = tools.bounds
+        self._always = tools.always
+        self._confirm = confirm
+        self._shape = shape
+        self._steps = self._pauses = 0
+        self._concluding = self._asked_again = False
+        self._started = time.monotonic()
+        self.notices: list[str] = [shape.note] if shape is not None and shape.note else []
+
+    def run(self, update: Update) -> None:
+        """Ask, run what Claude calls, and go on, to the end.
+
+        Raises
+        ------
+        AnswerUnfit
+            If the answer is not of the type that was asked for, twice.
+        """
+        while True:
+            self._exchange.run(update)
+            reply = self._exchange.reply
+            if reply.stop_reason == "pause_turn" and self._pauses < _MAX_PAUSES:
+                self._pauses += 1
+                self._exchange.go_on(*said(reply, self._exchange.bound_to))
+            elif reply.complete and reply.tool_uses and not self._concluding:
+                if not self._run_tools(reply, update):
+                    return
+            elif not self._shape or not reply.complete or reply.tool_uses or self._fits(reply, self._shape):
+                return
+            if reply.blocks:
+                update(Change("message", "", reply.blocks[-1]))
+
+    def _run_tools(self, reply: Reply, update: Update) -> bool:
+        """Run the calls and answer them all, whatever happens; False if that is not ours to do."""
+        functions = {tool.name: tool for tool in self._offered if not isinstance(tool, dict | ServerTool)}
+        without = {name_of(tool) for tool in self._offered if isinstance(tool, dict)}
+        if not functions or any(use.name in without for use in reply.tool_uses):
+            return False
+        from claude_magic.tools.calls import run
+
+        self._steps += 1
+        calls = make_calls(reply, functions)
+        reply.calls = tuple(calls)
+        answered = said(reply, self._exchange.bound_to)
+        try:
+            confirm_all = self._bounds.confirm == "all"
+            run(calls, changed=update, confirm=self._may_run, confirm_all=confirm_all, names=list(functions))
+        finally:
+            results = [call.result() for call in calls]
+            if limit := self._limit(reply):
+                self._concluding = True
+                self.notices.append(f"Claude was asked to conclude: {limit}.")
+                self._exchange.wire["tool_choice"] = {"type": "none"}
+                results.append(text_part(_CONCLUDE))
+            elif self._exchange.wire.get("tool_choice", {}).get("type") in ("any", "tool"):
+                # It was for the first message; every further one would be made to call a tool, too.
+                self._exchange.wire["tool_choice"] = {**self._exchange.wire["tool_choice"], "type": "auto"}
+                self._exchange.wire["tool_choice"].pop("name", None)
+            self._exchange.go_on(*answered, Message("user", tuple(results)))
+        return True
+
+    def _may_run(self, call: Call) -> str:
+        if call.name in self._always:
+            return "yes"
+        said = self._confirm(call)
+        if said == "always":
+            self._always.add(call.name)
+        return said
+
+    def _limit(self, reply: Reply) -> str:
+        """Which limit is reached, in words."""
+        bounds = self._bounds
+        if self._steps >= bounds.steps:
+            return f"{counted(self._steps, 'step')} of tools"
+        if bounds.seconds and time.monotonic() - self._started >= bounds.seconds:
+            return f"{bounds.seconds:g} seconds"
+        used = reply.usage.total_input + reply.usage.output_tokens
+        return f"{used:,} tokens" if bounds.tokens and used >= bounds.tokens else ""
+
+    def _fits(self, reply: Reply, shape: Shape) -> bool:
+        from claude_magic.tools.answers import WrongAnswer, frame
+
+        try:
+            reply.parsed = shape.read(reply.own_text)
+        except WrongAnswer as wrong:
+            problems = "; ".join(wrong.problems[:3])
+            if self._asked_again:
+                raise AnswerUnfit(f"The answer does not fit {shape.name}: {problems}. It is in reply.text.") from None
+            self._asked_again = True
+            self.notices.append(f"The first answer did not fit {shape.name} and was asked for again: {problems}.")
+            repair = Message("user", (text_part(str(wrong)),))
+            self._exchange.go_on(*said(reply, self._exchange.bound_to), repair)
+            return False
+        reply.to_frame = frame
+        return True
+
+
+def make_calls(reply: Reply, functions: dict[str, Any]) -> list[Call]:
+    """The calls of a message, each with its function."""
+    from claude_magic.tools.calls import Call
+
+    return [Call(use.id, use.name, use.input, use.invalid, functions.get(use.name)) for use in reply.tool_uses]
+
+
+def said(reply: Reply, bound_to: bytes) -> tuple[Message, ...]:
+    """One message of Claude's as it is sent back; none if there is nothing to send."""
+    content: list[dict[str, Any]] = reply.to_wire()
+    if reply.prefill:
+        texts = [block for block in content if block["type"] == "text"]
+        if texts:
+            texts[0]["text"] = reply.prefill + texts[0]["text"]
+        else:
+            content.append({"type": "text", "text": reply.prefill})
+    if not content:
+        return ()  # an empty turn may not be sent back
+    if len(content) == 1 and content[0].keys() == {"type", "text"}:
+        return (Message("assistant", content[0]["text"], bound_to),)
+    return (Message("assistant", tuple(content), bound_to),)

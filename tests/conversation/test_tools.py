@@ -1,0 +1,393 @@
+"""Claude calls functions: the rounds of one answer, their limits, and what stays of them."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from claude_magic.conversation.conversation import Conversation
+from claude_magic.conversation.family import Conversations
+from claude_magic.messages.errors import AnswerBroken, BadInput, Interrupted, InvalidRequest
+from claude_magic.simulator import Simulator
+from claude_magic.tools import tool
+from claude_magic.tools.calls import Call
+from tests.conversation.conftest import Notebook
+from tests.conversation.wire import answers, body, questions
+
+
+@tool
+def add(a: int, b: int = 2) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@tool
+def fails() -> None:
+    """Never works."""
+    raise LookupError("no such region: Atlantis")
+
+
+def results(simulator: Simulator, index: int = -1) -> list[dict[str, Any]]:
+    """The results of the last message of a request, as plain text."""
+    blocks = [block for block in body(simulator, index)["messages"][-1]["content"] if isinstance(block, dict)]
+    return [block for block in blocks if block["type"] == "tool_result"]
+
+
+def check_pairs(messages: list[dict[str, Any]]) -> None:
+    """Every call is answered in the very next message, results first, and nothing else is."""
+    open_calls: list[str] = []
+    for message in messages:
+        blocks = message["content"] if isinstance(message["content"], list) else []
+        answered = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
+        assert sorted(answered) == sorted(open_calls)
+        assert [block["type"] for block in blocks[: len(answered)]] == ["tool_result"] * len(answered)
+        open_calls = [block["id"] for block in blocks if block["type"] == "tool_use"]
+    assert not open_calls
+
+
+def test_a_call_is_run_and_its_result_goes_back(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
+    simulator.faults.append('tool=add; input={"a": "40"}')
+    reply = claude("What is 40 + 2?", tools=[add])
+    assert [block["content"] for block in results(simulator)] == ["42"]
+    assert [(call.name, call.state, call.value) for call in reply.tool_calls] == [("add", "done", 42)]
+    assert claude.turns[0].tool_calls == reply.tool_calls
+    assert len(simulator.requests) == 2
+    assert reply.usage.output_tokens == sum(message.counted.output_tokens for message in reply.messages)
+    assert len(reply.messages) == 2
+    states = [change.state for change in notebook.recorder.changes if isinstance(change, Call)]
+    assert len(states) == 2  # running, done
+    claude("And now?")
+    check_pairs(body(simulator)["messages"])
+    assert [message["role"] for message in body(simulator)["messages"]] == ["user", "assistant"] * 2 + ["user"]
+    claude.undo()
+    claude.undo()
+    assert len(claude.tools) == 0
+    assert not claude.turns
+
+
+def test_tools_join_the_conversation_and_stay_in_their_order(claude: Conversation, simulator: Simulator) -> None:
+    def other(word: str) -> str:
+        """Another."""
+        return word
+
+    claude("one", tools=[add])
+    claude("two", tools=[other, add])
+    claude("three")
+    sent = [[definition["name"] for definition in body(simulator, index)["tools"]] for index in range(3)]
+    assert sent == [["add"], ["add", "other"], ["add", "other"]]
+    claude("four", tools="none")
+    assert body(simulator)["tool_choice"] == {"type": "none"}
+    claude("five")
+    assert "tool_choice" not in body(simulator)
+
+
+def test_an_error_goes_back_in_words_and_stays_with_the_user(claude: Conversation, simulator: Simulator) -> None:
+    simulator.faults.append("tool=fails")
+    reply = claude("Try it.", tools=[fails])
+    (result,) = results(simulator)
+    assert result["is_error"] is True
+    assert result["content"] == "LookupError: no such region: Atlantis"
+    assert __file__ not in str(body(simulator))
+    assert reply.complete
+    assert isinstance(reply.tool_calls[0].exception, LookupError)
+    assert reply.tool_calls[0].exception.__traceback__ is not None
+
+
+def test_wrong_arguments_and_unknown_names_go_back(claude: Conversation, simulator: Simulator) -> None:
+    simulator.faults.extend(['tool=add; input={"a": "ten"}', 'tool=subtract; input={"a": 1}'])
+    claude("Try.", tools=[add])
+    assert "a: " in results(simulator, 1)[0]["content"]
+    assert "ten" in results(simulator, 1)[0]["content"]
+    assert "add" in results(simulator, 2)[0]["content"]
+    assert all(results(simulator, index)[0]["is_error"] for index in (1, 2))
+
+
+def test_the_last_step_asks_for_a_conclusion(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
+    simulator.faults.extend(['tool=add; input={"a": 1}'] * 3)
+    claude.tools.steps = 2
+    reply = claude("Go on for ever.", tools=[add])
+    assert len(simulator.requests) == 3
+    assert body(simulator)["tool_choice"] == {"type": "none"}
+    assert [block["type"] for block in body(simulator)["messages"][-1]["content"]] == ["tool_result", "text"]
+    assert "Claude was asked to conclude: 2 steps of tools." in notebook.recorder.ending.notices
+    assert len(reply.tool_calls) == 2
+    simulator.faults.clear()
+    claude("next")
+    check_pairs(body(simulator)["messages"])
+
+
+@pytest.mark.parametrize(("limit", "value", "said"), [("seconds", 1e-6, "1e-06 seconds"), ("tokens", 10, "tokens")])
+def test_time_and_tokens_end_the_calls_too(
+    claude: Conversation, notebook: Notebook, simulator: Simulator, limit: str, value: float, said: str
+) -> None:
+    simulator.faults.extend(['tool=add; input={"a": 1}'] * 2)
+    setattr(claude.tools, limit, value)
+    claude("Go on.", tools=[add])
+    assert len(simulator.requests) == 2
+    assert said in notebook.recorder.ending.notices[0]
+
+
+def test_a_forced_choice_holds_for_the_first_message_alone(claude: Conversation, simulator: Simulator) -> None:
+    claude("Add.", tools=[add], tool_choice="add", model="claude-opus-4-8", disable_parallel_tool_use=True)
+    choices = [body(simulator, index).get("tool_choice") for index in range(2)]
+    assert choices == [
+        {"type": "tool", "name": "add", "disable_parallel_tool_use": True},
+        {"type": "auto", "disable_parallel_tool_use": True},
+    ]
+    with pytest.raises(BadInput, match="cannot be made to call a tool"):
+        claude("Add.", tool_choice="any", model="sonnet")
+    with pytest.raises(BadInput, match="no tool 'minus' to choose, but add"):
+        claude("Add.", tool_choice="minus", model="claude-opus-4-8")
+    with pytest.raises(BadInput, match="no tools to choose from"):
+        claude["other"]("Add.", tool_choice="any")
+
+
+def test_an_interrupt_stops_the_tool_and_answers_every_call(
+    claude: Conversation, notebook: Notebook, simulator: Simulator
+) -> None:
+    begun = threading.Event()
+
+    def waits() -> None:
+        """Wait."""
+        begun.set()
+        for _ in range(600):
+            time.sleep(0.1)
+
+    def press() -> None:
+        begun.wait(20)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    simulator.faults.append("tool=waits; tool=add; say=Let me wait.")
+    presser = threading.Thread(target=press)
+    presser.start()
+    with pytest.raises(Interrupted, match=r"Stopped after \d+ words and 2 tool calls; kept"):
+        claude("Wait.", tools=[waits, add])
+    presser.join()
+    assert [call.state for call in claude.turns[0].tool_calls] == ["stopped", "stopped"]
+    assert len(simulator.requests) == 1
+    claude("What happened?")
+    check_pairs([*body(simulator)["messages"]])
+    assert "Stopped by the user" in str(results_before(simulator))
+
+
+def results_before(simulator: Simulator) -> list[Any]:
+    return [message["content"] for message in body(simulator)["messages"] if message["role"] == "user"]
+
+
+def test_an_error_after_a_round_keeps_what_was_answered(claude: Conversation, simulator: Simulator) -> None:
+    simulator.faults.extend(['tool=add; input={"a": 1}', "529"])
+    with pytest.raises(AnswerBroken, match="1 tool call; kept"):
+        claude("Add.", tools=[add])
+    claude("And?")
+    check_pairs(body(simulator)["messages"])
+    assert "3" in str(results_before(simulator)[1])
+
+
+def test_a_result_that_the_api_refuses_takes_its_turn_down(claude: Conversation, simulator: Simulator) -> None:
+    claude("Before.")
+    simulator.faults.extend(['tool=add; input={"a": 1}', "400"])
+    with pytest.raises(InvalidRequest):
+        claude("Add.", tools=[add])
+    claude("After.")
+    assert questions(simulator) == ["Before.", "After."]
+
+
+def test_a_call_cut_by_the_limit_is_never_run(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
+    ran = []
+
+    def note(word: str) -> None:
+        """Note."""
+        ran.append(word)
+
+    simulator.faults.append('tool=note; stop=max_tokens; say=So:; input={"word": "x"}')
+    reply = claude("Note.", tools=[note])
+    assert not ran
+    assert not reply.complete
+    assert "reached the most tokens" in notebook.recorder.ending.notices[-1]
+    claude("next")
+    check_pairs(body(simulator)["messages"])
+
+
+def test_pauses_are_continued_and_have_an_end(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
+    simulator.faults.extend(["stop=pause_turn; say=One."] * 2)
+    reply = claude("Search.")
+    assert reply.complete
+    assert len(simulator.requests) == 3
+    assert [message["role"] for message in body(simulator)["messages"]] == ["user", "assistant", "assistant"]
+    simulator.faults.extend(["stop=pause_turn; say=One."] * 20)
+    reply = claude("Search.")
+    assert len(simulator.requests) == 3 + 11
+    assert "the server paused it" in notebook.recorder.ending.notices[-1]
+    simulator.faults.clear()
+
+
+def test_thinking_of_earlier_rounds_goes_back_as_it_came(claude: Conversation, simulator: Simulator) -> None:
+    simulator.faults.extend(['think=20; tool=add; input={"a": 1}', 'think=20; tool=add; input={"a": 2}'])
+    claude("Add.", tools=[add])
+    claude("Go on.")
+    sent = [message["content"] for message in body(simulator)["messages"] if message["role"] == "assistant"]
+    kinds = [[block["type"] for block in content] for content in sent if isinstance(content, list)]
+    assert kinds[:2] == [["thinking", "tool_use"]] * 2 or kinds[:2] == [["thinking", "text", "tool_use"]] * 2
+    assert not any("left out" in notice for notice in claude.last.sent)
+
+
+def test_running_the_defining_cell_again_replaces_the_tool(claude: Conversation, simulator: Simulator) -> None:
+    namespace: dict[str, Any] = {"tool": tool, "__name__": "__main__"}
+    define = "@tool\ndef answer() -> int:\n    '''Answer.'''\n    return {}\ndef plain() -> int:\n    return {}"
+    exec(define.format(1, 1), namespace)
+    claude("Begin.", tools=[namespace["answer"], namespace["plain"]])
+    exec(define.format(2, 3), namespace)
+    simulator.faults.append("tool=answer; tool=plain")
+    claude("Ask.")
+    assert [block["content"] for block in results(simulator)] == ["2", "3"]
+    assert body(simulator, 0)["tools"] == body(simulator, -1)["tools"]
+
+
+def test_a_tool_may_ask_claude_itself(claude: Conversation, simulator: Simulator) -> None:
+    @tool
+    def ask(question: str) -> str:
+        """Ask."""
+        return claude["helper"](question).text + claude("inside").text
+
+    @tool(parallel=True)
+    def ask_beside() -> str:
+        """Ask."""
+        return claude("would wait for ever").text
+
+    simulator.faults.extend(['tool=ask; input={"question": "q"}', "say=From the other.", "say=From inside."])
+    reply = claude("Ask.", tools=[ask])
+    assert reply.tool_calls[0].value == "From the other.From inside."
+    assert {turn.prompt for turn in claude.turns} == {"inside", "Ask."}
+    simulator.faults.extend(["tool=ask_beside"])
+    reply = claude("Ask.", tools=[ask_beside])
+    assert "runs in parallel cannot ask 'main'" in str(results(simulator)[0]["content"])
+
+
+def test_a_tool_that_changes_its_conversation_breaks_nothing(claude: Conversation, simulator: Simulator) -> None:
+    @tool
+    def forget() -> None:
+        """Forget."""
+        claude.reset()
+        claude.system = "New."
+
+    claude("Before.")
+    simulator.faults.append("tool=forget")
+    claude("Forget.", tools=[forget])
+    assert [turn.prompt for turn in claude.turns] == ["Forget."]
+    assert claude.system == "New."
+    claude("After.")
+    check_pairs(body(simulator)["messages"])
+
+
+def test_a_tool_that_a_turn_calls_cannot_leave(claude: Conversation, simulator: Simulator) -> None:
+    claude.tools.add(add, fails, "web_search", {"name": "raw", "input_schema": {"type": "object"}})
+    del claude.tools["fails"]
+    simulator.faults.append('tool=add; input={"a": 1}')
+    claude("Add.")
+    with pytest.raises(BadInput, match="add is called in the conversation"):
+        del claude.tools["add"]
+    with pytest.raises(BadInput, match="add is called in the conversation"):
+        claude.tools = []
+    claude.tools = [fails, add]
+    assert [definition.name for definition in claude.tools] == ["fails", "add"]
+    claude.reset()
+    del claude.tools[0:2]
+    assert len(claude.tools) == 0
+    with pytest.raises(BadInput, match="There is no tool 'add' here"):
+        claude.tools["add"]
+
+
+def test_two_tools_of_one_name_are_refused(claude: Conversation, simulator: Simulator) -> None:
+    def add(word: str) -> str:
+        """Not that one."""
+        return word
+
+    with pytest.raises(BadInput, match="Two tools are called add"):
+        claude("x", tools=[add, globals()["add"]])
+    with pytest.raises(BadInput, match="There is no tool 'web_serch'. Did you mean web_search"):
+        claude("x", tools="web_serch")
+    with pytest.raises(BadInput, match=r"A tool is a function"):
+        claude("x", tools=[3])
+    assert not simulator.requests
+
+
+def test_a_call_without_function_comes_back_to_the_user(
+    claude: Conversation, notebook: Notebook, simulator: Simulator
+) -> None:
+    simulator.faults.append('tool=raw; input={"a": 1}')
+    reply = claude("Call it.", tools=[{"name": "raw", "input_schema": {"type": "object"}}])
+    assert [(use.name, use.input) for use in reply.tool_uses] == [("raw", {"a": 1})]
+    assert "reply.tool_uses" in notebook.recorder.ending.notices[-1]
+    claude("next")
+    check_pairs(body(simulator)["messages"])
+
+
+def test_confirmation_is_asked_of_the_host(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
+    asked = []
+
+    def confirm(call: Call) -> str:
+        asked.append((call.name, call.arguments()))
+        return ["no", "yes", "always"][len(asked) - 1]
+
+    notebook.confirm = confirm  # type: ignore[method-assign]
+    ran = []
+
+    @tool(confirm=True)
+    def drop(table: str) -> None:
+        """Drop a table."""
+        ran.append(table)
+
+    simulator.faults.extend([f'tool=drop; input={{"table": "{name}"}}' for name in "abcd"])
+    claude("Drop.", tools=[drop])
+    assert asked == [("drop", f"table={name!r}") for name in "abc"]
+    assert ran == ["b", "c", "d"]
+    assert "said no" in str(results(simulator, 1))
+    claude.tools.confirm = "all"
+    asked[:] = []
+    simulator.faults.extend(['tool=add; input={"a": 1}'])
+    claude("Add.", tools=[add])
+    assert asked == [("add", "a=1")]
+
+
+def test_where_nobody_can_answer_a_call_is_refused(claude: Conversation, simulator: Simulator) -> None:
+    ran = []
+
+    @tool(confirm=True)
+    def drop() -> None:
+        """Drop."""
+        ran.append(1)
+
+    simulator.faults.extend(["tool=drop"])
+    claude("Drop.", tools=[drop])  # pytest has no standard input
+    assert not ran
+    assert "Nobody is there to be asked" in str(results(simulator))
+
+
+def test_a_tool_loop_is_cached_from_its_second_request_on(
+    claude: Conversation, home: Conversations, simulator: Simulator
+) -> None:
+    home.client.is_anthropic = True
+    simulator.faults.extend(['tool=add; input={"a": 1}'])
+    claude("Add.", tools=[add])
+    assert [body(simulator, index).get("cache_control") for index in range(2)] == [None, {"type": "ephemeral"}]
+
+
+def test_once_has_the_tools_and_leaves_nothing(claude: Conversation, simulator: Simulator) -> None:
+    simulator.faults.extend(['tool=add; input={"a": 1}'])
+    reply = claude("Add.", tools=[add], once=True)
+    assert [call.value for call in reply.tool_calls] == [3]
+    assert not claude.turns
+    assert answers(simulator) == ["This is simulated: let me call a tool."]
+
+
+def test_a_key_in_a_default_is_never_sent(claude: Conversation, simulator: Simulator) -> None:
+    def fetch(key: str = "sk-ant-api03-" + "x" * 40) -> None:
+        """Fetch."""
+
+    with pytest.raises(BadInput, match="holds an API key; nothing was sent"):
+        claude("Fetch.", tools=[fetch])
+    assert not simulator.requests
