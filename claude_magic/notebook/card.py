@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
+from claude_magic.conversation.toolbox import name_of
 from claude_magic.messages import limits
 from claude_magic.messages.usage import money
 from claude_magic.notebook.display.footer import escaped
@@ -41,7 +42,7 @@ Running a cell again replaces its question; the other answers stay. claude.undo(
 Options:
 {table}
 
-claude is the conversation: claude.turns, claude.last, claude.undo(), claude.reset(), claude.login().
+claude is the conversation: claude.turns, claude.last, claude.tools, claude.undo(), claude.reset(), claude.login().
 """
 
 
@@ -78,6 +79,7 @@ def card(conversation: Conversation, conversations: Conversations) -> tuple[str,
         ("key", key_source(conversations)),
         ("conversation", f"{conversation.name}, {turns} turn{'s' if turns != 1 else ''}"),
         ("system prompt", " ".join((conversation.system or "none").split())[:80]),
+        *([("tools", ", ".join(map(name_of, conversation.tools)))] if conversation.tools else []),
         ("spent", money(spent) if spent is not None else "unknown: no price for one of the models"),
     ]
     if simulated := conversations.cost(simulated=True):

@@ -7,6 +7,7 @@ from typing import Any
 from claude_magic.conversation.family import Conversations
 from claude_magic.messages import limits
 from claude_magic.notebook.options import OPTIONS
+from claude_magic.tools.server import FORMS
 
 _LEVELS = ["low", "medium", "high", "xhigh", "max"]
 _THINKING = ["show", "hide", "off"]
@@ -54,8 +55,9 @@ class Completer:
             candidates = _LEVELS
         elif option.name == "thinking":
             candidates = _THINKING
-        elif option.name in ("attach", "out"):
+        elif option.expression or option.name == "out":
             candidates = [name for name in self._shell.user_ns if not name.startswith("_")]
+            candidates += ["none", *FORMS] if option.name == "tools" else []
         else:
             candidates = []
         return sorted(word for word in candidates if word.startswith(symbol))

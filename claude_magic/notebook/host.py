@@ -34,6 +34,7 @@ class Kernel(Host):
     cells : Cells
     memory : Memory
     display, footer : str
+    keep_images : bool
         As configured.
     """
 
@@ -45,6 +46,7 @@ class Kernel(Host):
         self._simulator: Simulator | None = None
         self.display = "auto"
         self.footer = "full"
+        self.keep_images = False
 
     def place(self, conversation: str) -> Place | None:
         """The running cell."""
@@ -74,7 +76,13 @@ class Kernel(Host):
         from claude_magic.notebook.display.markdown import MarkdownRenderer
 
         owns_cell = replay is not None and self.cells.is_one_question
-        return MarkdownRenderer(self._shell.display_pub, owns_cell=owns_cell, style=self.footer, replay=replay)
+        return MarkdownRenderer(
+            self._shell.display_pub,
+            owns_cell=owns_cell,
+            style=self.footer,
+            replay=replay,
+            keep_images=self.keep_images,
+        )
 
     def connect(self, settings: Settings, credentials: Credentials) -> Client:
         """A client; for ``simulator`` one of our own, started here and ended with the kernel."""

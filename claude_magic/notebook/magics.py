@@ -6,9 +6,10 @@ from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import All, Enum, Float, Int, List, Unicode, observe
+from traitlets import All, Bool, Enum, Float, Int, List, Unicode, observe
 
-from claude_magic.content import Named
+from claude_magic.content import Named, before
+from claude_magic.conversation import toolbox
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.options import Options
@@ -22,7 +23,20 @@ from claude_magic.notebook.options import OPTIONS, Line, parse
 
 _DEFAULTS = Settings()
 _WHAT_WENT_WRONG = "What went wrong here, and how do I mend it?"
-_PASSED_ON = ("model", "max_tokens", "temperature", "top_p", "top_k", "effort", "thinking", "once", "new", "append")
+_PASSED_ON = (
+    "model",
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "effort",
+    "thinking",
+    "tool_choice",
+    "disable_parallel_tool_use",
+    "once",
+    "new",
+    "append",
+)
 
 
 @magics_class
@@ -42,11 +56,27 @@ class ClaudeMagics(Magics):
     )
     timeout = Float(_DEFAULTS.timeout, min=1, help="Seconds without a byte before giving up.").tag(config=True)
     max_retries = Int(_DEFAULTS.max_retries, min=0, help="Further tries when the API is busy.").tag(config=True)
+    tool_steps = Int(_DEFAULTS.tool_steps, min=1, help="Most messages of an answer in which Claude calls tools.").tag(
+        config=True
+    )
+    tool_seconds = Float(
+        _DEFAULTS.tool_seconds, min=0, help="Seconds after which an answer with calls is to conclude; 0: no limit."
+    ).tag(config=True)
+    tool_tokens = Int(
+        _DEFAULTS.tool_tokens, min=0, help="Tokens after which an answer with calls is to conclude; 0: no limit."
+    ).tag(config=True)
+    tool_confirm = Enum(
+        ["asked", "all"], "asked", help="Which calls need your yes: of tools that want it, or all."
+    ).tag(config=True)
     display = Enum(["auto", "markdown", "text"], "auto", help="How answers are drawn; auto goes by the front end.").tag(
         config=True
     )
     footer = Enum(
         ["full", "short", "off"], "full", help="The line under an answer; short stays the same from run to run."
+    ).tag(config=True)
+
+    keep_images = Bool(
+        default_value=False, help="Keep the small pictures of what was sent above the answer, also in the saved file."
     ).tag(config=True)
 
     def __init__(self, shell: Any, conversations: Conversations, kernel: Kernel) -> None:
@@ -102,6 +132,9 @@ class ClaudeMagics(Magics):
         if unfit:
             raise UsageError(f"{', '.join(unfit)} needs a question behind it: %claude {unfit[0]} … What is this?")
         conversation = self.conversations.open(line.chat or "main")
+        tools, choice = self._tools(line)
+        if choice:
+            raise UsageError("-t none is for one question: %claude -t none … What is this?")
         if line.given.keys() <= {"chat"}:
             markdown, plain = card.card(conversation, self.conversations)
             self.shell.display_pub.publish({"text/markdown": markdown, "text/plain": plain})
@@ -117,14 +150,19 @@ class ClaudeMagics(Magics):
             conversation.system = line.system
             system = f"system prompt {shortened(line.system, 60)!r}" if line.system else "no system prompt"
             done.append(system)
+        if tools:
+            conversation.tools.add(*tools)
+            done.append(f"may call {', '.join(map(toolbox.name_of, conversation.tools))}")
         print(f"{conversation.name}: {', '.join(done)}.")
 
     def _ask(self, line: Line, source: str) -> None:
         namespace = self.shell.user_ns
         try:
             replay, prompt = self._prompt(line, source)
+            tools, choice = self._tools(line)
             options = Options(
-                **{name: line.given[name] for name in _PASSED_ON if name in line.given},
+                **{**choice, **{name: line.given[name] for name in _PASSED_ON if name in line.given}},
+                schema=template.schema(line.schema, self._namespace()) if line.schema else None,
                 stop=tuple(line.stop or ()),
                 prefill=line.prefill.rstrip() if line.prefill is not None else None,
             )
@@ -137,13 +175,22 @@ class ClaudeMagics(Magics):
         conversation = self.conversations.open(line.chat or "main")
         renderer = self._kernel.renderer(replay)
         try:
-            reply = conversation.ask(prompt, options, renderer=renderer, **more)
+            reply = conversation.ask(prompt, options, tools=tools, renderer=renderer, **more)
         except Explained as error:
             if line.out and error.reply is not None:
                 namespace[line.out] = error.reply
             raise
         if line.out:
             namespace[line.out] = reply
+
+    def _tools(self, line: Line) -> tuple[list[object], dict[str, Any]]:
+        """The tools that are named, and the choice that ``none`` means."""
+        words = line.tools or ()
+        if any(word.text.strip() == "none" for word in words) and "none" not in self.shell.user_ns:
+            if len(words) > 1:
+                raise UsageError("-t none goes with no other tool.")
+            return [], {"tool_choice": "none"}
+        return [tool for word in words for tool in template.tools(word, self._namespace())], {}
 
     def _prompt(self, line: Line, source: str) -> tuple[Any, list[Any]]:
         """The question's values and words; what evaluating them printed is kept for the end of the answer."""
@@ -160,7 +207,7 @@ class ClaudeMagics(Magics):
                 prompt = [source] if line.verbatim else template.render(source, namespace)
         finally:
             printed.show()
-        return printed.show, [*named, *attached, *prompt]
+        return printed.show, before([*named, *attached], prompt)
 
 
 def _continued(line: str, cell: str) -> tuple[str, str]:

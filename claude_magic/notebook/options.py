@@ -30,6 +30,8 @@ class Option:
     repeatable : bool
     holds : bool
         Whether it may stand in ``%claude`` without a question, as a setting.
+    expression : bool
+        Whether the value is found in the notebook: a variable, or an expression.
     """
 
     long: str
@@ -39,6 +41,7 @@ class Option:
     read: Callable[[str], Any] = str
     repeatable: bool = False
     holds: bool = False
+    expression: bool = False
 
     @property
     def name(self) -> str:
@@ -81,9 +84,26 @@ OPTIONS = (
     Option("--chat", "-c", "NAME", "which conversation (default main), created on first use", _name, holds=True),
     Option("--model", "-m", "ID", "model for this turn: an id, or opus, sonnet, haiku, fable", _name, holds=True),
     Option("--system", "-s", "TEXT", 'system prompt of the conversation, until changed; -s "" removes it', holds=True),
-    Option("--attach", "-i", "EXPR", "attach a picture, table, path or address; a, b means two", repeatable=True),
+    Option(
+        "--tools",
+        "-t",
+        "EXPR",
+        "functions Claude may call, from here on; web_search and the like; none: not this time",
+        repeatable=True,
+        holds=True,
+        expression=True,
+    ),
+    Option(
+        "--attach",
+        "-i",
+        "EXPR",
+        "attach a picture, table, path or address; a, b means two",
+        repeatable=True,
+        expression=True,
+    ),
     Option("--error", "-e", "", "attach the last error; alone, it asks what went wrong"),
     Option("--previous", "-p", "[N]", "attach the N cells run before (default 1): source, output, pictures", _whole),
+    Option("--schema", "", "EXPR", "answer as this type or JSON schema: reply.parsed, reply.frame", expression=True),
     Option("--out", "-o", "NAME", "put the reply into this variable", _variable),
     Option("--append", "-a", "", "add a turn instead of replacing this cell's"),
     Option("--max-tokens", "", "N", "most tokens of the answer, thinking included", _whole),
@@ -94,7 +114,9 @@ OPTIONS = (
     Option("--top-k", "", "N", "from 0, where the model takes it", _whole),
     Option("--effort", "", "LEVEL", "low, medium, high, xhigh or max, where the model takes it"),
     Option("--thinking", "", "show|hide|off|N", "keep the thinking, hide it, none, or at most N tokens"),
-    Option("--once", "", "", "system prompt, no history; leaves nothing in the conversation"),
+    Option("--tool-choice", "", "NAME", "auto, any, none, or the tool to call first, where the model takes it"),
+    Option("--disable-parallel-tool-use", "", "", "at most one call at a time"),
+    Option("--once", "", "", "system prompt and tools, no history; leaves nothing in the conversation"),
     Option("--new", "", "", "the conversation starts afresh here", holds=True),
     Option("--verbatim", "", "", "send {{ }} as they are"),
 )
@@ -193,8 +215,8 @@ class Line:
     Attributes
     ----------
     given : dict
-        Values by the option's name; a list for a repeatable one, True for a switch. Those of
-        ``attach`` are :class:`Word`.
+        Values by the option's name; a list for a repeatable one, True for a switch. Those that
+        are expressions are :class:`Word`.
     rest : str
         The question, for the one-line form: untouched.
     """
@@ -271,7 +293,7 @@ def _value(scanner: Iterator[Word], option: Option) -> Word:
     word = next(scanner, None)
     if word is None or (word.text in _BY_WORD and not word.quoted):
         raise UsageError(f"{option.usage}: {option.metavar} is missing.")
-    while option.name == "attach" and word.text.endswith(",") and not word.quoted:
+    while option.expression and option.repeatable and word.text.endswith(",") and not word.quoted:
         following = next(scanner, None)  # `-i a, b` is one value
         if following is None:
             break
@@ -280,14 +302,13 @@ def _value(scanner: Iterator[Word], option: Option) -> Word:
 
 
 def _add(given: dict[str, Any], option: Option, word: Word, fill: Callable[[str], str]) -> None:
-    if option.name == "attach":
-        given.setdefault("attach", []).append(word)
-        return
-    text = fill(word.text) if "{{" in word.text else word.text
-    try:
-        value = option.read(text)
-    except ValueError as error:
-        raise UsageError(f"{option.usage} needs {error}, not {text!r}.") from None
+    value: Any = word
+    if not option.expression:
+        text = fill(word.text) if "{{" in word.text else word.text
+        try:
+            value = option.read(text)
+        except ValueError as error:
+            raise UsageError(f"{option.usage} needs {error}, not {text!r}.") from None
     if option.repeatable:
         given.setdefault(option.name, []).append(value)
     elif option.name in given:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import builtins
+import typing
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from claude_magic.content import Named, RemotePicture, Text
+from claude_magic.content import Named, RemotePicture, Text, disk
 from claude_magic.conversation.turns import shortened
 from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook.options import Word
+from claude_magic.tools.server import FORMS, ServerTool
 
 _ESCAPE = "Nothing was sent. To send braces as they are: --verbatim."
-_FILES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".pdf"})
 _EXTRA = {"text": Text, "Path": Path}
 """Exist in an expression unless the user has them; the notebook adds ``error``, ``previous`` and ``cells``."""
 
@@ -117,19 +119,68 @@ def attachments(word: Word, namespace: Mapping[str, Any]) -> list[Named]:
     return [found if found is not None else _expression(text, namespace)]
 
 
+def tools(word: Word, namespace: Mapping[str, Any]) -> list[object]:
+    """What a ``-t`` names: variables, the server's own tools, expressions; several with commas.
+
+    Raises
+    ------
+    BadInput
+        If one is none of these.
+    """
+    return [_tool(item, namespace) for item in _at_commas(word.text) if item]
+
+
+def schema(word: Word, namespace: Mapping[str, Any]) -> Any:
+    """The type or JSON schema that a ``--schema`` names.
+
+    Raises
+    ------
+    BadInput
+        If it names nothing.
+    """
+    text = _bare(word.text)
+    code = _compiled(text)
+    if code is None:
+        raise BadInput(f"--schema {text}: that is no type and no expression.")
+    names = {**vars(builtins), **vars(typing), **namespace}  # list[Literal["a", "b"]] needs no import
+    return evaluate(code, f"--schema {shortened(text, 60)}", names)
+
+
+def _tool(text: str, namespace: Mapping[str, Any]) -> object:
+    text = _bare(text)
+    if text in namespace:
+        return namespace[text]
+    if text.isidentifier():
+        try:
+            return ServerTool(text)
+        except BadInput:
+            raise BadInput(
+                f"-t {text}: there is no function of that name here, and no tool of the server ({', '.join(FORMS)})."
+            ) from None
+    code = _compiled(text)
+    if code is None:
+        raise BadInput(f"-t {text}: that is no function, no tool of the server, and no expression.")
+    return evaluate(code, f"-t {shortened(text, 60)}", namespace)
+
+
+def _bare(text: str) -> str:
+    text = text.strip()
+    return text.removeprefix("{{").removesuffix("}}").strip() if text.startswith("{{") else text
+
+
 def _attachment(text: str, namespace: Mapping[str, Any]) -> Named | None:
     """An address, a variable or a file; None if it is none of these."""
     if text.startswith(("http://", "https://", "data:")):
         return Named(text if len(text) <= 60 else text[:59] + "…", RemotePicture(text))
     if text in namespace:
         return Named(text, _meant(namespace[text]))
-    if text and (path := _file(text)) is not None:
+    if text and (path := disk.named_by(text)) is not None:
         return Named(text, path)
     return None
 
 
 def _expression(text: str, namespace: Mapping[str, Any]) -> Named:
-    text = text.removeprefix("{{").removesuffix("}}").strip() if text.startswith("{{") else text
+    text = _bare(text)
     if "://" in text.partition(" ")[0]:
         raise BadInput(f"-i {text}: of addresses only http(s) and data: ones can be sent.")
     code = _compiled(text)
@@ -144,17 +195,7 @@ def _meant(value: Any) -> Any:
         return value
     if value.startswith(("http://", "https://", "data:")):
         return RemotePicture(value)
-    return _file(value) or value
-
-
-def _file(text: str) -> Path | None:
-    if not text or len(text) > 4096 or "\n" in text or "\0" in text:
-        return None
-    try:
-        path = Path(text).expanduser()
-        return path if path.exists() else None
-    except (OSError, RuntimeError):
-        return None
+    return disk.named_by(value) or value
 
 
 def _at_commas(text: str) -> list[str]:
@@ -211,8 +252,7 @@ def _compiled(expression: str) -> CodeType | None:
 
 
 def _inline(expression: str, value: Any) -> Named:
-    looks_like_one = isinstance(value, str) and Path(value[-8:]).suffix.lower() in _FILES
-    if looks_like_one and (path := _file(value)) and path.is_file():
+    if disk.names_a_picture(value):
         raise BadInput(
             f"{{{{ {expression} }}}} is a string and would be sent as text. Use {{{{ Path({expression}) }}}} to send "
             f"the file, {{{{ text({expression}) }}}} to send the name."

@@ -192,3 +192,53 @@ def test_an_answer_can_neither_run_script_nor_fetch(lab: Lab, page: Page) -> Non
     assert page.evaluate("window.ran") is None
     assert fetched == []
     expect(notebook.markdown(1)).to_be_visible()
+
+
+def test_calls_are_drawn_while_they_run_and_fold(lab: Lab, page: Page, screenshots: Path) -> None:
+    setup = (
+        f"{LOAD}\nimport time\n"
+        "def run_query(sql: str):\n    'Runs a query.'\n    time.sleep(3)\n    print('asked')\n"
+        "    return '| region |\\n| Rome |'\n"
+        "def find(text: str):\n    'Finds.'\n    raise LookupError('no such region: <img src=/files/fetched.png>')"
+    )
+    hostile = "</details><img src=/files/fetched.png onerror=window.ran=1> $x$ \\\\(y\\\\) ![z](/files/fetched.png) ```"
+    question = (
+        "%%claude -t run_query, find\nWhich region?\n"
+        'simulate: tool=run_query {"sql": "SELECT region,\\n  sum(amount)\\nFROM sales"}; '
+        f'tool=find {{"text": "{hostile}"}}; say=Let me **look**.\nsimulate: say=It is **Rome**.'
+    )
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url) if "fetched.png" in request.url else None)
+    notebook = lab.open(page, "calls", [setup, question])
+    notebook.run(0)
+    notebook.start(1)
+    running = notebook.markdown(1).filter(has_text=re.compile(r"run_query\(sql='SELECT region.* running, [1-9] s"))
+    expect(running).to_be_visible()
+    expect(notebook.output(1).locator("strong", has_text="look")).to_be_visible()
+    page.screenshot(path=screenshots / "calls_running.png")
+    notebook.finish(1)
+
+    expect(notebook.markdown(1)).to_have_count(1)
+    folded = notebook.markdown(1).locator("details")
+    expect(folded).to_have_count(2)
+    expect(folded.nth(0).locator("summary")).to_have_text(re.compile(r"^run_query\(sql='SELECT region,.* · 3\.\d s$"))
+    expect(folded.nth(1).locator("summary")).to_contain_text("find(text='</details><img src=/files/fetched")
+    expect(notebook.markdown(1)).to_contain_text(
+        "find failed: LookupError: no such region: <img src=/files/fetched.png>"
+    )
+    for number in (0, 1):
+        expect(folded.nth(number).locator("pre").first).to_be_hidden()
+    page.screenshot(path=screenshots / "calls_folded.png")
+    for number in (0, 1):
+        folded.nth(number).locator("summary").click()
+        expect(folded.nth(number).locator("pre").last).to_be_visible()
+    expect(folded.nth(0)).to_contain_text("sum(amount)")
+    expect(folded.nth(0)).to_contain_text("| Rome |")
+    expect(folded.nth(1).locator("pre").first).to_contain_text("</details><img")
+    page.screenshot(path=screenshots / "calls_unfolded.png")
+
+    expect(notebook.output(1).locator("img, mjx-container, details a")).to_have_count(0)
+    assert page.evaluate("window.ran") is None
+    assert fetched == []
+    (output,) = notebook.save().cells[1].outputs
+    assert output.data["text/markdown"].count("<details>") == 2

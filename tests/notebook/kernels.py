@@ -114,9 +114,12 @@ class Message:
 class Running:
     """One execution of a cell."""
 
-    def __init__(self, kernel: Kernel, id: str) -> None:
+    def __init__(self, kernel: Kernel, id: str, answers: Sequence[str] = ()) -> None:
         self._kernel = kernel
         self._id = id
+        self._answers = [*answers]
+        self.prompts: list[str] = []
+        """What the cell asked, and was answered."""
         self._idle = False
         self._reply: dict[str, Any] | None = None
         self.messages: list[Message] = []
@@ -154,6 +157,9 @@ class Running:
 
     def _read(self, timeout: float) -> None:
         """Take one message, if one comes."""
+        if self._answers:
+            timeout = min(timeout, 0.02)
+            self._answer()
         channel = self._kernel.client.iopub_channel
         if not channel.socket.poll(timeout * 1000):
             return
@@ -168,6 +174,13 @@ class Running:
             self._idle = True
         self.screen.apply(kind, content)
         self.seen.append((now, self.screen.letters))
+
+    def _answer(self) -> None:
+        """Type the next answer, if the cell asks."""
+        client = self._kernel.client
+        if client.stdin_channel.socket.poll(0):
+            self.prompts.append(client.get_stdin_msg(timeout=1)["content"]["prompt"])
+            client.input(self._answers.pop(0))
 
     @property
     def status(self) -> str:
@@ -207,7 +220,7 @@ class Kernel:
         self.manager = manager
         self.client = client
 
-    def start(self, code: str, cell: str = "", deleted: Sequence[str] = ()) -> Running:
+    def start(self, code: str, cell: str = "", deleted: Sequence[str] = (), answers: Sequence[str] = ()) -> Running:
         """Begin to execute a cell.
 
         Parameters
@@ -217,9 +230,11 @@ class Kernel:
             Its id; empty for a front end that tells none.
         deleted : sequence of str
             Ids of cells that were deleted since the last execution.
+        answers : sequence of str
+            What the user types, as often as the cell asks; without any nobody can be asked.
         """
         metadata = {"cellId": cell, "deletedCells": [*deleted]} if cell else {}
-        return self._send(code, metadata)
+        return self._send(code, metadata, answers=answers)
 
     def run(self, code: str, cell: str = "", deleted: Sequence[str] = (), timeout: float = PATIENCE) -> Running:
         """Execute a cell to its end."""
@@ -236,18 +251,24 @@ class Kernel:
         """What the Stop button does."""
         self.manager.interrupt_kernel()
 
-    def _send(self, code: str, metadata: dict[str, Any], expressions: dict[str, str] | None = None) -> Running:
+    def _send(
+        self,
+        code: str,
+        metadata: dict[str, Any],
+        expressions: dict[str, str] | None = None,
+        answers: Sequence[str] = (),
+    ) -> Running:
         content = {
             "code": code,
             "silent": expressions is not None,
             "store_history": expressions is None,
             "user_expressions": expressions or {},
-            "allow_stdin": False,
+            "allow_stdin": bool(answers),
             "stop_on_error": True,
         }
         message = self.client.session.msg("execute_request", content, metadata=metadata)
         self.client.shell_channel.send(message)
-        return Running(self, message["header"]["msg_id"])
+        return Running(self, message["header"]["msg_id"], answers)
 
 
 @contextmanager

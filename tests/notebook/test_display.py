@@ -190,6 +190,20 @@ def test_before_the_text_there_is_no_silence() -> None:
     renderer.finish(ending(reply_of("Yes.")))
 
 
+@pytest.mark.parametrize(("length", "lead"), [(600, ""), (601, "…"), (5000, "…")])
+def test_of_long_thinking_the_end_is_shown_and_no_more_is_kept(length: int, lead: str) -> None:
+    page = Page()
+    renderer = MarkdownRenderer(page, owns_cell=True)
+    renderer.start(Opening("m", (), "", False))
+    thinking = Reply()._start(0, {"type": "thinking"}).block
+    renderer.update(Change("thinking", "a" * (length - 1), thinking))
+    page.wait_for("> ")
+    renderer.update(Change("thinking", "b", thinking))
+    page.wait_for(f"> {lead}{'a' * 599}b")
+    assert sum(map(len, renderer._status._thinking)) <= 601
+    renderer.finish(ending(reply_of("Yes.")))
+
+
 def test_nothing_is_shown_of_a_question_that_never_began() -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=True)

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
+from claude_magic.content.words import one_line, shortened
 from claude_magic.conversation.rendering import Ending, Opening
 from claude_magic.messages.reply import Reply
 from claude_magic.messages.usage import money
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>$|~#])")
+_SPECIAL = re.compile(r"([`*_\[\]<>|~#&])|([$\\])")
+_IN_AN_ADDRESS = ":/?#[]@!&'()*+,;=%"
+_LONGEST_ADDRESS = 100
+"""Characters of one that is shown as text."""
 
 
 def escaped(text: str) -> str:
-    """Text in which Markdown sees nothing but text."""
-    return _SPECIAL.sub(r"\\\1", text)
+    """Text in which Markdown sees nothing but text.
+
+    Formulas are looked for a second time in the finished page, where a ``$`` is no longer escaped;
+    they do not reach over the bounds of an element.
+    """
+    return _SPECIAL.sub(lambda match: rf"\{match[1]}" if match[1] else rf"<span>\{match[2]}</span>", text)
+
+
+def link(url: str) -> str:
+    """An address of the web as a link that shows where it leads; anything else as text."""
+    if re.match("https?://", url):
+        return f"<{quote(url, safe=_IN_AN_ADDRESS)}>"
+    return escaped(shortened(url, _LONGEST_ADDRESS))
 
 
 def sent(opening: Opening) -> str:
@@ -68,6 +84,10 @@ def metadata(ending: Ending) -> dict[str, Any]:
     """What the output carries for later: the numbers, and which turn it is."""
     reply = ending.reply
     usage = {name: value for name, value in vars(reply.usage).items() if value}
+    calls = [
+        {"name": one_line(call.name), "state": call.state, "seconds": round(call.seconds, 3)}
+        for call in reply.tool_calls
+    ]
     return {
         "claude_magic": {
             "version": 1,
@@ -79,5 +99,6 @@ def metadata(ending: Ending) -> dict[str, Any]:
             "simulated": reply.simulated,
             "usage": usage,
             "cost_usd": ending.cost,
+            **({"calls": calls} if calls else {}),
         }
     }

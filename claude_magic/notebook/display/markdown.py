@@ -14,14 +14,23 @@ import contextvars
 import threading
 import time
 import uuid
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
+from claude_magic.content.thumbnails import Thumbnail, thumbnails
 from claude_magic.conversation.rendering import Ending, Opening
+from claude_magic.messages import limits
+from claude_magic.messages.blocks import RawBlock, ToolUseBlock
+from claude_magic.messages.errors import BadInput
 from claude_magic.messages.reply import Change
 from claude_magic.messages.retry import Wait
+from claude_magic.notebook.display import calls
 from claude_magic.notebook.display.footer import escaped, footer, metadata, sent
+from claude_magic.notebook.display.footnotes import Footnotes, written
+from claude_magic.notebook.display.pictures import gallery
 from claude_magic.notebook.display.splitter import Splitter
+from claude_magic.notebook.display.status import Status
+from claude_magic.tools.calls import ANSWERED, Call
 
 FASTEST = 0.1
 SLOWEST = 0.2
@@ -30,7 +39,13 @@ _ENVELOPE = 600
 """Bytes of a message beside its content, about."""
 _SHARE = 6
 """So many bytes may be sent for each new one before drawing slows down."""
-_THINKING_SHOWN = 600
+_PATIENCE = 2.0
+"""Seconds until a call goes on although what came before it could not be drawn."""
+_FINISHED = None
+"""Stands between pieces where the text before is finished."""
+
+_Piece = str | Callable[[], calls.Fold] | None
+"""Text, a call that is put into Markdown in the thread, or the end of a text."""
 
 
 class Publisher(Protocol):
@@ -41,6 +56,17 @@ class Publisher(Protocol):
 
     def clear_output(self, wait: bool = False) -> None:
         """Clear the cell."""
+
+
+@runtime_checkable
+class HookedPublisher(Publisher, Protocol):
+    """One that can be asked what this thread shows, as that of a kernel."""
+
+    def register_hook(self, hook: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Let a function see each message."""
+
+    def unregister_hook(self, hook: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """No more."""
 
 
 class MarkdownRenderer:
@@ -57,6 +83,8 @@ class MarkdownRenderer:
         Seconds.
     replay : callable, optional
         Shows again what was in the cell before, once it has been cleared.
+    keep_images : bool
+        Whether the pictures that were sent stay, small, above the finished answer.
     """
 
     def __init__(
@@ -67,28 +95,34 @@ class MarkdownRenderer:
         style: str = "full",
         clock: Callable[[], float] = time.monotonic,
         replay: Callable[[], None] | None = None,
+        keep_images: bool = False,
     ) -> None:
         self._publisher = publisher
         self._owns_cell = owns_cell
         self._style = style
         self._clock = clock
         self._replay = replay
+        self._keep_images = keep_images
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._notes = Footnotes()
         self._splitter = Splitter()
         self._displays = [uuid.uuid4().hex]
         self._shown: set[str] = set()
         self._sent = self._plain_sent = ""
         self._head = ""  # stands above the first piece
+        self._pictures: Sequence[Thumbnail] = ()
+        self._gallery = ""
         self._show_thinking = False
-        self._started = 0.0
-        self._text_begun = False
+        self._model = ""
+        self._uses = calls.Uses()
+        self._galleries: dict[Call, str] = {}
+        self._watched = False
         # Shared with the thread, under the condition's lock:
-        self._new: list[str] = []
-        self._thinking: list[str] = []
-        self._thinking_since: float | None = None
-        self._waiting = ""
+        self._new: list[_Piece] = []
+        self._status = Status(clock)
         self._dirty = False
+        self._drawn = True
         self._closing = False
 
     # -- from the conversation -------------------------------------------------------------------
@@ -98,35 +132,95 @@ class MarkdownRenderer:
         self._plain_sent = line = sent(opening)
         self._sent = f"*{escaped(line)}*" if line else ""
         self._head = f"{self._sent}\n\n" if line else ""
+        self._pictures = opening.pictures
+        self._model = opening.model
         self._show_thinking = opening.show_thinking
-        self._started = self._clock()
+        self._status.begin()
         if opening.prefill:
-            self._new.append(opening.prefill)
+            self._status.end()
+            self._new.append(self._notes.add(opening.prefill))
         self._dirty = True
         # The context carries the header of the cell's request: without it a thread's output lands elsewhere.
         context = contextvars.copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._draw,), name="claude display", daemon=True)
         self._thread.start()
 
-    def update(self, change: Change | Wait) -> None:
+    def update(self, change: Change | Wait | Call) -> None:
         """Note what changed; the thread draws it."""
         with self._changed:
             if isinstance(change, Wait):
-                self._waiting = str(change)
+                self._status.wait(change)
+            elif not isinstance(change, Change):
+                self._go_on(change)
+            elif change.kind == "message":
+                self._pause()
             elif change.kind == "text":
-                self._waiting = ""
-                self._new.append(change.text)
+                if change.text:
+                    self._status.end()
+                self._new.append(self._notes.add(change.text, change.block))
+            elif change.kind == "stop" and (numbers := self._notes.stop(change.block)):
+                self._new.append(numbers)
             elif change.kind == "thinking" or change.block.type == "thinking":
-                self._waiting = ""
-                self._thinking_since = self._thinking_since or self._clock()
-                self._thinking.append(change.text)
-            else:
+                self._status.think(change.text)
+            elif change.kind == "input" or not self._sees_tool(change):
                 return
             self._dirty = True
-            self._changed.notify()
+            self._changed.notify_all()
+            if not isinstance(change, Change | Wait) and change.state in ("confirming", "running"):
+                # What was said before the call has to be seen before what the tool shows.
+                self._drawn = False
+                self._changed.wait_for(lambda: self._drawn, _PATIENCE)
+
+    def _sees_tool(self, change: Change) -> bool:
+        """A block that is no text: whether a call begins, goes on or ends with it."""
+        block = change.block
+        if isinstance(block, ToolUseBlock):
+            if change.kind == "start":
+                self._pause()
+                self._uses.see(block)
+            elif block.id not in self._status:
+                return False  # some servers say late that a block has ended
+            state = "being called" if block.type == "tool_use" else "running"
+            self._status.call(block.id, calls.title_of(block), state)
+            return True
+        if change.kind == "start" and isinstance(block, RawBlock) and (use := self._uses.answered_by(block)):
+            self._pause()
+            self._status.answered(use.id)
+            self._new.append(lambda: calls.of_result(use, block))
+            return True
+        return False
+
+    def _go_on(self, call: Call) -> None:
+        """A call that is run here has another state."""
+        self._pause()
+        self._watch(call)
+        if call.state in ("confirming", "running"):
+            self._status.call(call.id, calls.title(call), call.state)
+        elif call.state in ANSWERED:
+            self._status.answered(call.id)
+            self._new.append(lambda: calls.of_call(call, self._small(call)))
+
+    def _pause(self) -> None:
+        """Something else than text follows: what has come of that is finished."""
+        self._new += [self._notes.pause(), _FINISHED]
+        self._status.begin()
+
+    def _watch(self, call: Call) -> None:
+        """See whether something else comes into the cell than the answer, which is then not ours alone."""
+        if call.state == "confirming" or (call.tool is not None and call.tool.parallel):
+            self._owns_cell = False  # what another thread shows cannot be seen
+        elif not self._watched and isinstance(self._publisher, HookedPublisher):
+            self._publisher.register_hook(self._sees_other)
+            self._watched = True
+
+    def _sees_other(self, message: dict[str, Any]) -> dict[str, Any]:
+        self._owns_cell = False
+        return message
 
     def finish(self, ending: Ending) -> None:
         """Put the whole answer in the place of its pieces."""
+        if isinstance(self._publisher, HookedPublisher) and self._watched:
+            self._publisher.unregister_hook(self._sees_other)
         if self._thread is not None:
             with self._changed:
                 self._closing = True
@@ -149,36 +243,62 @@ class MarkdownRenderer:
     # -- in the thread ---------------------------------------------------------------------------
 
     def _draw(self) -> None:
+        if self._pictures:
+            self._paint_pictures()
         last = float("-inf")
         while True:
             with self._changed:
                 # Until there is text, the seconds are shown to pass.
-                self._changed.wait_for(lambda: self._dirty or self._closing, None if self._text_begun else 1.0)
+                self._changed.wait_for(lambda: self._dirty or self._closing, 1.0 if self._status.passes else None)
                 if self._closing:
                     return
-                new = "".join(self._new)
-                self._new.clear()
+                new, self._new = self._new, []
                 self._dirty = False
-                status = "" if new or self._text_begun else self._status()
-            self._text_begun = self._text_begun or bool(new)
+                status = self._status.markdown
             now = self._clock()
             payload = self._paint(new, status)
-            rate = len(new) / max(now - last, 1e-3)
+            rate = sum(len(piece) for piece in new if isinstance(piece, str)) / max(now - last, 1e-3)
             pause = min(max(payload / (_SHARE * rate) if rate else FASTEST, FASTEST), SLOWEST)
             last = now
             with self._changed:
-                # The first words cut the pause short: they are shown at once.
-                self._changed.wait_for(lambda: self._closing or (self._new and not self._text_begun), pause)
+                if not self._dirty:
+                    self._drawn = True
+                    self._changed.notify_all()
+                # The first words cut the pause short, and so does who waits for it: they are shown at once.
+                self._changed.wait_for(
+                    lambda: self._closing or not self._drawn or (self._new and status),  # noqa: B023
+                    pause,
+                )
 
-    def _paint(self, new: str, status: str) -> int:
+    def _paint_pictures(self) -> None:
+        """Draw what is sent in a display of its own, which is not sent again with the answer."""
+        self._show(self._head)  # unpacking large pictures takes a while
+        self._gallery = gallery(self._pictures)
+        self._show(self._head + self._gallery)
+        self._head = ""
+        self._displays.append(uuid.uuid4().hex)
+
+    def _paint(self, new: Sequence[_Piece], status: str) -> int:
         """Draw what is new; returns the bytes that had to be sent again for it."""
-        for piece in self._splitter.feed(new):
-            self._show(self._head + piece)
-            self._head = ""
-            self._displays.append(uuid.uuid4().hex)
+        for piece in new:
+            if piece is _FINISHED:
+                rest, self._splitter = self._splitter.rest, Splitter()
+                self._finished(rest)
+            elif isinstance(piece, str):
+                for finished in self._splitter.feed(piece):
+                    self._finished(finished)
+            elif piece is not None:
+                self._finished(piece().markdown)
         rest = self._splitter.rest
         self._show(self._head + (rest + "\n" + self._splitter.closing if self._splitter.closing else rest) + status)
         return len(rest) + _ENVELOPE
+
+    def _finished(self, markdown: str) -> None:
+        """Show what does not change any more; what follows has a display of its own."""
+        if markdown.strip():
+            self._show(self._head + markdown)
+            self._head = ""
+            self._displays.append(uuid.uuid4().hex)
 
     def _show(self, markdown: str) -> None:
         if markdown.strip():
@@ -189,38 +309,35 @@ class MarkdownRenderer:
         self._publisher.publish(data, metadata, transient={"display_id": display}, update=display in self._shown)
         self._shown.add(display)
 
-    def _status(self) -> str:
-        """What happens while there is no text: never silence."""
-        if self._waiting:
-            return f"*{escaped(self._waiting)}*"
-        if self._thinking_since is None:
-            seconds = self._clock() - self._started
-            return f"*waiting, {seconds:.0f} s*" if seconds >= 1 else "*…*"
-        seconds = self._clock() - self._thinking_since
-        thought = "".join(self._thinking)
-        self._thinking[:] = [thought]
-        tail = escaped(thought[-_THINKING_SHOWN:]).strip().replace("\n", "\n> ")
-        return f"*thinking, {seconds:.0f} s*" + (
-            f"\n\n> {'…' if len(thought) > _THINKING_SHOWN else ''}{tail}" if tail else ""
-        )
+    def _small(self, call: Call) -> str:
+        """The pictures of a call's result, small."""
+        if call not in self._galleries:
+            within = limits.image_limits(limits.lookup(self._model), 1)
+            named = [(calls.name(call), part) for part in call.parts]
+            try:
+                self._galleries[call] = gallery(thumbnails(named, within))
+            except BadInput:  # one that cannot be read is named
+                self._galleries[call] = ""
+        return self._galleries[call]
 
     # -- the end ---------------------------------------------------------------------------------
 
     def _final(self, ending: Ending) -> tuple[str, str]:
         reply = ending.reply
-        answer = reply.text if reply.begun else ""
-        closer = Splitter()
-        closer.feed(answer + "\n")
-        closed = f"{answer}\n{closer.closing}" if closer.closing else answer
+        answer = plain_answer = ""
+        if reply.begun:
+            answer = written(reply, pictures=self._small) if self._keep_images else written(reply)
+            plain_answer = written(reply, plain=True)
         line = footer(ending, self._style)
         thought = reply.thinking if self._show_thinking else ""
         quoted = "".join(f"> {line}\n" for line in thought.splitlines())
         markdown = [
             self._sent,
+            self._gallery if self._keep_images else "",
             f"<details><summary>thinking</summary>\n\n{quoted}\n</details>" if quoted else "",
-            closed,
+            answer,
             "\n".join(f"> {escaped(notice)}  " for notice in ending.notices),
             f"*{escaped(line)}*" if line else "",
         ]
-        plain = [self._plain_sent if not answer else "", answer, *ending.notices, f"({line})" if line else ""]
+        plain = [self._plain_sent if not answer else "", plain_answer, *ending.notices, f"({line})" if line else ""]
         return "\n\n".join(filter(None, markdown)), "\n\n".join(filter(None, plain))

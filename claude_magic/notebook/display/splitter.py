@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 
+from claude_magic.notebook.display.fences import Fence
+
 RUN = 1500
 """Characters from which a run of finished blocks is handed out."""
 LONGEST = 3000
 """Characters at which a block that does not end is cut."""
 
-_FENCE = re.compile(r"( *(?:[-*+] +|\d+[.)] +)?)(`{3,}|~{3,})(.*)")
 _RULE = re.compile(r"\s*\|?[\s:|-]*-[\s:|-]*\|[\s:|-]*$")
 
 
@@ -23,11 +24,6 @@ class Splitter:
     A block ends at a blank line after which something begins in the first column, outside fenced
     code and displayed math. Where a block has to be cut, code is closed and opened again, and a
     table gets its head again, so that both halves read as what they are.
-
-    Attributes
-    ----------
-    fence : str
-        The line that opened the code the text ends in; empty outside code.
     """
 
     def __init__(self) -> None:
@@ -37,9 +33,8 @@ class Splitter:
         self._partial_size = 0
         self._boundary = 0  # so many lines make finished blocks
         self._blank = False
-        self._math = False
         self._block_start = 0
-        self.fence = ""
+        self._fence = Fence()
 
     def feed(self, text: str) -> list[str]:
         """Add text; what is finished comes back.
@@ -77,20 +72,12 @@ class Splitter:
     @property
     def closing(self) -> str:
         """What closes the code that the text ends in; empty outside code."""
-        match = _FENCE.match(self.fence)
-        return " " * len(match[1]) + match[2] if match else ""
+        return self._fence.closing
 
     def _line(self, line: str) -> None:
-        match = _FENCE.match(line)
-        if self.fence:
-            if match and match[2].startswith(self.closing.strip()) and not match[3].strip():
-                self.fence = ""
-        elif match and "`" not in match[3]:
-            self._begin(line)
-            self.fence = line
-        elif line.strip().startswith("$$") and (line.count("$$") == 1 or self._math):
-            self._math = not self._math
-        elif not self._math:
+        inside = self._fence.open
+        self._fence.line(line)
+        if not inside and not self._fence.math:
             self._begin(line)
         self._lines.append(line)
         self._size += len(line) + 1
@@ -119,8 +106,8 @@ class Splitter:
 
     def _cut(self) -> str:
         """Cut a block that does not end, at its last line."""
-        if self.fence:
-            return self._take(len(self._lines), "\n" + self.closing, (self.fence,))
+        if self._fence.opening:
+            return self._take(len(self._lines), "\n" + self.closing, (self._fence.opening,))
         block = self._lines[self._block_start :]
         if len(block) > 3 and _RULE.match(block[1]):
             return self._take(len(self._lines), after=(block[0], block[1]))

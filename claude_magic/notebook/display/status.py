@@ -1,0 +1,113 @@
+"""What is said while there is no text: never silence."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from claude_magic.content.words import counted
+from claude_magic.messages.retry import Wait
+from claude_magic.notebook.display.footer import escaped
+
+_THINKING_SHOWN = 600
+_MOST_CALLS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class _Call:
+    """A call that has not ended: ``being called``, ``confirming`` or ``running``."""
+
+    title: str
+    state: str
+    since: float
+
+
+class Status:
+    """Knows what is being waited for.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._calls: dict[str, _Call] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """From here on there is no text."""
+        self._silent = True
+        self._since = self._clock()
+        self._waiting = ""
+        self._thinking: list[str] = []
+        self._thinking_since: float | None = None
+
+    def end(self) -> None:
+        """There is text."""
+        self._silent = False
+        self._calls.clear()
+
+    def wait(self, wait: Wait) -> None:
+        """Another try is being waited for."""
+        self._waiting = str(wait)
+
+    def think(self, text: str) -> None:
+        """Claude thinks."""
+        self._waiting = ""
+        self._thinking_since = self._thinking_since or self._clock()
+        self._thinking.append(text)
+
+    def call(self, id: str, title: str, state: str) -> None:
+        """A call is ``being called``, ``confirming`` or ``running``."""
+        known = self._calls.get(id)
+        since = known.since if known is not None and known.state == state else self._clock()
+        self._calls[id] = _Call(title, state, since)
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._calls
+
+    def answered(self, id: str) -> None:
+        """A call has ended."""
+        self._calls.pop(id, None)
+
+    @property
+    def passes(self) -> bool:
+        """Whether the seconds are to be shown to pass; not while the user is asked something."""
+        return self._silent and self._asked_about() is None
+
+    @property
+    def markdown(self) -> str:
+        """What happens now; empty while there is text."""
+        if not self._silent:
+            return ""
+        if self._waiting:
+            return f"*{escaped(self._waiting)}*"
+        if self._thinking_since is not None:
+            return self._thoughts(self._thinking_since)
+        if (asked := self._asked_about()) is not None:
+            return f"*{escaped(asked.title)} waits for your yes*"
+        if calls := self._of("running") or self._of("being called"):
+            lines = [f"*{escaped(call.title)} {call.state}, {self._seconds(call.since)}*" for call in calls]
+            more = len(lines) - _MOST_CALLS
+            return "  \n".join([*lines[:_MOST_CALLS], *([f"*and {counted(more, 'more call')}*"] if more > 0 else [])])
+        return f"*waiting, {self._seconds(self._since)}*" if self._clock() - self._since >= 1 else "*…*"
+
+    def _asked_about(self) -> _Call | None:
+        """The call that the user is asked about now: all are confirmed before the first one runs."""
+        asked = [] if self._of("running") else self._of("confirming")
+        return asked[-1] if asked else None
+
+    def _of(self, state: str) -> list[_Call]:
+        return [call for call in self._calls.values() if call.state == state]
+
+    def _seconds(self, since: float) -> str:
+        return f"{self._clock() - since:.0f} s"
+
+    def _thoughts(self, since: float) -> str:
+        thought = "".join(self._thinking)[-_THINKING_SHOWN - 1 :]
+        self._thinking[:] = [thought]
+        tail = escaped(thought[-_THINKING_SHOWN:]).strip().replace("\n", "\n> ")
+        lead = "…" if len(thought) > _THINKING_SHOWN else ""
+        return f"*thinking, {self._seconds(since)}*" + (f"\n\n> {lead}{tail}" if tail else "")
