@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-NOTEBOOK = "quickstart.ipynb"
+NOTEBOOKS = ("quickstart", "vision", "tools")
 _LAB = "pip install 'claude_magic[lab]'"
 
 
@@ -33,8 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="claude-magic", description="Work with Claude inside a notebook.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    demo = commands.add_parser("demo", help="open the quickstart notebook in JupyterLab")
-    demo.add_argument("--dir", type=Path, help="folder for the notebook (default: a temporary one)")
+    demo = commands.add_parser("demo", help="open the tutorial notebooks in JupyterLab")
+    demo.add_argument("--dir", type=Path, help="folder for the notebooks (default: a temporary one)")
+    demo.add_argument("--notebook", choices=NOTEBOOKS, default=NOTEBOOKS[0], help="which to begin with")
     demo.add_argument("--execute", action="store_true", help="run it here, without a browser, and print what it shows")
     demo.add_argument("--to", type=Path, metavar="FILE", help="with --execute: save the executed notebook there")
     demo.add_argument("--simulator", action="store_true", help="use the simulator even if there is a key")
@@ -83,7 +84,7 @@ def _simulator(given: argparse.Namespace) -> int:
 
 def _demo(given: argparse.Namespace) -> int:
     try:
-        notebook = _copy(given.dir)
+        notebook = _copy(given.dir) / f"{given.notebook}.ipynb"
     except (OSError, LookupError) as error:
         print(f"claude-magic: {error}", file=sys.stderr)
         return 1
@@ -97,14 +98,14 @@ def _demo(given: argparse.Namespace) -> int:
 
 
 def _copy(folder: Path | None) -> Path:
-    """Put the notebook where the user can write; one that is there already stays as it is."""
-    source = _shipped(NOTEBOOK)
+    """Put the notebooks where the user can write; those that are there already stay as they are."""
+    sources = [_shipped(f"{name}.ipynb") for name in NOTEBOOKS]
     target = (folder or Path(tempfile.mkdtemp(prefix="claude-magic-"))).expanduser().resolve()
     target.mkdir(parents=True, exist_ok=True)
-    notebook = target / NOTEBOOK
-    if not notebook.exists():
-        shutil.copyfile(source, notebook)
-    return notebook
+    for source in sources:
+        if not (target / source.name).exists():
+            shutil.copyfile(source, target / source.name)
+    return target
 
 
 def _shipped(name: str) -> Path:

@@ -13,8 +13,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from claude_magic.cli import main
+from claude_magic.cli import NOTEBOOKS, main
 from tests.conftest import KEY
+
+SHIPPED = Path(__file__).parents[1] / "notebooks"
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -54,11 +56,20 @@ def test_a_failing_notebook_fails_and_a_key_is_nowhere(tmp_path: Path) -> None:
     assert KEY[14:] not in shown.stdout + shown.stderr + executed.read_text("utf-8")
 
 
-def test_a_notebook_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+def test_all_notebooks_lie_together_one_is_chosen_and_one_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     mine = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print('mine')")])
-    nbformat.write(mine, tmp_path / "quickstart.ipynb")
-    shown = run("demo", "--execute", "--dir", str(tmp_path))
-    assert shown.stdout.splitlines()[-2:] == ["mine", ""] or "mine" in shown.stdout.splitlines()
+    nbformat.write(mine, tmp_path / "tools.ipynb")
+    shown = run("demo", "--execute", "--notebook", "tools", "--dir", str(tmp_path))
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert shown.stdout.splitlines()[-3:] == [">>> print('mine')", "mine", ""]
+    assert {path.stem for path in tmp_path.glob("*.ipynb")} == set(NOTEBOOKS)
+    assert nbformat.read(tmp_path / "tools.ipynb", as_version=4).cells == mine.cells
+    for name in ("quickstart.ipynb", "vision.ipynb"):
+        assert (tmp_path / name).read_bytes() == (SHIPPED / name).read_bytes()
+
+
+def test_every_notebook_of_the_repository_can_be_chosen() -> None:
+    assert set(NOTEBOOKS) == {path.stem for path in SHIPPED.glob("*.ipynb")}
 
 
 def test_the_simulator_serves_until_ctrl_c() -> None:
@@ -88,7 +99,7 @@ def test_the_simulator_serves_until_ctrl_c() -> None:
     assert "Traceback" not in out + err
 
 
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["demo", "--to", "x"]])
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["demo", "--to", "x"], ["demo", "--notebook", "dance"]])
 def test_what_makes_no_sense_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
