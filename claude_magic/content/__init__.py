@@ -11,6 +11,7 @@ import datetime
 import decimal
 import enum
 import importlib
+import itertools
 import numbers
 import re
 import uuid
@@ -26,7 +27,18 @@ from claude_magic.messages.errors import BadInput
 if TYPE_CHECKING:
     from claude_magic.content.picture import Picture as Picture
 
-__all__ = ["Named", "Part", "RemotePicture", "Text", "before", "compose", "register", "text_part", "to_parts"]
+__all__ = [
+    "Named",
+    "Part",
+    "RemotePicture",
+    "Text",
+    "before",
+    "compose",
+    "is_record",
+    "register",
+    "text_part",
+    "to_parts",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +80,7 @@ _BY_NAME = {
     "plotly.BaseFigure": "pictures:from_any",
     "altair.TopLevelMixin": "pictures:from_any",
     "folium.Map": "pictures:from_any",
+    "bokeh.LayoutDOM": "pictures:from_any",
     "numpy.ndarray": "arrays:from_array",
     "claude_magic.content.tables.Table": "tables:from_table",
     "claude_magic.content.documents.Document": "documents:from_document",
@@ -138,17 +151,29 @@ def to_parts(value: object, name: str) -> list[Part]:
         from claude_magic.content import pictures
 
         return pictures.from_any(value, name)
-    if isinstance(value, dict | list | tuple) and _is_more_than_text(value):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        return [part for key, item in items for part in to_parts(item, f"{name}[{key!r}]")]
-    record = dataclasses.is_dataclass(value) and not isinstance(value, type)
-    if record or isinstance(value, dict) or hasattr(type(value), "model_dump"):
+    if is_record(value):
         from claude_magic.content import tables
 
         return tables.from_record(value, name)
+    if isinstance(value, _CONTAINERS) and _is_more_than_text(value):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return [part for key, item in items for part in to_parts(item, f"{name}[{key!r}]")]
     if (shown := _as_a_notebook_shows_it(value)) is not None:
         return to_parts(shown, name)
     return [text_part(_as_text(value, name))]
+
+
+def is_record(value: object) -> bool:
+    """Whether a value is plain data that goes as JSON, in part if it is large.
+
+    A dict, a dataclass instance, a pydantic model, or a list too long to be read as a whole; not if
+    there are pictures, tables or files in it.
+    """
+    if _has_its_own_form(type(value)):
+        return False
+    if isinstance(value, _CONTAINERS):
+        return (isinstance(value, dict) or _is_long(value)) and not _is_more_than_text(value)
+    return dataclasses.is_dataclass(value) and not isinstance(value, type) or hasattr(type(value), "model_dump")
 
 
 def _is_plot(value: list[Any] | tuple[Any, ...]) -> bool:
@@ -172,15 +197,40 @@ def _converter(type_: type) -> Converter | None:
     return None
 
 
-def _is_more_than_text(value: object, depth: int = 0) -> bool:
-    if isinstance(value, dict | list | tuple):
-        items = value.values() if isinstance(value, dict) else value
-        return depth < 5 and any(_is_more_than_text(item, depth + 1) for item in items)
+_CONTAINERS = (dict, list, tuple)
+_MOST_ITEMS = 10_000
+"""Items of a list up to which it goes as text, and pictures and tables are looked for among them."""
+_MOST_IN_ALL = 10 * _MOST_ITEMS
+"""Items of all lists at one depth that are looked at."""
+
+
+def _is_more_than_text(value: Any) -> bool:
+    """Whether there is anything in a list or dict, at any of five depths, that does not go as text."""
+    containers = [value]
+    for _ in range(5):
+        inner = (found.values() if isinstance(found, dict) else found for found in containers if not _is_huge(found))
+        items = list(itertools.islice(itertools.chain.from_iterable(inner), _MOST_IN_ALL))
+        if any(map(_has_its_own_form, {type(item) for item in items})):
+            return True
+        containers = [item for item in items if isinstance(item, _CONTAINERS)]
+    return False
+
+
+def _is_huge(value: Any) -> bool:
+    return len(value) > _MOST_ITEMS
+
+
+def _is_long(value: Any) -> bool:
+    """Whether there are too many items in a list, or in those within it, for a text."""
+    return _is_huge(value) or sum(len(item) for item in value if isinstance(item, _CONTAINERS)) > _MOST_ITEMS
+
+
+def _has_its_own_form(type_: type) -> bool:
     return (
-        _converter(type(value)) is not None
-        or isinstance(value, PurePath | bytes | bytearray | Part | Text)
-        or type(value) in _registered
-        or hasattr(type(value), "__claude__")
+        _converter(type_) is not None
+        or issubclass(type_, PurePath | bytes | bytearray | Part | Text)
+        or any(base in _registered for base in type_.__mro__)
+        or hasattr(type_, "__claude__")
     )
 
 

@@ -53,11 +53,13 @@ def to_image(value: Any, name: str) -> Image:
     Raises
     ------
     BadInput
-        For other shapes, values or NaN; the line says how to mend it.
+        For other shapes, values, NaN or masked pixels; the line says how to mend it.
     """
     import numpy as np
     from PIL import Image
 
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise BadInput(f"{name} has masked pixels, which a picture cannot leave out. Send {_code(name)}.filled(0).")
     array = np.asarray(value)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]

@@ -57,6 +57,7 @@ def decode(data: bytes, name: str) -> Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.filterwarnings("ignore", "Image appears to be a malformed MPO")  # its first picture is sent
             return Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
         raise BadInput(f"{name} is no picture. Claude takes PNG, JPEG, GIF or WebP; others are converted.") from None
@@ -69,6 +70,14 @@ def decode(data: bytes, name: str) -> Image:
 def damaged(name: str, error: Exception) -> BadInput:
     """The error for pixels that cannot be read."""
     return BadInput(f"{name} is damaged: {str(error).rstrip('.')}.")
+
+
+def format_of(image: Image) -> str:
+    """The format of the file of which a picture was opened; empty if there was none.
+
+    Phones put further pictures behind that of a JPEG, which is MPO for PIL, and for everybody else a JPEG.
+    """
+    return "JPEG" if image.format == "MPO" else image.format or ""
 
 
 def orientation(image: Image, data: bytes | None) -> int:
@@ -123,7 +132,7 @@ def prepared(
     if box is not None:
         image, orientation = _upright(image, orientation).crop(box), 1
     lying = turned_size(size, orientation)  # it is turned last, when it is small
-    if ours and image.format == "JPEG" and image.size != lying:
+    if ours and format_of(image) == "JPEG" and image.size != lying:
         image.draft(None, lying)
     image = _in_eight_bits(image)
     if image.size != lying:

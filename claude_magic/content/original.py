@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from claude_magic.content.encoding import MAX_BYTES, Encoded, decode, encode, prepared
+from claude_magic.content.encoding import MAX_BYTES, Encoded, decode, encode, format_of, prepared
 from claude_magic.content.metadata import without_metadata
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class PictureFile(NamedTuple):
         untouched = image.size == size and self.orientation == 1  # a part of it would be smaller
         if untouched and (as_it_is := _as_it_is(image, self.data)) is not None:
             return as_it_is
-        photograph = image.format == "JPEG"
+        photograph = format_of(image) == "JPEG"
         pixels = prepared(image, size, self.box, orientation=self.orientation, ours=True)
         return encode(pixels, photograph=photograph)
 
@@ -89,10 +89,11 @@ class Pixels:
 
 def _as_it_is(image: Image, data: bytes) -> Encoded | None:
     """The user's own bytes without their metadata, where the API and the model take them so."""
-    modes = _TAKEN.get(image.format or "", ())
+    kind = format_of(image)
+    modes = _TAKEN.get(kind, ())
     if modes is not None and image.mode not in modes:
         return None
     clean = without_metadata(data)
     if clean is None or len(clean) > MAX_BYTES:
         return None
-    return Encoded(clean, f"image/{(image.format or '').lower()}", image.size)
+    return Encoded(clean, f"image/{kind.lower()}", image.size)

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from claude_magic.content.words import counted
+from claude_magic.content.words import counted, one_line
 from claude_magic.messages.errors import BadInput
 
 MOST_PAGES = 600
@@ -72,7 +72,7 @@ def extract(data: bytes, name: str, wanted: Any) -> tuple[bytes, list[int], int]
         except BadInput:
             raise
         except (pypdf.errors.PyPdfError, *_MISREADINGS) as error:
-            raise BadInput(f"{name} is damaged: {error}. Save it anew, or send it whole.") from None
+            raise BadInput(f"{name} is damaged: {one_line(str(error), 200)}. Save it anew, or send it whole.") from None
     return buffer.getvalue(), numbers, total
 
 

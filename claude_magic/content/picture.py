@@ -6,7 +6,7 @@ import base64
 import dataclasses
 from typing import TYPE_CHECKING, Literal
 
-from claude_magic.content.encoding import Encoded, damaged, decode, orientation, prepared, turned_size
+from claude_magic.content.encoding import Encoded, damaged, decode, format_of, orientation, prepared, turned_size
 from claude_magic.content.original import Original, PictureFile, Pixels
 from claude_magic.content.part import Block, Part
 from claude_magic.content.words import counted
@@ -202,9 +202,7 @@ class PicturePart(Part):
             raise damaged(self.name, error) from None
 
 
-def picture_part(
-    picture: Picture, name: str, *, data: bytes | None = None, image: Image | None = None, note: str = ""
-) -> PicturePart:
+def picture_part(picture: Picture, name: str, *, data: bytes | None = None, image: Image | None = None) -> PicturePart:
     """A part out of an encoded picture, or out of pixels.
 
     Parameters
@@ -216,7 +214,6 @@ def picture_part(
         Kept as it is; encoded anew from it where limits ask for it.
     image : PIL.Image.Image, optional
         Not changed; a copy, no larger than any model looks, is kept.
-    note : str
     """
     opened = image if image is not None else decode(data or b"", name)
     if 0 in opened.size:
@@ -229,16 +226,18 @@ def picture_part(
     box = _box(picture.crop, size, name)
     crop = box if box != (0, 0, *size) else None
     original: Original
+    note = ""
     if data is not None:
         original = PictureFile(data, name, turned, crop)
-        note = "first frame" if getattr(opened, "is_animated", False) else note
+        moves = getattr(opened, "is_animated", False) and format_of(opened) != "JPEG"
+        note = "first frame" if moves else ""
     else:
         fitted = fit(box[2] - box[0], box[3] - box[1], widest_limits())
         try:
             small = prepared(opened, fitted, crop, orientation=turned, ours=False)
         except (OSError, ValueError, SyntaxError) as error:
             raise damaged(name, error) from None
-        original = Pixels(small, photograph=opened.format == "JPEG")
+        original = Pixels(small, photograph=format_of(opened) == "JPEG")
     return PicturePart(name=name, original=original, size=size, box=box, max_tokens=picture.max_tokens, note=note)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -13,13 +14,17 @@ from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import fit, widest_limits
 
 
+_MOST_ITEMS = 10_000
+"""Items of a list up to which plots are looked for among them."""
+
+
 def drawn(value: object, name: str) -> bytes | None:
     """A plot as PNG; None if the value is no plot.
 
     Parameters
     ----------
     value : object
-        A matplotlib figure or anything on one, a plotly figure, an altair chart, or a folium map.
+        A matplotlib figure or anything on one, a plotly figure, an altair chart, a folium map, or a bokeh plot.
     name : str
 
     Raises
@@ -49,11 +54,12 @@ def figure_of(value: object) -> Any:
     """
     if "matplotlib.figure" not in sys.modules:
         return None
-    figures = list(dict.fromkeys(_figures(value)))
-    return figures[0] if len(figures) == 1 else None
+    figures = set(itertools.islice(_figures(value), _MOST_ITEMS)) - {None}
+    return figures.pop() if len(figures) == 1 else None
 
 
 def _figures(value: object, depth: int = 0) -> Iterator[Any]:
+    """The figure of a value and of all that is in it, None where there is none."""
     from matplotlib.artist import Artist
     from matplotlib.figure import FigureBase
 
@@ -63,11 +69,13 @@ def _figures(value: object, depth: int = 0) -> Iterator[Any]:
         if (figure := value.get_figure()) is not None:
             yield from _figures(figure)
     elif isinstance(value, list | tuple) or is_a(value, "numpy", "ndarray"):
+        yield None
         items: Iterable[Any] = value if isinstance(value, list | tuple) else _objects(value)
         for item in items if depth < 3 else ():
             yield from _figures(item, depth + 1)
-    elif isinstance(figure := getattr(value, "figure", None), FigureBase):
-        yield figure
+    else:
+        figure = getattr(value, "figure", None)
+        yield figure if isinstance(figure, FigureBase) else None
 
 
 def _objects(array: Any) -> Iterable[Any]:
@@ -117,10 +125,16 @@ def _of_folium(map: Any, name: str) -> bytes:
     return _attempted(map._repr_png_, name)
 
 
+def _of_bokeh(plot: Any, name: str) -> bytes:
+    cure = 'bokeh.io.export_png(…, filename="plot.png") (it needs selenium and a browser), then send Path("plot.png")'
+    raise _only_in_a_browser(name, "a bokeh plot", cure)
+
+
 _INTERACTIVE: list[tuple[str, str, Callable[[Any, str], bytes]]] = [
     ("plotly.basedatatypes", "BaseFigure", _of_plotly),
     ("altair", "TopLevelMixin", _of_altair),
     ("folium", "Map", _of_folium),
+    ("bokeh.models.layouts", "LayoutDOM", _of_bokeh),
 ]
 
 

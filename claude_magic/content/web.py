@@ -21,6 +21,7 @@ from typing import NoReturn
 import httpcore2
 import httpx2
 
+from claude_magic.content.words import one_line
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.network import is_loopback
 
@@ -70,7 +71,7 @@ def fetch(url: str, *, allow_private: bool = False, limit: int = 32 * 2**20, tim
             slow = f"nothing came for {_LONGEST_SILENCE:g} seconds, or not all within {timeout:g}"
             raise BadInput(f"{address.host} is too slow: {slow}.") from None
         except (OSError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            reason = one_line(str(error), 200) or type(error).__name__
             raise BadInput(f"{address.host} could not be asked, or broke off: {reason}.") from None
         if isinstance(answer, bytes):
             return answer

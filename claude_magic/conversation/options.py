@@ -36,7 +36,8 @@ class Options:
     thinking : str or None
         ``show``, ``hide``, ``off``, or a number of tokens.
     tool_choice : str or None
-        ``auto``, ``any``, ``none``, or the name of the tool to call first.
+        ``auto``, ``any``, ``none``, or the name of the tool to call first; where a call is forced,
+        Claude does not think before it.
     disable_parallel_tool_use : bool
         At most one call a message.
     schema : object
@@ -133,7 +134,13 @@ def fields(options: Options, model: Model, shape: Shape | None = None, *, max_to
         wire["stop_sequences"] = list(options.stop)
     wire |= _sampling(options, model, version)
     thinking = _thinking(options, model, wire["max_tokens"])
-    if thinking is None and model.known and model.thinks_silently:
+    if options.tool_choice not in (None, "auto", "none"):
+        if thinking is not None and thinking["type"] != "disabled":
+            raise BadInput(f"Claude cannot think first where it must call {options.tool_choice}. Leave out one of both.")
+        if thinking is None and model.thinks_by_default and "disabled" in model.thinking:
+            thinking = {"type": "disabled"}  # the API wants it said
+            unasked.add("thinking")
+    elif thinking is None and model.known and model.thinks_silently:
         thinking = {"type": "adaptive", "display": "summarized"}
         unasked.add("thinking")
     if thinking is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -70,6 +71,11 @@ def without_plan(text: str) -> str:
     return _PLAN_LINE.sub("", text).strip()
 
 
+def _results(message: JSON) -> list[JSON]:
+    """The tool results in a message."""
+    return [block for block in blocks(message["content"]) if block["type"] == "tool_result"]
+
+
 def _said(found: list[JSON]) -> tuple[str, list[str]]:
     """The question in some blocks, and the text attached to it."""
     said, attached = words.sorted_out([str(block["text"]) for block in found if block["type"] == "text"])
@@ -128,20 +134,37 @@ class Call:
         return found
 
     @property
+    def _turns(self) -> list[list[JSON]]:
+        """The blocks of each turn in which the user asks; what comes along with tool results asks nothing."""
+        talk = (message for message in self.messages if message["role"] != "system")
+        turns = (list(turn) for role, turn in itertools.groupby(talk, lambda m: m["role"]) if role == "user")
+        asking = ([b for m in turn if not _results(m) for b in blocks(m["content"])] for turn in turns)
+        return [found for found in asking if found]
+
+    @property
     def question(self) -> str:
-        """What the user says in the last turn, without a plan and without attached text."""
+        """What the user says in the last turn, without a plan and without attached text; often nothing in a loop."""
         return _said(self.last_turn)[0]
 
     @property
+    def asked(self) -> str:
+        """The question that is being answered: the last turn's, or in a loop of tools the one that began it."""
+        return _said(self._turns[-1])[0] if self._turns else ""
+
+    @property
     def attached(self) -> list[str]:
-        """Text that was attached in the last turn."""
-        return _said(self.last_turn)[1]
+        """Text that was attached to it."""
+        return _said(self._turns[-1])[1] if self._turns else []
+
+    @property
+    def earlier_questions(self) -> list[str]:
+        """What the user said before it, oldest first."""
+        return [said for turn in self._turns[:-1] if (said := _said(turn)[0])]
 
     @property
     def questions(self) -> list[str]:
-        """What each user message says that says anything, oldest first."""
-        found = (_said(blocks(m["content"]))[0] for m in self.messages if m["role"] == "user")
-        return [question for question in found if question]
+        """All that the user said, oldest first."""
+        return [*self.earlier_questions, *([self.asked] if self.asked else [])]
 
     @property
     def prefill(self) -> str:
@@ -153,6 +176,19 @@ class Call:
     def results(self) -> list[JSON]:
         """The tool results of the last turn."""
         return [block for block in self.last_turn if block["type"] == "tool_result"]
+
+    @property
+    def earlier_results(self) -> list[JSON]:
+        """The tool results since the question, without those of the last turn."""
+        since = itertools.takewhile(lambda m: m["role"] != "user" or _results(m), reversed(self.messages))
+        found = [block for message in reversed(list(since)) for block in _results(message)]
+        return found[: len(found) - len(self.results)]
+
+    @property
+    def beside_results(self) -> str:
+        """What is said along with tool results in the last message of the user's."""
+        last = next(message for message in reversed(self.messages) if message["role"] == "user")
+        return text_of(last["content"]) if _results(last) else ""
 
     @property
     def goes_on(self) -> bool:

@@ -68,38 +68,48 @@ def _document(block: JSON) -> str:
     return f"{title}, {source['type']} {words.as_they_are(source.get('url') or source['file_id'])} (not fetched)"
 
 
-def _result(block: JSON, names: dict[str, str]) -> str:
+def _result(block: JSON, names: dict[str, str], most: int) -> str:
     name = names.get(block["tool_use_id"], block["tool_use_id"])
     content = blocks(block.get("content"))
-    said = words.first(text_of(content), 200) if text_of(content) else "nothing"
-    images = len(_images(content))
+    said = [words.first(text_of(content), most)] if text_of(content) else []
+    if images := len(_images(content)):
+        said.append(f"{images} picture{'s' * (images != 1)}")
     verb = "failed with" if block.get("is_error") else "returned"
-    return f"`{name}` {verb} {said}" + (f" and {images} picture(s)" if images else "")
+    return f"`{name}` {verb} {' and '.join(said) or 'nothing'}"
+
+
+def _results(call: Call) -> Iterator[tuple[str, str]]:
+    uses = (b for m in call.messages for b in blocks(m["content"]) if b["type"] == "tool_use")
+    names = {block["id"]: block["name"] for block in uses}
+    if earlier := call.earlier_results:
+        yield f"Earlier results: {len(earlier)}", _numbered(_result(block, names, 60) for block in earlier)
+    for block in call.results:
+        yield "Tool", _result(block, names, 200)
+    if call.beside_results:
+        yield "Beside the results", words.first(call.beside_results, 200)
+
+
+def _numbered(texts: Iterable[str]) -> str:
+    return "; ".join(f"{i}. {text}" for i, text in enumerate(texts, 1))
 
 
 def _facts(call: Call) -> Iterator[tuple[str, str]]:
     """Everything that was sent, as pairs of a name and what there is to say."""
-    question = call.question
+    question = call.asked
     if question:
         yield "Question", f"{words.first(question)} ({len(question):,} characters)"
     for i, attached in enumerate(call.attached, 1):
         title = attached.strip().partition("\n")[0]
         yield f"Text {i}", f"{words.first(title, 200)} ({len(attached):,} characters)"
-    # Tool results have no question of their own: then the last one asked is among the earlier ones.
-    earlier = call.questions[:-1] if question else call.questions
-    if earlier:
-        listed = "; ".join(f"{i}. {words.first(text)}" for i, text in enumerate(earlier, 1))
-        yield f"Earlier questions: {len(earlier)}", listed
+    if earlier := call.earlier_questions:
+        yield f"Earlier questions: {len(earlier)}", _numbered(map(words.first, earlier))
     if system := text_of(call.body.get("system")):
         yield "System prompt", f"{words.first(system)} ({len(system):,} characters)"
     for message in call.messages:
         if message["role"] == "system":
             yield "System message", words.first(text_of(message["content"]))
     yield from _attachments(call)
-    uses = (b for m in call.messages for b in blocks(m["content"]) if b["type"] == "tool_use")
-    names = {block["id"]: block["name"] for block in uses}
-    for block in call.results:
-        yield "Tool", _result(block, names)
+    yield from _results(call)
     if call.tools:
         yield "Tools", ", ".join(f"`{tool.get('name', tool.get('type'))}`" for tool in call.tools)
     if call.prefill:
@@ -125,9 +135,9 @@ def text(call: Call) -> str:
     received = f"It received {count} message{'s' * (count != 1)} with {asked} question{'s' * (asked != 1)}."
     sections = [f"{OPENING} {received}", "## What was sent", listed]
     for section, pattern in _ASKED.items():
-        if _asks_for(pattern, call.question):
+        if _asks_for(pattern, call.asked):
             sections.append(
-                section.format(messages=count, questions=asked, characters=len(call.question))
+                section.format(messages=count, questions=asked, characters=len(call.asked))
                 if section is _TABLE
                 else section
             )

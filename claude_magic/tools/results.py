@@ -20,8 +20,6 @@ LONGEST_ERROR = 4_000
 """Characters of the message of an exception."""
 MOST_PICTURES = 10
 """Pictures of one result."""
-_MOST_ITEMS = 10_000
-"""Items of a list up to which pictures and tables are looked for among them."""
 
 _NEEDED: dict[str, dict[str, type]] = {
     "text": {"text": str},
@@ -30,6 +28,14 @@ _NEEDED: dict[str, dict[str, type]] = {
     "search_result": {"source": str, "title": str, "content": list},
 }
 """What the blocks that may stand in a result have to hold."""
+_MORE = {
+    "text": {"citations", "cache_control"},
+    "image": {"cache_control"},
+    "document": {"title", "context", "citations", "cache_control"},
+    "search_result": {"citations", "cache_control"},
+}
+"""What they may hold besides; a record with anything else only looks like one, and the API would refuse it."""
+_SOURCES = {"image": {"base64", "url", "file"}, "document": {"base64", "text", "content", "url", "file"}}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -131,15 +137,11 @@ def _parts(value: object, name: str) -> list[Part]:
             return [_of_block(block, name) for block in value]
         if (text := _json(value)) is not None:
             return [text_part(text)]
-        if _is_huge(value) or any(map(_is_huge, value.values() if isinstance(value, dict) else value)):
-            from claude_magic.content import tables
+    if content.is_record(value):
+        from claude_magic.content import tables
 
-            return tables.from_record(value, name)
+        return tables.from_record(value, name, LONGEST)
     return content.to_parts(value, name)
-
-
-def _is_huge(value: object) -> bool:
-    return isinstance(value, list | tuple | dict) and len(value) > _MOST_ITEMS
 
 
 def _json(value: object) -> str | None:
@@ -162,9 +164,15 @@ def _are_blocks(value: Any) -> bool:
 
 
 def _is_block(value: Any) -> bool:
-    if not isinstance(value, dict) or (needed := _NEEDED.get(str(value.get("type")))) is None:
+    if not isinstance(value, dict) or (needed := _NEEDED.get(kind := str(value.get("type")))) is None:
         return False
-    return all(isinstance(value.get(key), kind) for key, kind in needed.items())
+    if not all(isinstance(value.get(key), type_) for key, type_ in needed.items()):
+        return False
+    if value.keys() - needed.keys() - _MORE[kind] - {"type"}:
+        return False
+    if kind in _SOURCES:
+        return value["source"].get("type") in _SOURCES[kind]
+    return kind == "text" or all(_is_block(inner) and inner["type"] == "text" for inner in value["content"])
 
 
 def _of_block(block: Block, name: str) -> Part:
@@ -179,18 +187,18 @@ def _bounded(parts: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
     kept: list[Part] = []
     room, cut, pictures, dropped = LONGEST, 0, 0, 0
     for part in parts:
-        if part.wire["type"] != "text":
+        if part.pictures:
             pictures += part.pictures
-            if part.pictures and pictures > MOST_PICTURES:
+            if pictures > MOST_PICTURES:
                 dropped += part.pictures
             else:
                 kept.append(part)
             continue
-        text = part.wire["text"]
-        shown = text[:room]
-        room, cut = room - len(shown), cut + len(text) - len(shown)
-        if shown.strip():
-            kept.append(dataclasses.replace(part, wire={**part.wire, "text": clean(shown)}))
+        wire = _cleaned(part.wire)
+        shown, long = _cut(wire, room)
+        room, cut = room - shown, cut + long
+        if shown or not long and part.wire["type"] != "text":
+            kept.append(dataclasses.replace(part, wire=wire))
     notes = [f"{counted(cut, 'character')} cut"] if cut else []
     if dropped:
         notes.append(f"{counted(dropped, 'picture')} left out")
@@ -199,3 +207,31 @@ def _bounded(parts: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
     if notes:
         kept.append(text_part("… " + ", ".join(notes)))
     return tuple(kept), tuple(notes)
+
+
+def _cleaned(value: Any) -> Any:
+    """A copy of a block, all texts in it clean."""
+    if isinstance(value, dict):
+        return {key: _cleaned(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_cleaned(each) for each in value]
+    return clean(value) if isinstance(value, str) else value
+
+
+def _cut(block: Block, room: int) -> tuple[int, int]:
+    """Cut the texts in a block, in place; how many characters are left, and how many were cut."""
+    source = block.get("source")
+    holder = source if isinstance(source, dict) else block
+    key = {"text": "data", "content": "content"}.get(holder["type"], "text" if block["type"] == "text" else "content")
+    inside = holder.get(key)
+    if isinstance(inside, list):
+        left = cut = 0
+        for each in inside:
+            shown, long = _cut(each, room - left) if each["type"] == "text" else (0, 0)
+            left, cut = left + shown, cut + long
+        holder[key] = [each for each in inside if each["type"] != "text" or each["text"]]
+        return left, cut
+    if not isinstance(inside, str):
+        return 0, 0
+    holder[key] = inside[:room] if inside[:room].strip() else ""
+    return len(holder[key]), max(0, len(inside) - room)

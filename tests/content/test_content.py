@@ -8,6 +8,7 @@ import enum
 import io
 import os
 import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -259,8 +260,48 @@ def test_a_type_of_the_users_can_be_taught() -> None:
     class Chart:
         pass
 
+    class Finer(Chart):
+        pass
+
     register(Chart, lambda chart: "a chart")
-    assert to_parts(Chart(), "c")[0].text == "a chart"
+    for value in (Chart(), Finer(), [Chart()], {"c": [Finer()]}):
+        assert to_parts(value, "c")[0].text == "a chart"
+
+
+class Counted(list):  # type: ignore[type-arg]
+    """A list that knows how much of it was looked at."""
+
+    seen = 0
+
+    def __iter__(self) -> Iterator[object]:
+        for item in super().__iter__():
+            Counted.seen += 1
+            yield item
+
+
+def test_of_a_long_list_a_part_goes_and_only_little_is_looked_at() -> None:
+    Counted.seen = 0
+    many = Counted([7] * 1_000_000)
+    for value, called in ((many, "list"), ({"rows": many}, "dict"), ([[many]] * 9_000, "list")):
+        (part,) = to_parts(value, "many")
+        assert part.about.startswith("Counted, 1,000,000 items" if value is many else called)
+        assert len(part.wire["text"]) <= 6_000
+        assert " more" in part.wire["text"]
+    assert Counted.seen < 50_000
+
+
+def test_a_list_is_text_as_long_as_it_can_be_read() -> None:
+    for short in ([7] * 10_000, [[7] * 99] * 100):
+        assert to_parts(short, "x")[0].text == str(short)
+    for long in ([7] * 10_001, ([7] * 100,) * 100):
+        (part,) = to_parts(long, "x")
+        assert part.text is None
+        assert part.about.endswith("shortened")
+
+
+def test_a_picture_beside_a_long_list_is_found() -> None:
+    kinds = [part.block(HIGH)["type"] for part in to_parts({"n": [7] * 20_000, "p": Image.new("L", (9, 9))}, "x")]
+    assert kinds == ["text", "image"]
 
 
 def test_neighbouring_words_are_one_block_and_empty_ones_none() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageChops, ImageFile, ImageOps, ImageStat
+from PIL import Image, ImageChops, ImageFile, ImageOps, ImageStat, JpegImagePlugin
 
 from claude_magic import Picture
 from claude_magic.content import encoding, to_parts
@@ -57,6 +57,11 @@ def written(image: Image.Image, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
+def mpo(image: Image.Image, **options: Any) -> bytes:
+    """A JPEG as phones write it, with a smaller picture behind it."""
+    return written(image, "MPO", save_all=True, append_images=[photograph(size=(60, 40))], **options)
+
+
 def turned(orientation: int) -> Image.Exif:
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
@@ -95,10 +100,11 @@ def alike(one: Image.Image, other: Image.Image) -> bool:
 
 @pytest.mark.parametrize("limits", [CLOSE, TINY], ids=["as large", "shrunk"])
 @pytest.mark.parametrize("crop", [None, (10, 20, 390, 360)], ids=["whole", "a part"])
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "an image"])
+@pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "an image"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_way_a_picture_can_lie(orientation: int, kind: str, crop: Any, limits: ImageLimits) -> None:
-    data = written(corners(), "PNG" if kind == "an image" else kind, exif=turned(orientation))
+    more = {"save_all": True, "append_images": [photograph()]} if kind == "MPO" else {}
+    data = written(corners(), "PNG" if kind == "an image" else kind, exif=turned(orientation), **more)
     value = Image.open(io.BytesIO(data)) if kind == "an image" else data
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     shown = upright.crop(crop) if crop else upright
@@ -225,6 +231,44 @@ def test_what_was_sent_is_kept_encoded(limits: ImageLimits) -> None:
     for part in parts:
         part.block(limits)
     assert images() == before
+
+
+# What a phone puts behind its picture
+
+
+def test_a_jpeg_with_a_second_picture_goes_as_the_first_alone() -> None:
+    image = photograph()
+    data = mpo(image, exif=turned(1))
+    assert Image.open(io.BytesIO(data)).format == "MPO"
+    (part,) = to_parts(data, "it")
+    source = part.block(CLOSE)["source"]
+    leaves = base64.b64decode(source["data"])
+    assert source["media_type"] == "image/jpeg"
+    assert leaves == base64.b64decode(to_parts(written(image, "JPEG"), "it")[0].block(CLOSE)["source"]["data"])
+    assert data.count(b"\xff\xd8\xff") == data.count(b"\xff\xd9") == 2
+    assert leaves.count(b"\xff\xd8\xff") == leaves.count(b"\xff\xd9") == 1
+    assert b"MPF\0" in data
+    assert b"MPF\0" not in leaves
+    assert part.summary(CLOSE) == "500x300, 198 tokens"
+    assert unpacked(lambda: sent(data)) == 0
+
+
+@pytest.mark.parametrize("form", ["bytes", "an image"])
+def test_a_jpeg_with_a_second_picture_shrinks_like_any(form: str) -> None:
+    data = mpo(corners())  # few colours: only its format says that it is a photograph
+    value: Any = data if form == "bytes" else Image.open(io.BytesIO(data))
+    (part,) = to_parts(value, "it")
+    assert opened(part, TINY).format == "JPEG"
+    assert b"MPF\0" not in base64.b64decode(part.block(TINY)["source"]["data"])
+    assert "frame" not in part.summary(TINY)
+    assert calls(lambda: sent(data, TINY), JpegImagePlugin.JpegImageFile.draft) == 1
+
+
+def test_a_second_picture_that_is_not_where_it_should_be_is_nobodys_concern() -> None:
+    data = mpo(photograph())
+    at = data.index(b"MPF\0") + 4
+    broken = data[:at] + b"XX" + data[at + 2 :]
+    assert sent(broken).tobytes() == sent(data).tobytes()
 
 
 # What is transparent nowhere

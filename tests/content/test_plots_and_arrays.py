@@ -100,6 +100,7 @@ def test_an_empty_figure_says_how_to_keep_it(figure: Any) -> None:
         (np.full((20, 30), 65535, np.uint16), 255),
         (np.ones((20, 30), bool), 255),
         (np.full((20, 30, 3), 7, np.int64), (7, 7, 7)),
+        (np.ma.masked_array(np.full((20, 30), 200, np.uint8)), 200),
         (np.asfortranarray(np.full((20, 30, 3), 9, np.uint8))[:, ::2], (9, 9, 9)),
     ],
 )
@@ -134,6 +135,7 @@ def test_bytes_are_neither_searched_nor_copied_by_numpy() -> None:
         (np.full((4, 4, 3), 300), "beyond 0 to 255"),
         (np.full((4, 4, 3), -1, np.int8), "beyond 0 to 255"),
         (np.full((4, 4, 3), 1j), "an array of complex128"),
+        (np.ma.masked_equal(np.full((20, 30, 3), 7, np.uint8), 7), r"it has masked pixels, .* Send it.filled\(0\)"),
     ],
 )
 def test_arrays_that_are_none_say_what_to_do(array: Any, said: str) -> None:
@@ -150,8 +152,9 @@ def test_arrays_that_are_none_say_what_to_do(array: Any, said: str) -> None:
         np.array([0.5, np.nan] * 900).reshape(20, 30, 3),
         np.array([0.5, np.inf] * 900).reshape(20, 30, 3),
         np.zeros((3, 20, 30)),
+        np.ma.masked_less(np.arange(600, dtype=np.uint16).reshape(20, 30), 9),
     ],
-    ids=["0..255", "any range", "all the same", "nan", "infinity", "channels first"],
+    ids=["0..255", "any range", "all the same", "nan", "infinity", "channels first", "masked"],
 )
 @pytest.mark.parametrize("name", ["it", "values[0]", "0 + it", "value 1"])
 def test_a_cure_is_code_that_cures(array: Any, name: str) -> None:

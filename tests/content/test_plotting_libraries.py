@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import types
 from typing import Any
 
 import pandas as pd
@@ -82,6 +83,15 @@ def test_without_what_draws_it_one_line_says_the_cure(simulator: Simulator, make
 def test_a_map_is_drawn_only_with_its_owners_consent() -> None:
     with pytest.raises(BadInput, match="then set png_enabled = True"):
         to_parts(folium_map(png_enabled=False), "m")
+
+
+def test_a_bokeh_plot_is_known_by_its_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = type("LayoutDOM", (), {"__module__": "bokeh.models.layouts"})
+    monkeypatch.setitem(sys.modules, "bokeh.models.layouts", types.SimpleNamespace(LayoutDOM=layout))
+    plot = type("figure", (layout,), {"__module__": "bokeh.plotting._figure", "__str__": lambda _: "figure(id='p1')"})()
+    for value in (plot, [plot], Picture(plot)):
+        with pytest.raises(BadInput, match=r"is a bokeh plot, .*: bokeh\.io\.export_png\(.*Or send the data behind it"):
+            to_parts(value, "chart")
 
 
 def test_an_altair_chart_is_drawn(simulator: Simulator) -> None:

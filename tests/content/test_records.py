@@ -136,6 +136,21 @@ def test_long_records_are_cut_and_that_is_said() -> None:
     assert data["…"] == f"{901 - len(data)} more"
 
 
+def test_a_record_may_be_given_more_room() -> None:
+    rows = [{"day": datetime.date(2026, 1, 2), "n": number} for number in range(800)]
+    for budget, shown in ((BUDGET, 101), (40_000, 800)):
+        (part,) = from_record({"rows": rows}, "r", budget)
+        text = part.wire["text"]
+        assert len(text) <= budget
+        assert text.count("2026-01-02") == min(shown, 100 if shown == 101 else shown)
+
+
+def test_members_of_an_enum_are_as_short_as_what_they_stand_for() -> None:
+    data, _, about = of_record([enum.Enum("Answer", "YES").YES] * 1_500)
+    assert data == [1] * 1_500
+    assert about == "list, 1,500 items"
+
+
 def test_a_record_that_contains_itself() -> None:
     loop: list[Any] = [1]
     loop.append(loop)

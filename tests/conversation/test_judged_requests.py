@@ -6,18 +6,20 @@ The requests are asked on the simulator and sent again, byte by byte, to the jud
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import httpx2
 import numpy as np
 import pandas as pd
+import pydantic
 import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from claude_magic import Document, Picture, Table
+from claude_magic import Document, Picture, Table, tool
 from claude_magic.content import RemotePicture
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.simulator import Recorded, Simulator
@@ -31,6 +33,46 @@ PICTURE = Image.new("RGB", (300, 200), "red")
 NOISE = np.random.default_rng(1).integers(0, 255, (90, 120, 3), np.uint8)
 TABLE = pd.DataFrame({"city": ["Rome", None], "day": pd.to_datetime(["2026-01-31", None]), "x": [1.5, float("nan")]})
 CITED = {"citations": True, "title": "Notes", "context": "From last year."}
+
+@tool(strict=True)
+def chart(kind: Literal["bar", "line"], scale: float = 1.0) -> list[object]:
+    """Draw a chart.
+
+    Args:
+        kind: What it is drawn with.
+    """
+    return [PICTURE, TABLE, "drawn"]
+
+
+@tool
+def fails(at: datetime.date | None = None) -> None:
+    """Never works."""
+    raise LookupError("nothing there")
+
+
+def in_rounds(claude: Conversation) -> None:
+    """Calls of our functions in three messages, and a question behind them."""
+    line = 'simulate: think=20; tool=chart {"kind": "bar"}; tool=fails; tool=nowhere {"odd": 1}'
+    claude(f"Draw.\n{line}\nsimulate: tool-input-invalid; tool=chart", tools=[chart, fails])
+    claude("And now?")
+
+
+def on_the_server(claude: Conversation) -> None:
+    """Calls that the server runs, one of them in vain, with a pause between."""
+    lines = ["stop=pause_turn", "tool=web_search; tool=code_execution; tool=web_fetch; tool-error=url_not_accessible"]
+    tools = ["web_search", "web_fetch", "code_execution"]
+    claude("Search.\n" + "\n".join(f"simulate: {line}" for line in lines), tools=tools)
+    claude("Once more.", model="claude-haiku-4-5")
+
+
+@dataclasses.dataclass
+class Where:
+    """A place, as an answer."""
+
+    name: str
+    x: Annotated[float, pydantic.Field(ge=0)]
+    near: "list[str] | None" = None
+
 
 QUESTIONS: dict[str, tuple[Judged, int]] = {
     "PNG": (lambda claude: claude("Look.", PICTURE), 1),
@@ -49,6 +91,11 @@ QUESTIONS: dict[str, tuple[Judged, int]] = {
     "uploaded picture": (lambda claude: claude("Look.", claude.files.upload(PICTURE)), 1),
     "uploaded PDF": (lambda claude: claude("Read.", claude.files.upload(pdf(2))), 1),
     "uploaded text, cited": (lambda claude: claude("Read.", Document(claude.files.upload(b"One."), **CITED)), 1),
+    "our tools, in rounds": (in_rounds, 4),
+    "the server's tools": (on_the_server, 3),
+    "a forced choice": (lambda claude: claude("Draw.", tools=[chart], tool_choice="chart", model="haiku"), 2),
+    "at most one call": (lambda claude: claude("Hi.", tools=[fails], disable_parallel_tool_use=True), 1),
+    "an answer of a type": (lambda claude: claude("Say.", schema=list[Where], effort="low"), 1),
     "everything, in several turns": (
         lambda claude: [claude("Look.", value) for value in (PICTURE, pdf(1), TABLE, Document(["One."]))],
         4,

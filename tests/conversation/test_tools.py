@@ -140,6 +140,10 @@ def test_a_forced_choice_holds_for_the_first_message_alone(claude: Conversation,
     ]
     with pytest.raises(BadInput, match="cannot be made to call a tool"):
         claude("Add.", tool_choice="any", model="sonnet")
+    with pytest.raises(BadInput, match="cannot think first where it must call any"):
+        claude("Add.", tool_choice="any", thinking="show", model="claude-opus-4-8")
+    claude("Add.", tool_choice="any", model="haiku")
+    assert body(simulator, -2)["thinking"] == {"type": "disabled"}
     with pytest.raises(BadInput, match="no tool 'minus' to choose, but add"):
         claude("Add.", tool_choice="minus", model="claude-opus-4-8")
     with pytest.raises(BadInput, match="no tools to choose from"):

@@ -20,6 +20,7 @@ from claude_magic.notebook.display.fences import Fence
 from claude_magic.notebook.display.footnotes import Footnotes, Note, written
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.notebook.display.text import TextRenderer
+from claude_magic.simulator import Simulator
 from tests.judges import require_judge
 from tests.messages.servers import http, raw, sse
 from tests.notebook.conftest import Cells
@@ -357,3 +358,10 @@ def test_in_a_kernel_and_in_what_is_made_of_the_file(tmp_path: Path) -> None:
     page, _ = HTMLExporter().from_notebook_node(notebook)
     assert "the grass is green [1] and water is essential. [2, 1]</p>" in page
     assert "<li><em>Colours</em>, characters 1–20: “The grass is green.”</li>" in page
+
+
+def test_a_typed_answer_is_shown_as_json(cells: Cells, simulator: Simulator) -> None:
+    simulator.faults.append('say={"value": [1, 2]}')
+    cells("%%claude --schema list[int] -o reply\nWhich?")
+    assert written(cells["reply"]) == '```json\n{\n  "value": [\n    1,\n    2\n  ]\n}\n```'
+    assert written(cells["reply"], plain=True) == '{"value": [1, 2]}'

@@ -179,6 +179,67 @@ def test_reports_tool_results(api: Api):
     assert "`add` failed with “no numbers”" in text
 
 
+def use(number: int) -> dict[str, Any]:
+    called = {"type": "tool_use", "id": f"toolu_{number}", "name": "add", "input": {}}
+    return {"role": "assistant", "content": [called]}
+
+
+def results(number: int, content: Any, *beside: dict[str, Any]) -> dict[str, Any]:
+    result = {"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": content}
+    return {"role": "user", "content": [result, *beside]}
+
+
+LIMIT = {"type": "text", "text": "No more calls, please."}
+LOOP = [
+    {"role": "user", "content": "What is a mean?"},
+    {"role": "assistant", "content": "A number."},
+    {"role": "user", "content": "Please add, as a table"},
+]
+
+
+@pytest.mark.parametrize("beside", [[], [LIMIT]])
+def test_the_question_of_a_tool_loop_is_the_one_before_it(api: Api, beside):
+    messages = [*LOOP, use(1), results(1, "3"), use(2), results(2, "5"), use(3), results(3, "7", *beside)]
+    text = api.text(messages=messages, tools=[ADD])
+    assert "with 2 questions." in text
+    assert "- **Question**: “Please add, as a table” (22 characters)" in text
+    assert "- **Earlier questions: 1**: 1. “What is a mean?”\n" in text
+    assert (
+        "- **Earlier results: 2**: 1. `add` returned “3”; 2. `add` returned “5”\n- **Tool**: `add` returned “7”" in text
+    )
+    assert ("- **Beside the results**: “No more calls, please.”" in text) == bool(beside)
+    assert "| questions | 2 |" in text
+
+
+def test_a_question_after_a_tool_loop_is_a_question(api: Api):
+    after = {"role": "user", "content": "And a mode?"}
+    for ended in ([{"role": "assistant", "content": "It is 3."}], []):  # it may have been interrupted
+        text = api.text(messages=[*LOOP, use(1), results(1, "3", LIMIT), *ended, after], tools=[ADD])
+        assert "**Question**: “And a mode?”" in text
+        assert "**Earlier questions: 2**: 1. “What is a mean?”; 2. “Please add, as a table”" in text
+        assert "Earlier results" not in text
+        assert "Beside the results" not in text
+
+
+def test_two_messages_in_a_row_are_one_question(api: Api):
+    text = api.text(messages=[{"role": "user", "content": "One"}, {"role": "user", "content": "Two"}])
+    assert "**Question**: “One Two”" in text
+    assert "Earlier questions" not in text
+
+
+def test_pictures_of_tools_are_counted(api: Api):
+    picture = {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}}
+    words = {"type": "text", "text": "done"}
+    for content, said in (
+        ([picture], "1 picture"),
+        ([picture, picture], "2 pictures"),
+        ([words, picture], "“done” and 1 picture"),
+        ([], "nothing"),
+    ):
+        text = api.text(messages=[*LOOP, use(1), results(1, content)], tools=[ADD])
+        assert f"- **Tool**: `add` returned {said}\n" in text
+
+
 def test_structured_output(api: Api):
     schema = {
         "type": "object",

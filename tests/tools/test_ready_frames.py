@@ -66,6 +66,30 @@ def test_columns_with_types_and_missing_values() -> None:
         assert "north" not in said
 
 
+def test_results_have_the_name_of_the_frame_and_nothing_that_was_not_asked_for() -> None:
+    sales, wide = frame(), pd.DataFrame({f"column number {number}": [1] for number in range(2000)})
+    tools = by_name(dataframes(sales, wide))
+    columns, describe = tools["dataframe_columns"], tools["dataframe_describe"]
+    kind = str(sales["region"].dtype)
+    assert text(columns("sales")) == (
+        f"Table sales: pandas DataFrame, 3 rows, 2 columns\nColumns: region ({kind}), amount (int64)\n"
+        "Missing values (empty cells): region 1."
+    )
+    said = text(describe("sales", ["amount"]))
+    assert said.startswith("Table sales: pandas DataFrame, 3 rows, 2 columns\nStatistics over all rows:\n")
+    assert "index" not in said
+    assert "In part" not in said
+    assert len(text(columns("wide"))) < 20_100
+    assert text(columns("wide")).endswith(" more")
+    assert "index" not in text(tools["dataframe_sql"]("SELECT * FROM sales"))
+
+
+def test_an_index_that_says_something_is_among_the_columns() -> None:
+    days = pd.DataFrame({"x": [1]}, index=pd.Index(["Monday"], name="day"))
+    said = text(by_name(dataframes(days))["dataframe_columns"]("days"))
+    assert said.splitlines()[1] == f"Columns: day (index, {days.index.dtype}), x (int64)"
+
+
 def test_statistics_of_all_columns_or_some() -> None:
     sales = frame()
     describe = by_name(dataframes(sales))["dataframe_describe"]

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 import duckdb
 import pandas as pd
+import psycopg
 import pytest
 import sqlalchemy
 
 from claude_magic.messages.errors import BadInput
-from claude_magic.tools import sql
+from claude_magic.tools import results, sql
 from claude_magic.tools.ready.database import QueryRefused
 from tests.judges import require_judge
 
@@ -107,7 +108,6 @@ def base(request: pytest.FixtureRequest) -> Iterator[Base]:
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[sqlalchemy.URL]:
     """A server of this test's own, by a socket that only it knows."""
-    pytest.importorskip("psycopg", reason="psycopg is not installed")
     programs = [*Path("/usr/lib/postgresql").glob("*/bin"), Path(shutil.which("initdb") or "/nowhere/initdb").parent]
     programs = [path for path in programs if (path / "initdb").exists()]
     bin = programs[0] if programs else Path(require_judge("initdb")).parent
@@ -215,6 +215,28 @@ def test_values_stay_as_they_are(base: Base) -> None:
     expected = {"empty": [None], "large": [2**53 + 1], "text": ["ä"], "amount": [1], "amount_1": [1]}
     assert columns(sql(base.con)(query)) == expected
     assert columns(sql(base.con)("SELECT * FROM sales WHERE 1 = 2")) == {"region": [], "amount": []}
+
+
+def test_the_result_is_told_without_names_that_mean_nothing(base: Base) -> None:
+    def told(value: Any) -> str:
+        parts, notes = results.of_value(value, "sql")
+        assert notes == ()
+        return "\n".join(part.wire["text"] for part in parts).replace("int64", "int")
+
+    query = "SELECT amount, NULL AS empty FROM sales ORDER BY amount"
+    expected = "\n\n| amount (int) | empty (object) |\n| --- | --- |\n| 1 |  |\n| 2 |  |"
+    missing = "\nMissing values (empty cells): empty "
+    assert told(sql(base.con)(query)) == f"Result: 3 rows, 2 columns{missing}3.{expected}\n| 3 |  |"
+    assert told(sql(base.con, rows=2)(query)).startswith(f"Result: 2 rows, 2 columns{missing}2.{expected}\n")
+    assert told(sql(base.con, rows=2)(query)).endswith("There are more rows; these are the first 2.")
+    assert told(sql(base.con)("SELECT amount FROM sales WHERE 1 = 2")).startswith("Result: 0 rows, 1 column\n")
+
+
+def test_what_does_not_fit_is_said(lite: Base) -> None:
+    query = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, hex(zeroblob(700)) AS z FROM n"
+    [part], _ = results.of_value(sql(lite.con, rows=300)(f"{query} LIMIT 300"), "sql")
+    assert "In part: 300 cells shortened to 80 characters with … at the end." in part.wire["text"]
+    assert part.about == "300 rows, 2 columns"
 
 
 def test_rows_are_bounded_and_more_are_said(base: Base) -> None:
@@ -364,6 +386,18 @@ def test_what_is_no_query_is_refused(base: Base, query: str) -> None:
         sql(base.con)(query)
 
 
+def test_duckdb_says_why_only_where_that_helps(duck: Base) -> None:
+    refusal = "This is not one SELECT of DuckDB, and nothing else is run"
+    for query, said in (
+        ("DROP TABLE sales", f"{refusal}."),
+        ("SELECT 1; DROP TABLE sales", f"{refusal}."),
+        ("SELEC 1", f'{refusal}: syntax error at or near "SELEC"'),
+    ):
+        with pytest.raises(QueryRefused) as refused:
+            sql(duck.con)(query)
+        assert str(refused.value) == said
+
+
 def test_parameters_and_unknown_tables_are_errors(base: Base) -> None:
     for query in ("SELECT * FROM sales WHERE amount = ?", "SELECT * FROM nowhere", "SELECT nothing FROM sales"):
         with pytest.raises((QueryRefused, sqlite3.Error, duckdb.Error)):
@@ -481,7 +515,6 @@ def test_postgres_is_told_and_asked(postgres: Base) -> None:
 @pytest.mark.parametrize("level", [None, "AUTOCOMMIT"])
 def test_postgres_is_not_changed(postgres: Base, tmp_path: Path, level: str | None) -> None:
     engine = postgres.con if level is None else postgres.con.execution_options(isolation_level=level)
-    psycopg = sys.modules["psycopg"]
     attacked(Base(engine, postgres.state), tmp_path, psycopg.Error)
     before, tool = postgres.state(), sql(engine)
     for query in (
@@ -508,7 +541,7 @@ def test_a_connection_to_postgres_stays_as_it_is(postgres: Base) -> None:
 
 
 def test_postgres_stops_what_takes_too_long(postgres: Base) -> None:
-    with pytest.raises(sys.modules["psycopg"].errors.QueryCanceled, match="statement timeout"):
+    with pytest.raises(psycopg.errors.QueryCanceled, match="statement timeout"):
         sql(postgres.con, timeout=0.2)("SELECT pg_sleep(60)")
 
 
@@ -535,7 +568,7 @@ def test_limits_are_above_zero(lite: Base, options: dict[str, Any]) -> None:
 def test_optional_packages_are_not_imported() -> None:
     program = """
 import sqlite3, sys
-from claude_magic.tools import sql
+from claude_magic.tools import results, sql
 sql(sqlite3.connect(":memory:"))("SELECT 1")
 print([name for name in ("duckdb", "sqlalchemy", "pandas", "polars", "numpy", "IPython") if name in sys.modules])
 """

@@ -89,6 +89,14 @@ def test_records_and_tables_are_shown_as_in_a_question() -> None:
     assert results.result("toolu_1", "look_up", (), is_error=False).summary(widest_limits()) == "result of look_up"
 
 
+def test_records_have_as_much_room_as_everything_else() -> None:
+    cities = [City(f"city {number}", datetime.date(2026, 1, 1)) for number in range(90)]
+    for value in ({"cities": cities * 5}, City("x" * 30_000, datetime.date(2026, 1, 1))):
+        shown = text(value)
+        assert 20_000 < len(shown) <= results.LONGEST
+        assert "In part" not in shown
+
+
 def test_pictures_are_fitted_to_the_limits_of_each_request() -> None:
     figure = Figure(figsize=(8, 6))
     figure.subplots().plot([1, 2])

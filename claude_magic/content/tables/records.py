@@ -17,7 +17,7 @@ from claude_magic.content.tables.limits import BUDGET
 from claude_magic.content.words import counted, fenced, listed, one_line, shortened, without_surrogates
 
 
-def from_record(value: Any, name: str) -> list[Part]:
+def from_record(value: Any, name: str, budget: int = BUDGET) -> list[Part]:
     """Plain data as JSON: a dict, a list, a dataclass instance or a pydantic model.
 
     Parameters
@@ -26,11 +26,13 @@ def from_record(value: Any, name: str) -> list[Part]:
         What has no form in JSON within it goes as text.
     name : str
         How the user called it.
+    budget : int
+        Characters that it may take up.
     """
     size = _size(value)
     # How many entries of each list and object, how many characters of a string, how many levels.
     for entries, characters, levels in (
-        (BUDGET, BUDGET, 50),
+        (budget, budget, 50),
         (100, 1_000, 50),
         (30, 500, 20),
         (10, 200, 10),
@@ -38,12 +40,12 @@ def from_record(value: Any, name: str) -> list[Part]:
         (3, 60, 3),
         (3, 40, 1),
     ):
-        pruned = _Pruned(entries, characters, levels)
+        pruned = _Pruned(entries, characters, levels, budget // 3)
         try:
             text = json.dumps(pruned.plain(value), ensure_ascii=False)
         except _TooMuch:
             continue
-        if len(text) <= BUDGET - 500:
+        if len(text) <= budget - 500:
             break
     lines = [f"{one_line(name)} ({size}):", fenced(without_surrogates(text), "json")]
     if pruned.cut:
@@ -60,16 +62,17 @@ class _Pruned:
     entries: int
     characters: int
     levels: int
+    most: int
     cut: set[str] = dataclasses.field(default_factory=set)
     nodes: int = 0
 
     def plain(self, value: Any, around: tuple[int, ...] = ()) -> Any:
         """What JSON knows, and no more of it than is wanted."""
-        self.nodes += 1
-        if self.nodes > BUDGET:
-            raise _TooMuch
         if isinstance(value, enum.Enum):
             return self.plain(value.value, around)
+        self.nodes += 1
+        if self.nodes > self.most:  # each takes three characters, or more
+            raise _TooMuch
         if isinstance(value, int) and value.bit_length() > LONGEST_NUMBER:
             return self._short(hex(value))
         if value is None or isinstance(value, bool | int | float):

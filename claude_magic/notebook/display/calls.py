@@ -110,7 +110,7 @@ def of_call(call: Call, pictures: str = "") -> Fold:
     result = "\n".join(text for text in told if text not in printed)
     others = [_named(part) for part in call.parts if part.wire["type"] != "text"]
     inside = [_text(result), pictures or escaped(", ".join(others)), *(_printed(text) for text in printed)]
-    why = _line(result, _LONGEST_REASON) or _UNKNOWN if call.is_error else ""
+    why = _line(result.strip().partition("\n")[0], _LONGEST_REASON) or _UNKNOWN if call.is_error else ""
     return Fold(call, tuple(inside), why)
 
 

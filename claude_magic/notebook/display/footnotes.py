@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from claude_magic.content.words import fenced
 from claude_magic.conversation.turns import shortened
 from claude_magic.messages.blocks import Block, TextBlock
 from claude_magic.messages.reply import Reply
@@ -228,7 +230,8 @@ def written(reply: Reply, *, plain: bool = False, pictures: Pictures = lambda ca
         pieces = [notes.add(message.prefill)]
         for block in message.blocks:
             if isinstance(block, TextBlock) and block.text:
-                pieces.append(notes.add(block.text, block))
+                typed = message.to_frame is not None and not plain
+                pieces.append(notes.add(_json(block.text) if typed else block.text, block))
             elif block in at:
                 paragraphs += ["".join(pieces) + notes.pause(), at[block].plain if plain else at[block].markdown]
                 pieces.clear()
@@ -236,6 +239,14 @@ def written(reply: Reply, *, plain: bool = False, pictures: Pictures = lambda ca
         ran = [fold for one, block, fold in found if one is message and block is None]
         paragraphs += ["\n".join(fold.plain for fold in ran)] if plain else [fold.markdown for fold in ran]
     return "\n\n".join(filter(None, (*paragraphs, notes.due, notes.notes)))
+
+
+def _json(text: str) -> str:
+    """A typed answer to be read by people; unchanged if it is no JSON by itself."""
+    try:
+        return fenced(json.dumps(json.loads(text), indent=2, ensure_ascii=False), "json")
+    except ValueError:
+        return text
 
 
 def _place(citation: Mapping[str, Any]) -> str:

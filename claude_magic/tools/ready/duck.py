@@ -106,7 +106,9 @@ def _check(con: Any, sql: str) -> None:
     [[text]] = con.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
     parsed = json.loads(text)
     if parsed["error"]:
-        raise QueryRefused(f"This is not one SELECT of DuckDB, and nothing else is run: {parsed['error_message']}")
+        # Of what is no SELECT it only says that it cannot be made JSON of.
+        why = f": {parsed['error_message']}" if parsed["error_type"] == "parser" else "."
+        raise QueryRefused(f"This is not one SELECT of DuckDB, and nothing else is run{why}")
     if len(parsed["statements"]) != 1:
         raise QueryRefused(f"Send one SELECT at a time; this is {len(parsed['statements'])} of them.")
     nodes = list(_nodes(parsed["statements"]))

@@ -6,20 +6,29 @@ import contextlib
 import importlib.util
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any, Literal
 
-from claude_magic.content.tables import Table
-from claude_magic.content.words import counted, one_line
+from claude_magic.content.tables.arrow import Arrow
+from claude_magic.content.tables.frames import Pandas, Polars
+from claude_magic.content.tables.notes import missing_values, statistics
+from claude_magic.content.tables.source import Source
+from claude_magic.content.words import counted, listed, one_line
 from claude_magic.messages.errors import BadInput
 from claude_magic.tools.definition import Tool
 from claude_magic.tools.ready.duck import DuckDB
 from claude_magic.tools.ready.query import asking
 
-_KINDS = {("pandas", "DataFrame"), ("polars", "DataFrame"), ("pyarrow", "Table")}
+_KINDS: dict[tuple[str, str], Callable[[Any], Source]] = {
+    ("pandas", "DataFrame"): Pandas,
+    ("polars", "DataFrame"): Polars,
+    ("pyarrow", "Table"): Arrow,
+}
 _ROWS = 100
 _TIMEOUT = 30.0
+_ROOM = 20_000
+"""Characters for the names and types of columns."""
 
 
 def dataframes(*frames: Any, **named: Any) -> list[Tool[..., Any]]:
@@ -82,25 +91,41 @@ def _check(found: Mapping[str, Any], named: Mapping[str, Any]) -> None:
         raise BadInput("Which frames? tools.dataframes(df, sales) or tools.dataframes(sales=df).")
     seen: set[str] = set()
     for name, frame in everything:
-        kinds = {(base.__module__.partition(".")[0], base.__name__) for base in type(frame).__mro__}
-        if not kinds & _KINDS:
-            raise BadInput(
-                f"{name} is a {type(frame).__name__}, not a DataFrame of pandas or polars or a table of pyarrow. "
-                "A Series becomes one with to_frame(), a LazyFrame with collect()."
-            )
+        _kind(name, frame)
         if name.casefold() in seen:
             raise BadInput(f"Two frames are called {name}, for SQL knows no capitals. Give one another name.")
         seen.add(name.casefold())
 
 
+def _kind(name: str, frame: Any) -> Callable[[Any], Source]:
+    """How a frame is asked, by the names of its classes."""
+    for base in type(frame).__mro__:
+        if kind := _KINDS.get((base.__module__.partition(".")[0], base.__name__)):
+            return kind
+    raise BadInput(
+        f"{name} is a {type(frame).__name__}, not a DataFrame of pandas or polars or a table of pyarrow. "
+        "A Series becomes one with to_frame(), a LazyFrame with collect()."
+    )
+
+
 def _looking(frames: Mapping[str, Any]) -> list[Tool[..., Any]]:
     """The tools that need no database."""
 
-    def dataframe_columns(name: str) -> Table:
-        return Table(frames[name], rows=0)
+    def source_of(name: str) -> Source:
+        return _kind(name, frames[name])(frames[name])
 
-    def dataframe_describe(name: str, columns: list[str] | None = None) -> Table:
-        return Table(frames[name], rows=0, columns=columns, stats=True)
+    def dataframe_columns(name: str) -> str:
+        source = source_of(name)
+        everything = range(len(source.names))
+        columns = [f"{one_line(source.name(column))} ({one_line(source.types[column])})" for column in everything]
+        index = source.labels if _has_index(frames[name]) else ()
+        lines = [_title(name, source), f"Columns: {listed([*index, *columns], _ROOM)}"]
+        return "\n".join([*lines, *missing_values(source, everything)])
+
+    def dataframe_describe(name: str, columns: list[str] | None = None) -> str:
+        source = source_of(name)
+        chosen = range(len(source.names)) if columns is None else source.positions(columns)
+        return "\n".join([_title(name, source), *missing_values(source, chosen), *statistics(source, chosen)])
 
     about = "; ".join(f"{name} has {_size(frame)}" for name, frame in frames.items())
     for function in (dataframe_columns, dataframe_describe):
@@ -116,6 +141,17 @@ def _looking(frames: Mapping[str, Any]) -> list[Tool[..., Any]]:
             "deviation, quartiles; number of distinct values, most frequent value. Without columns, of all.",
         ),
     ]
+
+
+def _title(name: str, source: Source) -> str:
+    return (
+        f"Table {one_line(name)}: {source.kind}, {counted(source.rows, 'row')}, {counted(len(source.names), 'column')}"
+    )
+
+
+def _has_index(frame: Any) -> bool:
+    """Whether it is of pandas and has an index that says something."""
+    return hasattr(frame, "index") and type(frame.index).__name__ != "RangeIndex"
 
 
 def _size(frame: Any) -> str:
@@ -149,7 +185,6 @@ def _query(frames: Mapping[str, Any]) -> Tool[..., Any] | None:
 
 def _with_index(frame: Any) -> Any:
     """A frame of pandas with its index among the columns, where it says something: DuckDB does not see it."""
-    index = getattr(frame, "index", None)
-    if index is None or type(index).__name__ == "RangeIndex" or set(index.names) & set(frame.columns):
+    if not _has_index(frame) or set(frame.index.names) & set(frame.columns):
         return frame
     return frame.reset_index()

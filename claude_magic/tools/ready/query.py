@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
+from claude_magic.content import Part
 from claude_magic.content.tables import Table
-from claude_magic.content.words import listed, one_line
+from claude_magic.content.tables.columns import Columns
+from claude_magic.content.tables.grid import fitted
+from claude_magic.content.tables.limits import AROUND
+from claude_magic.content.tables.notes import left_out, missing_values
+from claude_magic.content.words import counted, listed, one_line, without_surrogates
 from claude_magic.messages.errors import BadInput
 from claude_magic.tools.definition import Tool
 from claude_magic.tools.ready.database import Column, Database, Found
+from claude_magic.tools.results import LONGEST
 
 _ROOM = 8_000
 """Characters of a description that are for the tables."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rows(Table):
+    """The rows of a result: a table that has no name."""
+
+    def __claude__(self) -> Part:
+        """Size and values."""
+        source = Columns(self.value)
+        columns = list(range(len(source.names)))
+        grid = fitted(source, columns, source.rows, LONGEST - AROUND)
+        size = f"{counted(source.rows, 'row')}, {counted(len(columns), 'column')}"
+        lines = [f"Result: {size}", *missing_values(source, columns), *left_out(source, grid), "", grid.text]
+        return Part({"type": "text", "text": without_surrogates("\n".join(lines))}, size)
 
 
 def sql(con: Any, *, rows: int = 100, timeout: float = 30.0, name: str = "sql") -> Tool[[str], Any]:
@@ -114,7 +135,7 @@ def _database(con: Any) -> Database:
 def _table(found: Found, rows: int) -> Any:
     """What Claude gets: all the rows that were asked for, column by column as the database gave them."""
     kept = found.rows[:rows]
-    table = Table(
+    table = Rows(
         {name: [row[column] for row in kept] for column, name in enumerate(_apart(found.names))}, rows=len(kept)
     )
     if len(found.rows) <= rows:
