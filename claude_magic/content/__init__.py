@@ -15,7 +15,7 @@ import itertools
 import numbers
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -173,7 +173,7 @@ def is_record(value: object) -> bool:
         return False
     if isinstance(value, _CONTAINERS):
         return (isinstance(value, dict) or _is_long(value)) and not _is_more_than_text(value)
-    return dataclasses.is_dataclass(value) and not isinstance(value, type) or hasattr(type(value), "model_dump")
+    return (dataclasses.is_dataclass(value) and not isinstance(value, type)) or hasattr(type(value), "model_dump")
 
 
 def _is_plot(value: list[Any] | tuple[Any, ...]) -> bool:
@@ -204,25 +204,25 @@ _MOST_IN_ALL = 10 * _MOST_ITEMS
 """Items of all lists at one depth that are looked at."""
 
 
-def _is_more_than_text(value: Any) -> bool:
-    """Whether there is anything in a list or dict, at any of five depths, that does not go as text."""
-    containers = [value]
-    for _ in range(5):
-        inner = (found.values() if isinstance(found, dict) else found for found in containers if not _is_huge(found))
-        items = list(itertools.islice(itertools.chain.from_iterable(inner), _MOST_IN_ALL))
-        if any(map(_has_its_own_form, {type(item) for item in items})):
-            return True
-        containers = [item for item in items if isinstance(item, _CONTAINERS)]
-    return False
+def _is_more_than_text(value: object) -> bool:
+    """Whether there is anything in a list or dict that does not go as text."""
+    return any(_has_its_own_form(kind) for items in _levels(value) for kind in {type(item) for item in items})
 
 
-def _is_huge(value: Any) -> bool:
-    return len(value) > _MOST_ITEMS
+def _is_long(value: object) -> bool:
+    """Whether there are too many items in a list, and in those within it, for a text."""
+    inner = (item for items in _levels(value) for item in items if isinstance(item, _CONTAINERS))
+    return sum(map(len, inner)) > _MOST_ITEMS
 
 
-def _is_long(value: Any) -> bool:
-    """Whether there are too many items in a list, or in those within it, for a text."""
-    return _is_huge(value) or sum(len(item) for item in value if isinstance(item, _CONTAINERS)) > _MOST_ITEMS
+def _levels(value: object) -> Iterator[list[object]]:
+    """A list or dict, what is in it, what is in that, and so on; huge ones are not looked into."""
+    items = [value]
+    for _ in range(6):
+        yield items
+        inner = [item for item in items if isinstance(item, _CONTAINERS) and len(item) <= _MOST_ITEMS]
+        every = itertools.chain.from_iterable(item.values() if isinstance(item, dict) else item for item in inner)
+        items = list(itertools.islice(every, _MOST_IN_ALL))
 
 
 def _has_its_own_form(type_: type) -> bool:

@@ -13,7 +13,6 @@ from claude_magic.content.words import one_line
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import fit, widest_limits
 
-
 _MOST_ITEMS = 10_000
 """Items of a list up to which plots are looked for among them."""
 

@@ -18,7 +18,7 @@ from claude_magic.conversation.options import Options, fields
 from claude_magic.conversation.outcome import Outcome, outcome
 from claude_magic.conversation.rendering import Opening, Renderer
 from claude_magic.conversation.settings import Settings
-from claude_magic.conversation.toolbox import Tools, current, name_of
+from claude_magic.conversation.toolbox import Tools, current, joined, name_of
 from claude_magic.conversation.toolbox import fields as tool_fields
 from claude_magic.conversation.turns import Message, Place, Turn, seen, shortened
 from claude_magic.messages import limits
@@ -90,6 +90,8 @@ class Asking:
         question, named = _parts(prompt)
         slot, self._former = (len(state.turns), None) if options.once else _slot(state.turns, place)
         before = () if options.once or options.new else seen(state.turns[:slot])
+        before = tuple(turn for turn in before if not _asked_within(turn, place))
+        self._held = state.tools
         offered = current(state.tools)
         if client.is_anthropic:
             _check_schemas(offered, shape)
@@ -178,6 +180,9 @@ class Asking:
             As it is now.
         """
         slot, former = _slot(state.turns, self._place)
+        # A function that it called may have taken its own definition away.
+        called = {call.name for call in turn.tool_calls} - set(map(name_of, state.tools))
+        tools = joined(state.tools, (tool for tool in self._held if name_of(tool) in called))
         earlier = () if self._options.new else state.turns[:slot]
         later = state.turns[slot + (former is not None) :]
         if former is not None:
@@ -186,7 +191,7 @@ class Asking:
             said = (
                 f"the answer in {self._place.label}" if self._place else f"the answer to {shortened(self._words, 30)!r}"
             )
-        after = dataclasses.replace(state, turns=(*earlier, turn, *later))
+        after = dataclasses.replace(state, turns=(*earlier, turn, *later), tools=tools)
         return after, said, self._consequences(after, former, len(seen(later)))
 
     def _consequences(self, after: State, former: Turn | None, later: int) -> list[str]:
@@ -243,7 +248,7 @@ def _converted(item: Named) -> list[Part]:
 
 def _check_for_keys(question: Sequence[Part], system: str | None, wire: Mapping[str, Any]) -> None:
     # A tool's default may be a key, and defaults are part of its definition.
-    texts = [system or "", str(wire.get("tools", "")), *(str(part.wire.get("text", "")) for part in question)]
+    texts = [system or "", str(wire.get("tools", "")), *(str(part.wire) for part in question)]
     if any(KEY_IN_TEXT.search(text) for text in texts):
         raise BadInput("The question holds an API key; nothing was sent. Take it out, and use claude.login().")
 
@@ -280,6 +285,14 @@ def _check_citations(messages: Sequence[Message], *, typed: bool) -> None:
         )
     if cited and typed:
         raise BadInput("A typed answer cannot cite. Leave out --schema, or ask about the documents with --new.")
+
+
+def _asked_within(turn: Turn, place: Place | None) -> bool:
+    """Whether a turn was asked by a function that this question called when its cell ran before: it will be again."""
+    former = turn.place
+    if place is None or former is None or place.number is None or former.number is None or not place.cell:
+        return False
+    return former.cell == place.cell and former.execution != place.execution and former.number > place.number
 
 
 def _caching(wish: str, client: Client) -> dict[str, Any] | None:

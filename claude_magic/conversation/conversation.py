@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import dataclasses
 import itertools
+import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -72,7 +73,7 @@ class Conversation:
         self.name = name
         self._home = home if home is not None else Conversations()
         self._journal = Journal(State(system=system or None, model=model, tools=toolbox.read(tools)))
-        self._tools = Tools(lambda: self.state.tools, self._offer, lambda: self.turns, self._home.settings)
+        self._tools = Tools(lambda: self.state.tools, self._offer, lambda: self.state.turns, self._home.settings)
         self._asking = threading.RLock()
         self._told: set[str] = set()
         self._largest_side = limits.MAX_IMAGE_SIDE
@@ -195,6 +196,9 @@ class Conversation:
         fork = Conversation(name=name, home=self._home)
         turns = tuple(dataclasses.replace(turn, place=None) for turn in seen(self.state.turns))
         fork._journal = Journal(dataclasses.replace(self.state, turns=turns))
+        for limit in ("confirm", "steps", "seconds", "tokens"):  # not what was allowed for always
+            setattr(fork.tools, limit, getattr(self.tools, limit))
+        fork._largest_side = self._largest_side
         return fork
 
     def __reduce__(self) -> NoReturn:
@@ -363,8 +367,9 @@ class Conversation:
     ) -> Reply:
         """Ask a question made of words and values, as one transaction.
 
-        Nothing changes before the end; then one assignment makes the turn part of the history, or
-        nothing has happened.
+        Nothing of its own changes before the end; then one assignment makes the turn part of the
+        history, or nothing has happened. What functions do that Claude calls is theirs: they may
+        ask, too.
 
         Parameters
         ----------
@@ -383,6 +388,7 @@ class Conversation:
         Reply
         """
         from claude_magic.conversation.asking import Asking
+        from claude_magic.tools import printing
 
         home = self._home
         asking_from = _answering.get().get(self, threading.get_ident())
@@ -406,7 +412,8 @@ class Conversation:
             drawn = Guarded(renderer or home.host.renderer())
             inside = _answering.set({**_answering.get(), self: threading.get_ident()})
             try:
-                error = asking.run(drawn)
+                with printing.into(None):  # it may be a function that asks, whose own words go to its caller
+                    error = asking.run(drawn)
             finally:
                 _answering.reset(inside)
             interrupts.closing()
@@ -415,13 +422,17 @@ class Conversation:
             self._last = turn.reply
             self._largest_side = asking.largest_side
             if asking.kept:
-                # Anything but a question may have changed the conversation meanwhile, from another thread.
+                # Another thread, or a function that Claude called, may have changed the conversation meanwhile.
                 after, said, consequences = asking.after(turn, _with(self.state, system, new_tools))
                 self._journal.commit(after, said)
                 notices += consequences
             ending = self._ending(turn, [*notices, *asking.notices(result)])
-            drawn.finish(ending)
+            with printing.into(None):
+                drawn.finish(ending)
             home.host.answered(ending)
+        if (failure := drawn.failure) is not None:
+            what = f"{type(failure).__name__}: {failure}"
+            print(f"The answer could not be drawn as it came ({what}). claude.last holds it.", file=sys.stderr)
         if result.error is not None:
             raise result.error from None
         return turn.reply
@@ -429,7 +440,7 @@ class Conversation:
     def _ending(self, turn: Turn, notices: list[str]) -> Ending:
         reply, cost = turn.reply, None
         if reply.begun or reply.ended:
-            price = reply.usage.cost(reply.model)
+            price = reply.cost
             cost = float(price) if price is not None else None
             self._home.spendings.append(Spending(self.name, reply.model, reply.usage, cost, reply.simulated))
         visible = list(self.turns)

@@ -99,6 +99,7 @@ class Exchange:
 
     def go_on(self, *messages: Message) -> None:
         """Add what the latest message said, and what it is answered with; the next :meth:`run` sends both."""
+        self.repairs, self.waits = self.notices(), []
         self.own += messages
         self._unsent = Reply(earlier=self.reply.messages)
         self._stream = None
@@ -112,7 +113,8 @@ class Exchange:
         update : callable
             Told of each change and each wait.
         """
-        if refitted := sum(message.refitted(self.limits) for message in self.messages):
+        self._waiting, limits = False, self.limits
+        if refitted := sum(message.refitted(limits) for message in self.messages):
             self.repairs.append(f"{_pictures(refitted)} fitted anew: the limits for this request are others.")
         while True:
             request = self._build()

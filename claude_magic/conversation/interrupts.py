@@ -51,8 +51,9 @@ class OneInterrupt:
         if now - self._last < _TOGETHER:
             return
         self._last = self._stopped = now
-        # Not by the former handler: in a cell with an `await`, ipykernel's only asks the cell to stop there.
-        raise KeyboardInterrupt
+        if str(getattr(self._former, "__module__", "")).startswith("ipykernel"):
+            raise KeyboardInterrupt  # that handler would only ask the cell to stop at its next `await`
+        self._former(number, frame)
 
     def _afterwards(self, number: int, frame: FrameType | None) -> None:
         if time.monotonic() - self._stopped >= _TOGETHER:

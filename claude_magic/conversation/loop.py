@@ -83,12 +83,13 @@ class Loop:
         while True:
             self._exchange.run(update)
             reply = self._exchange.reply
-            if reply.stop_reason == "pause_turn" and self._pauses < _MAX_PAUSES:
-                self._pauses += 1
-                self._exchange.go_on(*said(reply, self._exchange.bound_to))
-            elif reply.complete and reply.tool_uses and not self._concluding:
+            paused = reply.stop_reason == "pause_turn"
+            if reply.tool_uses and (reply.complete or paused) and not self._concluding:
                 if not self._run_tools(reply, update):
                     return
+            elif paused and not reply.tool_uses and self._pauses < _MAX_PAUSES:
+                self._pauses += 1
+                self._exchange.go_on(*said(reply, self._exchange.bound_to))
             elif not self._shape or not reply.complete or reply.tool_uses or self._fits(reply, self._shape):
                 return
             if reply.blocks:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from claude_magic.content.words import counted
 from claude_magic.conversation.loop import said
 from claude_magic.conversation.turns import Message
 from claude_magic.messages.errors import (
@@ -75,7 +76,8 @@ def outcome(
     once : bool
         Whether the question leaves nothing behind anyway.
     """
-    whole = (*answered, *said(reply, bound_to))
+    answered = _closed(answered)
+    whole = _closed((*answered, *said(reply, bound_to)))
     if isinstance(error, AnswerUnfit):
         return Outcome(whole, _with(error, reply))
     as_text = (*answered, *_text_only(reply)) if reply.has_text or answered else None
@@ -86,7 +88,7 @@ def outcome(
     if reply.complete and reply.tool_uses:
         # Nobody can answer the call, and a history with an open call is refused for good.
         names = ", ".join(dict.fromkeys(call.name for call in reply.tool_uses))
-        return Outcome(as_text, notice=f"Claude called {names}, for which there is no function here: reply.tool_uses.")
+        return Outcome(as_text, notice=f"Claude called {names}, which is not run here; see reply.tool_uses.")
     if reply.complete:
         return Outcome(whole, notice=None if reply.has_text else "Claude answered nothing.")
     why = _why_cut(reply)
@@ -104,16 +106,45 @@ def _failed(reply: Reply, error: BaseException, kept: tuple[Message, ...] | None
     if isinstance(error, InvalidRequest | RequestTooLarge):
         return Outcome(None, _with(error, reply))
     rest = "." if once else "; kept, Claude will see them as its answer. undo() drops them."
-    line = f"{'Stopped' if stopped else 'Broke off'} after {_so_far(reply)}{rest}"
+    line = f"{'Stopped' if stopped else 'Broke off'} {_so_far(reply)}{rest}"
     if stopped:
         return Outcome(kept, _with(Interrupted(line), reply), notice="Stopped here.")
     return Outcome(kept, _with(AnswerBroken(f"{line} Reason: {error}"), reply), notice="The answer broke off here.")
 
 
 def _so_far(reply: Reply) -> str:
-    counts = [(len(reply.text.split()), "word"), (len(reply.tool_calls), "tool call")]
-    said = [f"{count} {what}{'s' if count != 1 else ''}" for count, what in counts if count]
-    return " and ".join(said)
+    ran = sum(call.state in ("done", "failed") for call in reply.tool_calls)
+    counts = [(len(reply.text.split()), "word"), (ran, "tool call")]
+    words = " and ".join(counted(count, what) for count, what in counts if count)
+    return f"after {words}" if words else "before there was text"
+
+
+def _closed(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The messages without calls that the server left open: the API takes them back nowhere but in their pause.
+
+    A message out of which something is taken loses its thinking, too, which would not be valid in it.
+    """
+    blocks = [block for message in messages for block in message.content if isinstance(block, dict)]
+    answered = {block.get("tool_use_id") for block in blocks}
+    left_open = {
+        block["id"] for block in blocks if block["type"] == "server_tool_use" and block["id"] not in answered
+    }
+    if not left_open:
+        return tuple(messages)
+    closed = []
+    for message in messages:
+        ids = {block.get("id") for block in message.content if isinstance(block, dict)}
+        if not ids & left_open:
+            closed.append(message)
+            continue
+        out = ("thinking", "redacted_thinking")
+        kept = [
+            block
+            for block in message.content
+            if isinstance(block, dict) and block["type"] not in out and block.get("id") not in left_open
+        ]
+        closed += [dataclasses.replace(message, content=tuple(kept))] if kept else []
+    return tuple(closed)
 
 
 def _with(error: Explained, reply: Reply) -> Explained:

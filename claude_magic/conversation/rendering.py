@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -121,14 +120,8 @@ class Guarded:
             self._try(lambda: self._renderer.update(change))
 
     def finish(self, ending: Ending) -> None:
-        """Leave the final form of the answer, and say so if something could not be drawn."""
+        """Leave the final form of the answer."""
         self._try(lambda: self._renderer.finish(ending))
-        if self.failure is not None:
-            warnings.warn(
-                f"The answer could not be drawn as it came ({type(self.failure).__name__}: {self.failure}). "
-                "claude.last holds it.",
-                stacklevel=2,
-            )
 
     def _try(self, draw: Callable[[], None]) -> None:
         try:

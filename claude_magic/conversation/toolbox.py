@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from claude_magic.conversation.options import Options
 from claude_magic.conversation.turns import Turn, shortened
@@ -28,7 +28,7 @@ _CHOICES = ("auto", "any", "none")
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
-    """Which calls are confirmed, and how far an answer may go with calls; 0 is no limit."""
+    """Which calls are confirmed, and how far an answer may go with calls; 0 seconds or tokens are no limit."""
 
     confirm: str
     steps: int
@@ -62,7 +62,7 @@ class Tools(Sequence["Offered"]):
     tokens : int or None
         Input and output of one answer, after which it is asked to conclude; 0 is no limit.
     always : set of str
-        Tools whose calls need no further yes in this kernel.
+        Tools whose calls need no further yes in this conversation.
     """
 
     __slots__ = ("_commit", "_held", "_settings", "_turns", "always", "confirm", "seconds", "steps", "tokens")
@@ -122,7 +122,7 @@ class Tools(Sequence["Offered"]):
         self._commit(joined(self._held(), new), f"the tools {', '.join(map(name_of, new))}")
 
     def __delitem__(self, which: str | int | slice) -> None:
-        held = list(self._held())
+        held = current(self._held())
         chosen = [self[which]] if not isinstance(which, slice) else held[which]
         for tool in chosen:
             self.check_removable(name_of(tool))
@@ -131,7 +131,7 @@ class Tools(Sequence["Offered"]):
 
     def check_removable(self, name: str) -> None:
         """Refuse to take out what a turn in the history calls: the API wants its definition to stay."""
-        if any(call.name == name for turn in self._turns() for call in turn.tool_calls):
+        if any(name in turn.called for turn in self._turns()):
             raise BadInput(f"{name} is called in the conversation. Ask with -t none, or begin anew with --new.")
 
     @overload
@@ -139,7 +139,7 @@ class Tools(Sequence["Offered"]):
     @overload
     def __getitem__(self, which: slice) -> Sequence[Offered]: ...
     def __getitem__(self, which: str | int | slice) -> Offered | Sequence[Offered]:
-        held = self._held()
+        held = current(self._held())
         if not isinstance(which, str):
             return held[which]
         for tool in held:
@@ -148,10 +148,10 @@ class Tools(Sequence["Offered"]):
         raise BadInput(f"There is no tool {which!r} here" + (f", but {_names(held)}." if held else "."))
 
     def __len__(self) -> int:
-        return len(self._held())
+        return len(current(self._held()))
 
     def __contains__(self, which: object) -> bool:
-        return any(which in (name_of(tool), tool) for tool in self._held())
+        return any(which in (name_of(tool), tool) for tool in current(self._held()))
 
     def __repr__(self) -> str:
         if not self:
@@ -162,8 +162,8 @@ class Tools(Sequence["Offered"]):
         return [name_of(tool) for tool in self]
 
 
-def read(values: Iterable[object]) -> tuple[Offered, ...]:
-    """Functions and names as tools.
+def read(values: object) -> tuple[Offered, ...]:
+    """Functions and names as tools; one alone may stand without a list.
 
     Raises
     ------
@@ -171,7 +171,8 @@ def read(values: Iterable[object]) -> tuple[Offered, ...]:
         If one cannot be a tool, or two have the same name.
     """
     tools: list[Offered] = []
-    for value in values:
+    one = isinstance(values, str | dict) or callable(values) or not isinstance(values, Iterable)
+    for value in [values] if one else cast("Iterable[object]", values):
         if isinstance(value, str):
             tools.append(ServerTool(value))
         elif isinstance(value, dict | ServerTool):
@@ -196,7 +197,8 @@ def joined(held: tuple[Offered, ...], new: Iterable[Offered]) -> tuple[Offered, 
 
 def current(held: Iterable[Offered]) -> tuple[Offered, ...]:
     """The tools as they are defined now: running a cell again that defines one replaces it."""
-    return tuple(tool if isinstance(tool, dict | ServerTool) else _latest(tool) for tool in held)
+    latest = (tool if isinstance(tool, dict | ServerTool) else _latest(tool) for tool in held)
+    return joined((), latest)  # one may have taken another's name meanwhile
 
 
 def fields(offered: Sequence[Offered], options: Options, model: Model) -> dict[str, Any]:
@@ -233,15 +235,21 @@ def name_of(tool: Offered) -> str:
 
 def _latest(tool: Tool[..., Any]) -> Tool[..., Any]:
     """What the name of the tool's function means now, where it was defined."""
+    from claude_magic.tools.arguments import innermost
     from claude_magic.tools.definition import Tool
 
     function = tool.function
-    name = getattr(function, "__qualname__", "")
-    found = getattr(function, "__globals__", {}).get(name)
-    if isinstance(found, Tool):
-        return found
-    redefined = inspect.isfunction(found) and found is not function and found.__qualname__ == name
-    return Tool.of(found) if redefined else tool
+    name = _qualname(function)
+    found = getattr(innermost(function), "__globals__", {}).get(name)
+    if isinstance(found, Tool) and not isinstance(function, Tool):
+        return tool if found.function is function else found
+    if not callable(found) or found is function or inspect.isclass(found) or _qualname(found) != name:
+        return tool
+    return Tool(found, **tool.options)  # a function that has to be confirmed still has to be
+
+
+def _qualname(function: object) -> str:
+    return str(getattr(function, "__qualname__", ""))
 
 
 def _to_wire(tool: Offered, model: Model) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A turn: one whole exchange, the question and everything that answered it."""
+"""A turn: the question and everything that answered it."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Message:
         return sum(part.pictures for part in self.parts)
 
     def refitted(self, limits: ImageLimits) -> int:
-        """How many of its pictures become others than those sent last, under these limits for the first time."""
+        """How many of its pictures become others than those made last, under these limits for the first time."""
         if not self.pictures or not self._fragments or limits in self._fragments:
             return 0
         last = next(reversed(self._fragments))
@@ -126,7 +126,7 @@ class Message:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Turn:
-    """One exchange, as it stands in the history. Never changed, only replaced.
+    """A question with all that answered it, as it stands in the history. Never changed, only replaced.
 
     Attributes
     ----------
@@ -160,6 +160,12 @@ class Turn:
     def pictures(self) -> int:
         """How many pictures it carries."""
         return sum(message.pictures for message in self.messages)
+
+    @property
+    def called(self) -> set[str]:
+        """The names of the tools that are called in it, the server's included."""
+        blocks = (block for message in self.messages for block in message.content if isinstance(block, dict))
+        return {str(block["name"]) for block in blocks if block["type"].endswith("tool_use")}
 
     @property
     def tool_calls(self) -> list[Call]:
@@ -216,7 +222,7 @@ class Turns(Sequence[Turn]):
                     turn.place.label if turn.place else "",
                     shortened(turn.prompt, 50),
                     f"{usage.total_input + usage.output_tokens:,}",
-                    money(usage.cost(turn.reply.model)),
+                    money(turn.reply.cost),
                     turn.state,
                 )
             )

@@ -9,6 +9,7 @@ so: it is never called complete.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from claude_magic.messages.blocks import Block, RawBlock, TextBlock, ThinkingBlock, ToolUseBlock, make_block
@@ -63,8 +64,8 @@ class Reply:
     """One answer of Claude, growing or finished.
 
     Where Claude calls tools, or the server pauses, an answer takes several messages. Each is a
-    reply of its own that knows the earlier ones: words, tokens and calls are those of the whole
-    answer, all else (blocks, stop reason, …) is that of the last message.
+    reply of its own that knows the earlier ones: words, thinking, tokens, cost, calls and seconds are
+    those of the whole answer; its blocks, stop reason, id and model are those of the last message.
 
     Parameters
     ----------
@@ -148,6 +149,13 @@ class Reply:
         return sum((message.counted for message in self.messages), start=Usage())
 
     @property
+    def cost(self) -> Decimal | None:
+        """US dollars of the whole answer; None if a price is unknown."""
+        models = [message.model or self.model for message in self.messages]
+        prices = [message.counted.cost(model) for message, model in zip(self.messages, models, strict=True)]
+        return sum((price for price in prices if price is not None), Decimal()) if None not in prices else None
+
+    @property
     def tool_calls(self) -> list[Any]:
         """The calls of the whole answer, in order, with their results."""
         return [call for message in self.messages for call in message.calls]
@@ -167,7 +175,7 @@ class Reply:
 
     @property
     def tool_uses(self) -> list[ToolUseBlock]:
-        """The calls that Claude asks us to run; not those that are cut off."""
+        """The calls of this message that Claude asks us to run; not those that are cut off."""
         return [block for block in self._calls() if block.closed]
 
     @property

@@ -80,8 +80,10 @@ class Call:
     def arguments(self) -> str:
         """The arguments in a line, shortened, for people."""
         if self.invalid is not None:
-            return shortened(repr(self.invalid), 60)
-        return listed([f"{name}={shortened(repr(value), 60)}" for name, value in self.input.items()], 200)
+            return shortened(results.clean(repr(self.invalid)), 60)
+        return listed(
+            [f"{name}={shortened(results.clean(repr(value)), 60)}" for name, value in self.input.items()], 200
+        )
 
     def result(self) -> Part:
         """The block that answers it."""
@@ -169,9 +171,10 @@ def ask_in_cell(call: Call) -> str:
     BadInput
         If nobody can answer, as in a notebook that is executed from the command line.
     """
-    print(f"Claude wants to run {call.name}:")
-    for name, value in call.input.items():
-        print(f"  {name} = {_in_full(value)}")
+    with printing.into(None):  # a tool that asks Claude itself must not swallow the question
+        print(f"Claude wants to run {call.name}:")
+        for name, value in call.input.items():
+            print(f"  {name} = {results.clean(_in_full(value))}")
     while True:
         try:
             answer = input(f"Run {call.name}? [y]es / [n]o / [a]lways: ").strip().lower()

@@ -23,7 +23,6 @@ R_co = TypeVar("R_co", covariant=True)
 S = TypeVar("S")
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_OPTIONS = ("strict", "timeout", "confirm", "parallel")
 
 
 class Tool(Generic[P, R_co]):
@@ -35,6 +34,8 @@ class Tool(Generic[P, R_co]):
         What Claude knows of it.
     strict, timeout, confirm, parallel
         The options.
+    options : dict
+        All that was given beside the function.
     function : callable
         What was given.
     is_async : bool
@@ -55,7 +56,7 @@ class Tool(Generic[P, R_co]):
         _check(function)
         functools.update_wrapper(cast("Any", self), function, updated=())
         self.__doc__ = _docstring(function)
-        self._given: dict[str, Any] = {
+        self.options: dict[str, Any] = {
             "name": name,
             "description": description,
             "strict": strict,
@@ -105,7 +106,7 @@ class Tool(Generic[P, R_co]):
         if isinstance(value, types.MethodType) and isinstance(value.__func__, Tool):  # a classmethod, since 3.13
             value = value.__func__.__get__(value.__self__)
         if isinstance(value, functools.partial) and isinstance(value.func, Tool):
-            value = cls(value, **value.func._given)
+            value = cls(value, **value.func.options)
         made: Tool[..., Any] = value if isinstance(value, Tool) else cls(value)
         if _is_method(made.function):
             raise BadInput(f"{made.name} is a method without its object. Give it bound to one: the_object.{made.name}.")
@@ -152,7 +153,7 @@ class Tool(Generic[P, R_co]):
         found: Any = sys.modules.get(self.__module__)
         for part in getattr(self, "__qualname__", self.name).split("."):
             found = getattr(found, part, None)
-        return self.__qualname__ if found is self else (_again, (self.function, self._given))
+        return self.__qualname__ if found is self else (_again, (self.function, self.options))
 
     def __copy__(self) -> Tool[P, R_co]:
         return self
@@ -165,7 +166,7 @@ class Tool(Generic[P, R_co]):
 
     def _repr_markdown_(self) -> str:
         options = [
-            f"{key}={value!r}" for key, value in self._given.items() if value and key not in ("name", "description")
+            f"{key}={value!r}" for key, value in self.options.items() if value and key not in ("name", "description")
         ]
         lines = [f"{self.name}{self._arguments}", self.description, " ".join(options)]
         return fenced("\n".join(filter(None, lines)))

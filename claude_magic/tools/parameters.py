@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 JSON = dict[str, Any]
 
+_NAME = re.compile(r"[a-zA-Z0-9_]{1,64}")
+
 
 @dataclasses.dataclass(frozen=True)
 class Parameter:
@@ -117,6 +119,8 @@ def _stars(written: inspect.Parameter) -> str:
 
 def _trouble(written: inspect.Parameter) -> str | None:
     name = written.name
+    if not _NAME.fullmatch(name):
+        return "has a name that the API does not take. Use the letters a to z and A to Z, digits and _, at most 64."
     if written.kind is written.VAR_POSITIONAL:
         return f"cannot be filled in by name. Take a list: {name}: list[str]."
     if written.kind is written.VAR_KEYWORD:

@@ -79,8 +79,8 @@ def routed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def into(printed: Printed) -> Iterator[None]:
-    """What is printed in this context goes there."""
+def into(printed: Printed | None) -> Iterator[None]:
+    """What is printed in this context goes there; with None to where it would go without us."""
     token = _taking.set(printed)
     try:
         yield

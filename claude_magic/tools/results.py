@@ -194,11 +194,10 @@ def _bounded(parts: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
             else:
                 kept.append(part)
             continue
-        wire = _cleaned(part.wire)
-        shown, long = _cut(wire, room)
+        wire, shown, long = _cut(part.wire, room)
         room, cut = room - shown, cut + long
-        if shown or not long and part.wire["type"] != "text":
-            kept.append(dataclasses.replace(part, wire=wire))
+        if shown or (not long and wire["type"] != "text"):
+            kept.append(dataclasses.replace(part, wire=_cleaned(wire)))
     notes = [f"{counted(cut, 'character')} cut"] if cut else []
     if dropped:
         notes.append(f"{counted(dropped, 'picture')} left out")
@@ -210,7 +209,7 @@ def _bounded(parts: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
 
 
 def _cleaned(value: Any) -> Any:
-    """A copy of a block, all texts in it clean."""
+    """A block with all texts in it clean."""
     if isinstance(value, dict):
         return {key: _cleaned(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -218,20 +217,26 @@ def _cleaned(value: Any) -> Any:
     return clean(value) if isinstance(value, str) else value
 
 
-def _cut(block: Block, room: int) -> tuple[int, int]:
-    """Cut the texts in a block, in place; how many characters are left, and how many were cut."""
+def _cut(block: Block, room: int) -> tuple[Block, int, int]:
+    """The block with as much of its text as there is room for; how many characters these are, and how many not."""
     source = block.get("source")
-    holder = source if isinstance(source, dict) else block
-    key = {"text": "data", "content": "content"}.get(holder["type"], "text" if block["type"] == "text" else "content")
+    if isinstance(source, dict):
+        inner, shown, cut = _cut_at("data" if source.get("type") == "text" else "content", source, room)
+        return {**block, "source": inner}, shown, cut
+    return _cut_at("text" if block["type"] == "text" else "content", block, room)
+
+
+def _cut_at(key: str, holder: Block, room: int) -> tuple[Block, int, int]:
     inside = holder.get(key)
-    if isinstance(inside, list):
-        left = cut = 0
-        for each in inside:
-            shown, long = _cut(each, room - left) if each["type"] == "text" else (0, 0)
-            left, cut = left + shown, cut + long
-        holder[key] = [each for each in inside if each["type"] != "text" or each["text"]]
-        return left, cut
-    if not isinstance(inside, str):
-        return 0, 0
-    holder[key] = inside[:room] if inside[:room].strip() else ""
-    return len(holder[key]), max(0, len(inside) - room)
+    if isinstance(inside, str):
+        text = inside[:room] if inside[:room].strip() else ""
+        return {**holder, key: text}, len(text), max(0, len(inside) - room)
+    if not isinstance(inside, list):
+        return holder, 0, 0
+    kept, shown, cut = [], 0, 0
+    for block in inside:
+        inner, left, long = _cut(block, room - shown) if block["type"] == "text" else (block, 0, 0)
+        if left or block["type"] != "text":
+            kept.append(inner)
+        shown, cut = shown + left, cut + long
+    return {**holder, key: kept}, shown, cut

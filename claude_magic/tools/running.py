@@ -262,8 +262,10 @@ def _open(loop: asyncio.AbstractEventLoop) -> None:
         if "_nest_patched" in vars(type(loop)):
             # The user's nest_asyncio, its predecessor, would lose the cells that are sent meanwhile.
             del type(loop)._nest_patched  # type: ignore[attr-defined]
+        run = asyncio.run
         with warnings.catch_warnings(action="ignore"):  # of that predecessor
             nest_asyncio2.apply(loop)
+        asyncio.run = run  # theirs, for the whole process, would leave its loops open
 
 
 def _loop() -> asyncio.AbstractEventLoop | None:

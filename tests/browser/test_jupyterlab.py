@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from claude_magic.simulator import Simulator
 from tests.browser.lab import Lab
+from tests.hostile import DOCUMENTS, SNIPPETS, placed
 
 ROOT = Path(__file__).parents[2]
 LOAD = "%load_ext claude_magic"
@@ -20,6 +21,17 @@ STOPPED = re.compile(
     r"Interrupted: Stopped after \d+ words; kept, Claude will see them as its answer\. undo\(\) drops them\.\s*"
 )
 LONG = "simulate: think=0; deltas=2000; chars=4; pace=400"
+
+
+ALIVE = """
+() => [...document.querySelectorAll('.jp-OutputArea .jp-RenderedMarkdown *')].filter(element =>
+  ['IMG', 'SCRIPT', 'STYLE', 'LINK', 'IFRAME', 'OBJECT', 'EMBED', 'VIDEO', 'SVG', 'FORM', 'BUTTON', 'DETAILS', 'BASE']
+    .includes(element.tagName.toUpperCase())
+  || [...element.attributes].some(attribute => attribute.name.startsWith('on'))
+  || (element.getAttribute('style') || '').includes('url(')
+  || element.tagName === 'A' && !['http:', 'https:', 'mailto:'].includes(element.protocol)
+).map(element => element.outerHTML)
+"""
 
 
 def ask(word: str) -> str:
@@ -175,7 +187,6 @@ def test_an_error_is_one_line(lab: Lab, page: Page, screenshots: Path) -> None:
         assert "\n" not in notebook.error(number).inner_text().strip()
 
 
-@pytest.mark.xfail(strict=True, reason="answers go out as they came, and JupyterLab trusts what a cell shows")
 def test_an_answer_can_neither_run_script_nor_fetch(lab: Lab, page: Page) -> None:
     hostile = (
         "![x](/files/fetched.png) <img src=/files/fetched.png> <img src=x onerror='window.ran = 1'> "
@@ -192,6 +203,37 @@ def test_an_answer_can_neither_run_script_nor_fetch(lab: Lab, page: Page) -> Non
     assert page.evaluate("window.ran") is None
     assert fetched == []
     expect(notebook.markdown(1)).to_be_visible()
+
+
+def test_what_was_made_inert_neither_runs_nor_fetches(lab: Lab, page: Page, screenshots: Path) -> None:
+    single = [placed(snippet)["alone"] for snippet in SNIPPETS]
+    shown = [[*single[start : start + 40]] for start in range(0, len(single), 40)]
+    texts = list(DOCUMENTS.values())
+    rows = [texts[start::45] for start in range(45)]  # a cell shows no more than 50 outputs
+    show = (
+        "from claude_magic.notebook.display.inert import inert\n"
+        "from IPython.display import display\n"
+        "def show(*texts):\n"
+        "    written = '\\n\\n'.join([*map(inert, texts), 'This was $x^2$ shown.'])\n"
+        "    display({'text/markdown': written}, raw=True)\n"
+    )
+    cells = [f"{show}for text in {group!r}: show(text)" for group in shown]
+    cells.append(f"{show}for row in {rows!r}: show(*row)")
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url) if "fetched" in request.url else None)
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    notebook = lab.open(page, "inert", cells)
+    page.evaluate("() => { window.ran = () => { window.hasRun = 1 } }")
+    for number, group in enumerate([*shown, rows]):
+        notebook.run(number)
+        marks = notebook.markdown(number).get_by_text("This was", exact=False)
+        expect(marks).to_have_count(len(group))
+        expect(marks.locator("mjx-container")).to_have_count(len(group))
+        expect(marks.last).to_be_visible()
+    page.screenshot(path=screenshots / "inert.png")
+    assert page.evaluate(ALIVE) == []
+    assert page.evaluate("window.hasRun") is None
+    assert fetched == []
 
 
 def test_calls_are_drawn_while_they_run_and_fold(lab: Lab, page: Page, screenshots: Path) -> None:

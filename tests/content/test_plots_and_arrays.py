@@ -152,7 +152,7 @@ def test_arrays_that_are_none_say_what_to_do(array: Any, said: str) -> None:
         np.array([0.5, np.nan] * 900).reshape(20, 30, 3),
         np.array([0.5, np.inf] * 900).reshape(20, 30, 3),
         np.zeros((3, 20, 30)),
-        np.ma.masked_less(np.arange(600, dtype=np.uint16).reshape(20, 30), 9),
+        np.ma.masked_less(np.linspace(0, 1, 1800).reshape(20, 30, 3), 0.5),
     ],
     ids=["0..255", "any range", "all the same", "nan", "infinity", "channels first", "masked"],
 )

@@ -359,7 +359,7 @@ def test_a_tool_call_that_nobody_can_answer_does_not_block_the_conversation(
     claude: Conversation, notebook: Notebook
 ) -> None:
     claude("simulate: tool=foo; say=Let me look.")
-    assert "Claude called foo, for which there is no function" in notebook.recorder.ending.notices[0]
+    assert "Claude called foo, which is not run here" in notebook.recorder.ending.notices[0]
     assert claude("next").complete
 
 
@@ -414,14 +414,18 @@ def test_citations_are_on_for_all_documents_or_for_none(claude: Conversation, si
 
 @pytest.mark.parametrize("verb", ["start", "update", "finish"])
 def test_a_renderer_that_fails_does_not_end_the_answer(
-    claude: Conversation, notebook: Notebook, monkeypatch: pytest.MonkeyPatch, verb: str
+    claude: Conversation,
+    notebook: Notebook,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
 ) -> None:
     def fails(*arguments: object) -> None:
         raise AttributeError("no such thing")
 
     monkeypatch.setattr(Recorder, verb, fails)
-    with pytest.warns(UserWarning, match=r"could not be drawn as it came \(AttributeError: no such thing\)"):
-        reply = claude("Hello.")
+    reply = claude("Hello.")
+    assert "could not be drawn as it came (AttributeError: no such thing)" in capsys.readouterr().err
     assert reply.complete
     assert claude.turns[0].reply is reply
     assert (notebook.recorder.ending is None) is (verb == "finish")

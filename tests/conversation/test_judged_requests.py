@@ -59,9 +59,9 @@ def in_rounds(claude: Conversation) -> None:
 
 def on_the_server(claude: Conversation) -> None:
     """Calls that the server runs, one of them in vain, with a pause between."""
-    lines = ["stop=pause_turn", "tool=web_search; tool=code_execution; tool=web_fetch; tool-error=url_not_accessible"]
     tools = ["web_search", "web_fetch", "code_execution"]
-    claude("Search.\n" + "\n".join(f"simulate: {line}" for line in lines), tools=tools)
+    claude("Search.\nsimulate: stop=pause_turn\nsimulate: tool=web_search; tool=code_execution", tools=tools)
+    claude("Fetch.\nsimulate: tool=web_fetch; tool-error=url_not_accessible")
     claude("Once more.", model="claude-haiku-4-5")
 
 
@@ -92,7 +92,7 @@ QUESTIONS: dict[str, tuple[Judged, int]] = {
     "uploaded PDF": (lambda claude: claude("Read.", claude.files.upload(pdf(2))), 1),
     "uploaded text, cited": (lambda claude: claude("Read.", Document(claude.files.upload(b"One."), **CITED)), 1),
     "our tools, in rounds": (in_rounds, 4),
-    "the server's tools": (on_the_server, 3),
+    "the server's tools": (on_the_server, 4),
     "a forced choice": (lambda claude: claude("Draw.", tools=[chart], tool_choice="chart", model="haiku"), 2),
     "at most one call": (lambda claude: claude("Hi.", tools=[fails], disable_parallel_tool_use=True), 1),
     "an answer of a type": (lambda claude: claude("Say.", schema=list[Where], effort="low"), 1),

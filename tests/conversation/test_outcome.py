@@ -11,8 +11,10 @@ import pytest
 from claude_magic.conversation import interrupts
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
+from claude_magic.conversation.outcome import outcome
+from claude_magic.conversation.turns import Message
 from claude_magic.messages.errors import AnswerBroken, ClaudeError, Interrupted, Overloaded, Refused
-from claude_magic.messages.reply import Change
+from claude_magic.messages.reply import Change, Reply
 from claude_magic.messages.retry import Wait
 from claude_magic.simulator import Simulator
 from tests.conversation.conftest import Notebook
@@ -201,9 +203,9 @@ def test_a_renderer_that_fails_loses_no_answer(claude: Conversation, notebook: N
 
     notebook.renderer = renderer
     simulator.faults.append("deltas=50; chars=4")
-    with pytest.raises(RuntimeError):
-        claude("Hi")
-    assert claude.turns[0].reply.text
+    reply = claude("Hi")
+    assert claude.turns[0].reply is reply
+    assert reply.complete
 
 
 def test_thinking_that_the_server_refuses_is_left_out_once_and_said(
@@ -233,3 +235,18 @@ def test_a_field_that_the_user_asked_for_is_not_taken_back(claude: Conversation,
     with pytest.raises(ClaudeError, match="Extra inputs"):
         claude("Hi", thinking="show")
     assert len(simulator.requests) == 1
+
+
+def test_a_call_that_the_server_left_open_does_not_stay() -> None:
+    def call(number: int) -> dict[str, object]:
+        return {"type": "server_tool_use", "id": f"srvtoolu_{number}", "name": "web_search", "input": {}}
+
+    text = {"type": "text", "text": "Let me search."}
+    thinking = {"type": "thinking", "thinking": "", "signature": "s"}
+    result = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
+    closed = Message("assistant", (thinking, call(1)), b"x")
+    answered = [closed, Message("assistant", (result, thinking, text, call(2)), b"y"), Message("assistant", (call(3),))]
+    ended = outcome(Reply(earlier=(Reply("Let me search."),)), KeyboardInterrupt(), answered)
+    assert ended.answer is not None
+    assert [message.content for message in ended.answer] == [(thinking, call(1)), (result, text)]
+    assert ended.answer[0] is closed

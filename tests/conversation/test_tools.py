@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import threading
 import time
@@ -11,7 +12,9 @@ import pytest
 
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
+from claude_magic.conversation.options import Options
 from claude_magic.messages.errors import AnswerBroken, BadInput, Interrupted, InvalidRequest
+from claude_magic.notebook.display.text import TextRenderer
 from claude_magic.simulator import Simulator
 from claude_magic.tools import tool
 from claude_magic.tools.calls import Call
@@ -168,7 +171,7 @@ def test_an_interrupt_stops_the_tool_and_answers_every_call(
     simulator.faults.append("tool=waits; tool=add; say=Let me wait.")
     presser = threading.Thread(target=press)
     presser.start()
-    with pytest.raises(Interrupted, match=r"Stopped after \d+ words and 2 tool calls; kept"):
+    with pytest.raises(Interrupted, match=r"Stopped after \d+ words; kept"):
         claude("Wait.", tools=[waits, add])
     presser.join()
     assert [call.state for call in claude.turns[0].tool_calls] == ["stopped", "stopped"]
@@ -229,14 +232,30 @@ def test_pauses_are_continued_and_have_an_end(claude: Conversation, notebook: No
     simulator.faults.clear()
 
 
-def test_thinking_of_earlier_rounds_goes_back_as_it_came(claude: Conversation, simulator: Simulator) -> None:
-    simulator.faults.extend(['think=20; tool=add; input={"a": 1}', 'think=20; tool=add; input={"a": 2}'])
+def test_a_pause_with_an_open_call_is_answered(claude: Conversation, simulator: Simulator) -> None:
+    simulator.faults.append('stop=pause_turn; tool=add; input={"a": 1}')
+    reply = claude("Search and add.", tools=["web_search", add])
+    assert [call.value for call in reply.tool_calls] == [3]
+    assert reply.complete
+    simulator.faults.append("stop=pause_turn; tool=raw")
+    claude("Again.", tools=[{"name": "raw", "input_schema": {"type": "object"}}])
+    claude.tools.steps = 1
+    simulator.faults.extend(["tool=add; input={}", "stop=pause_turn; tool=add"])
+    assert not claude("Too often.").complete
+    claude("After.")
+    check_pairs(body(simulator)["messages"])
+
+
+def test_thinking_of_earlier_rounds_goes_back_as_it_came(
+    claude: Conversation, notebook: Notebook, simulator: Simulator
+) -> None:
+    simulator.faults.extend(['think=20; tool=add {"a": 1}; say=So.', 'think=20; tool=add {"a": 2}; say=So.'])
     claude("Add.", tools=[add])
     claude("Go on.")
     sent = [message["content"] for message in body(simulator)["messages"] if message["role"] == "assistant"]
     kinds = [[block["type"] for block in content] for content in sent if isinstance(content, list)]
-    assert kinds[:2] == [["thinking", "tool_use"]] * 2 or kinds[:2] == [["thinking", "text", "tool_use"]] * 2
-    assert not any("left out" in notice for notice in claude.last.sent)
+    assert kinds[:2] == [["thinking", "text", "tool_use"]] * 2
+    assert not any("left out" in notice for notice in notebook.recorder.ending.notices)
 
 
 def test_running_the_defining_cell_again_replaces_the_tool(claude: Conversation, simulator: Simulator) -> None:
@@ -249,6 +268,58 @@ def test_running_the_defining_cell_again_replaces_the_tool(claude: Conversation,
     claude("Ask.")
     assert [block["content"] for block in results(simulator)] == ["2", "3"]
     assert body(simulator, 0)["tools"] == body(simulator, -1)["tools"]
+
+
+@pytest.mark.parametrize(
+    ("define", "again"),
+    [
+        ("@tool\n@functools.cache\ndef f() -> int:\n    return {}", ""),
+        ("@functools.cache\ndef f() -> int:\n    return {}", ""),
+        ("def f() -> int:\n    return {}", "f = tool(confirm=True)(f)"),
+        ("def f() -> int:\n    return {}", "f = tool(name='other', confirm=True)(f)"),
+    ],
+)
+def test_a_function_in_a_wrapper_is_replaced_and_its_options_stay(
+    claude: Conversation, notebook: Notebook, simulator: Simulator, define: str, again: str
+) -> None:
+    asked = []
+    notebook.confirm = lambda call: asked.append(call) or "yes"  # type: ignore[method-assign,func-returns-value]
+    namespace: dict[str, Any] = {"tool": tool, "functools": functools, "__name__": "__main__"}
+    exec(define.format(1), namespace)
+    given = namespace["f"]
+    if again:
+        exec(again.replace("f = ", "given = "), namespace)
+        given = namespace["given"]
+    claude("Begin.", tools=[given])
+    exec(define.format(2), namespace)
+    name = body(simulator)["tools"][0]["name"]
+    simulator.faults.append(f"tool={name}")
+    claude("Ask.")
+    assert [block["content"] for block in results(simulator)] == ["2"]
+    assert body(simulator, 0)["tools"] == body(simulator, -1)["tools"]
+    assert len(asked) == bool(again)
+
+
+def test_a_tool_that_takes_the_name_of_another_leaves_one(claude: Conversation, simulator: Simulator) -> None:
+    namespace: dict[str, Any] = {"tool": tool, "__name__": "__main__"}
+    exec("@tool\ndef a() -> int:\n    return 1\n@tool\ndef b() -> int:\n    return 2", namespace)
+    claude("Begin.", tools=[namespace["a"], namespace["b"]])
+    exec("@tool(name='b')\ndef a() -> int:\n    return 3", namespace)
+    claude("Ask.")
+    assert [definition["name"] for definition in body(simulator)["tools"]] == ["b"]
+
+
+def test_one_tool_needs_no_list(claude: Conversation, simulator: Simulator) -> None:
+    raw = {"name": "raw", "input_schema": {"type": "object"}}
+    claude("Begin.", tools=raw)
+    assert body(simulator)["tools"] == [raw]
+    for one, name in ((add, "add"), ("web_search", "web_search"), (raw, "raw")):
+        claude.tools = one
+        claude("Ask.")
+        assert [definition["name"] for definition in body(simulator)["tools"]] == [name]
+    for wrong in (3, None, int):
+        with pytest.raises(BadInput, match="A tool is a function"):
+            claude.tools = wrong
 
 
 def test_a_tool_may_ask_claude_itself(claude: Conversation, simulator: Simulator) -> None:
@@ -284,6 +355,20 @@ def test_a_tool_that_changes_its_conversation_breaks_nothing(claude: Conversatio
     assert [turn.prompt for turn in claude.turns] == ["Forget."]
     assert claude.system == "New."
     claude("After.")
+    check_pairs(body(simulator)["messages"])
+
+
+def test_a_tool_cannot_take_away_what_its_own_turn_calls(claude: Conversation, simulator: Simulator) -> None:
+    @tool
+    def leave() -> None:
+        """Leave."""
+        claude.tools = [fails]
+
+    claude.tools.add(leave, add)
+    simulator.faults.append("tool=leave")
+    claude("Leave.")
+    claude("After.")
+    assert [definition["name"] for definition in body(simulator)["tools"]] == ["fails", "leave"]
     check_pairs(body(simulator)["messages"])
 
 
@@ -388,6 +473,12 @@ def test_once_has_the_tools_and_leaves_nothing(claude: Conversation, simulator: 
     assert answers(simulator) == ["This is simulated: let me call a tool."]
 
 
+def test_a_key_in_a_document_of_the_question_is_not_sent(claude: Conversation, simulator: Simulator) -> None:
+    with pytest.raises(BadInput, match="holds an API key; nothing was sent"):
+        claude("What is this?", b"key=sk-ant-api03-" + b"x" * 40)
+    assert not simulator.requests
+
+
 def test_a_key_in_a_default_is_never_sent(claude: Conversation, simulator: Simulator) -> None:
     def fetch(key: str = "sk-ant-api03-" + "x" * 40) -> None:
         """Fetch."""
@@ -395,3 +486,46 @@ def test_a_key_in_a_default_is_never_sent(claude: Conversation, simulator: Simul
     with pytest.raises(BadInput, match="holds an API key; nothing was sent"):
         claude("Fetch.", tools=[fetch])
     assert not simulator.requests
+
+
+def test_a_fork_keeps_the_limits_but_no_always(claude: Conversation) -> None:
+    claude.tools.confirm, claude.tools.steps = "all", 3
+    claude.tools.always.add("add")
+    fork = claude.fork()
+    assert (fork.tools.confirm, fork.tools.steps, fork.tools.always) == ("all", 3, set())
+
+
+def test_each_message_is_priced_by_the_model_that_wrote_it(claude: Conversation, simulator: Simulator) -> None:
+    simulator.faults.append('tool=add {"a": 1}')
+    reply = claude("Add.", tools=[add])
+    first, last = reply.messages
+    first.model, last.model = "claude-opus-5-5", "claude-haiku-5-5"
+    assert reply.cost == first.counted.cost("claude-opus-5-5") + last.counted.cost("claude-haiku-5-5")
+    last.model = "nobody-knows"
+    assert reply.cost is None
+
+
+def test_an_answer_inside_a_tool_is_not_part_of_what_the_tool_printed(
+    claude: Conversation, home: Conversations, simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def asks() -> None:
+        """Ask."""
+        print("before")
+        claude["inner"].ask(["Hi."], Options(), renderer=TextRenderer())
+        print("after")
+
+    simulator.faults.extend(["tool=asks", "say=Inside."])
+    reply = claude("Ask.", tools=[asks])
+    assert reply.tool_calls[0].printed == "before\nafter\n"
+    assert "Inside." in capsys.readouterr().out
+
+
+def test_tries_are_counted_by_the_message(
+    claude: Conversation, notebook: Notebook, home: Conversations, simulator: Simulator
+) -> None:
+    home.settings.max_retries = 2
+    plan = "529; retry-after=0.01"
+    simulator.faults.extend([plan, 'tool=add {"a": 1}', plan, plan, "say=Done."])
+    claude("Add.", tools=[add])
+    tries = [notice for notice in notebook.recorder.ending.notices if notice.startswith("Sent")]
+    assert [notice[:12] for notice in tries] == ["Sent 3 times", "Sent 2 times"]

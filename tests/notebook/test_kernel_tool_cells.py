@@ -119,7 +119,7 @@ def test_stop_ends_the_function_and_the_conversation_goes_on(
     running.during(0.3)
     kernel.interrupt()
     running.finish()
-    assert "Stopped after 3 words and 1 tool call; kept" in running.error[0]
+    assert "Stopped after 3 words; kept" in running.error[0]
     before = kernel.value("counter")
     after = kernel.run("%%claude\nsimulate: say=I see.")
     assert after.status == "ok"

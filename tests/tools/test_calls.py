@@ -493,7 +493,22 @@ def test_asking_where_nobody_is(stdin: io.StringIO | None, monkeypatch: pytest.M
         ask_in_cell(call(delete, path="a"))
 
 
+def test_asking_within_a_tool_is_seen(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def outer() -> str:
+        print("kept back")
+        inner = call(having(confirm=True)(delete), path=f"a {KEY}")
+        run([inner], changed=lambda call: None, confirm=ask_in_cell)
+        return inner.state
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO("no\n"))
+    asked = call(outer)
+    states([asked])
+    assert "Claude wants to run delete:\n  path = 'a sk-ant-***'\n" in capsys.readouterr().out
+    assert (asked.value, asked.printed) == ("refused", "kept back\nRun delete? [y]es / [n]o / [a]lways: ")
+
+
 def test_a_call_shows_itself_in_a_line() -> None:
+    assert KEY not in repr(call(add, a=1, b=KEY))
     made = call(add, a=1, b="x" * 1000)
     assert made.arguments() == f"a=1, b='{'x' * 58}…"
     made.seconds = 0.25

@@ -123,7 +123,18 @@ def test_blocks_pass_and_their_pictures_are_fitted_as_others() -> None:
     assert max(Image.open(io.BytesIO(base64.b64decode(image["source"]["data"]))).size) <= 100
 
 
-@pytest.mark.parametrize("rows", [[{"type": "text"}], [{"type": "house", "text": "x"}], [{"type": "text", "text": 1}]])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"type": "text"}],
+        [{"type": "house", "text": "x"}],
+        [{"type": "text", "text": 1}],
+        [{"type": "text", "text": "hello", "language": "en"}],
+        [{"type": "image", "source": {"path": "a.png"}}],
+        [{"type": "document", "source": {"file": "a.pdf"}}],
+        [{"type": "search_result", "source": "s", "title": "t", "content": [1]}],
+    ],
+)
 def test_what_only_looks_like_blocks_is_data(rows: list[dict[str, Any]]) -> None:
     assert json.loads(text(rows)) == rows
 
@@ -166,6 +177,34 @@ def test_of_a_huge_list_only_what_is_shown_is_converted(item: object) -> None:
 class Silent:
     def __claude__(self) -> str:
         return " "
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": f"is {KEY}"}},
+        {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": KEY}]}},
+        {"type": "document", "source": {"type": "url", "url": "https://a.example/b.pdf"}, "context": KEY},
+        {"type": "search_result", "source": "s", "title": KEY, "content": [{"type": "text", "text": KEY}]},
+    ],
+)
+def test_a_key_in_a_document_is_not_told(block: dict[str, Any]) -> None:
+    [shown] = told([block])["content"]
+    assert shown == json.loads(json.dumps(block).replace(KEY, "sk-ant-***"))
+
+
+def test_documents_have_no_more_room_than_text(tmp_path: Path) -> None:
+    (tmp_path / "run.log").write_text("x" * 1_000_000)
+    passages = [{"type": "text", "text": "y" * 30_000}] * 3
+    found = {"type": "search_result", "source": "s", "title": "t", "content": passages}
+    for value, cut in ((tmp_path / "run.log", 960_000), ([found], 50_000)):
+        parts, notes = results.of_value(value, "look_up")
+        assert notes == (f"{cut:,} characters cut",)
+        assert len(json.dumps([part.wire for part in parts])) < results.LONGEST + 500
+    assert [len(each["text"]) for each in parts[0].wire["content"]] == [30_000, 10_000]
+    assert len(passages[0]["text"]) == 30_000  # what the tool returned stays as it is
+    parts, _ = results.of_value(["x" * 50_000, tmp_path / "run.log"], "look_up")
+    assert [part.wire["type"] for part in parts] == ["text", "text"]
 
 
 def test_nothing_empty_is_sent() -> None:

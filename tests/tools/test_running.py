@@ -417,3 +417,15 @@ def test_in_another_thread_a_coroutine_has_a_loop_of_its_own() -> None:
     thread.join(ENOUGH)
     assert work.value == "done"
     assert (plain.value, plain.timed_out) == ("done", False)  # no signal reaches it there
+
+
+def test_asyncio_run_stays_what_it_was() -> None:
+    before = asyncio.run
+
+    async def cell() -> None:
+        work = Work(lambda: asyncio.sleep(0, "done"))
+        on_loop([work])
+        assert work.value == "done"
+
+    asyncio.run(cell())
+    assert asyncio.run is before

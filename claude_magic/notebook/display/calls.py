@@ -17,6 +17,7 @@ from claude_magic.content.part import Part
 from claude_magic.content.words import fenced, one_line
 from claude_magic.messages.blocks import Block, RawBlock, ToolUseBlock
 from claude_magic.notebook.display.footer import escaped, link
+from claude_magic.notebook.display.inert import inert
 from claude_magic.tools.calls import Call
 from claude_magic.tools.results import clean
 
@@ -247,7 +248,7 @@ def _text(text: str) -> str:
     """Text as it is, up to a length."""
     shown = clean(text[:LONGEST])
     more = f"\n\n*… {len(text) - LONGEST:,} more characters*" if len(text) > LONGEST else ""
-    return fenced(shown.rstrip("\n")) + more if shown.strip() else ""
+    return inert(fenced(shown.rstrip("\n"))) + more if shown.strip() else ""
 
 
 def _printed(text: str) -> str:

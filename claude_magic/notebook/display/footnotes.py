@@ -21,6 +21,7 @@ from claude_magic.messages.reply import Reply
 from claude_magic.notebook.display.calls import Pictures, folds
 from claude_magic.notebook.display.fences import Fence
 from claude_magic.notebook.display.footer import escaped, link
+from claude_magic.notebook.display.inert import inert
 
 _LONGEST = 300
 """Characters of a passage that are shown."""
@@ -233,9 +234,11 @@ def written(reply: Reply, *, plain: bool = False, pictures: Pictures = lambda ca
                 typed = message.to_frame is not None and not plain
                 pieces.append(notes.add(_json(block.text) if typed else block.text, block))
             elif block in at:
-                paragraphs += ["".join(pieces) + notes.pause(), at[block].plain if plain else at[block].markdown]
+                text = "".join(pieces) + notes.pause()
+                paragraphs += [text, at[block].plain] if plain else [inert(text), at[block].markdown]
                 pieces.clear()
-        paragraphs.append("".join(pieces) + notes.pause())
+        text = "".join(pieces) + notes.pause()
+        paragraphs.append(text if plain else inert(text))
         ran = [fold for one, block, fold in found if one is message and block is None]
         paragraphs += ["\n".join(fold.plain for fold in ran)] if plain else [fold.markdown for fold in ran]
     return "\n\n".join(filter(None, (*paragraphs, notes.due, notes.notes)))

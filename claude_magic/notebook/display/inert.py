@@ -17,7 +17,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from claude_magic.notebook.display.inert_math import OPENS
-from claude_magic.notebook.display.inert_text import RISKY, entities, harmless
+from claude_magic.notebook.display.inert_text import ALIVE, RISKY, entities, harmless
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _LINE_ENDS = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 """What some parsers take for the end of a line."""
 _OPENING = re.compile(r"( *(?:(?:[-*+]|\d{1,9}[.)]) {1,4})?)(`{3,}|~{3,})([\w .+#:=,{}()/-]*)")
+_HEADING = re.compile(r"</h[1-6]|^ *(?:==+|--+)\s*$", re.IGNORECASE)
 _FENCES = re.compile("```|~~~")
 _DIAGRAMS = "mermaid"
 """Its pictures and styles are fetched while it is drawn."""
@@ -68,7 +69,8 @@ def _code(markdown: str) -> Iterator[tuple[Token, int, int]]:
     """Blocks of code, with their first line and the one behind."""
     for token in _parser().parse(markdown):
         if token.type in {"fence", "code_block"} and token.map:
-            yield token, *token.map
+            first, behind = token.map
+            yield token, first, behind
 
 
 @functools.cache
@@ -96,14 +98,28 @@ def _inert_code(token: Token, lines: list[str]) -> list[str]:
     opening = _OPENING.fullmatch(lines[0])
     info = opening[3] if opening and _DIAGRAMS not in token.info.lower() else ""
     if opening and info == opening[3] and _is_plain(lines, len(opening[1]), opening[2]):
-        return lines
+        if _is_no_heading(lines, len(opening[1])):
+            return lines
     code = token.content.removesuffix("\n")
     if token.type == "fence" and not token.level:
-        fence = token.markup
+        fence = "```"
         while any(_closes(line, fence) for line in code.split("\n")):
-            fence += fence[0]
-        return [fence + info, *code.split("\n"), fence]
+            fence += "`"
+        fenced = [fence + info, *code.split("\n"), fence]
+        if _is_no_heading(fenced, 0):
+            return fenced
     return [f"{_container(token, lines[0])}<pre><code>{entities(code)}</code></pre>"]
+
+
+def _is_no_heading(lines: list[str], indent: int) -> bool:
+    """Whether a table of contents takes no line of fenced code for a heading, which it would draw.
+
+    That of JupyterLab knows code by the lines that begin with three backticks, and nothing else.
+    """
+    fences = sum(line.startswith("```") for line in lines)
+    if not ALIVE.search("\n".join(lines[1:-1])):
+        return fences % 2 == 0
+    return not any(map(_HEADING.search, lines)) if indent else fences == 2
 
 
 def _is_plain(lines: list[str], indent: int, fence: str) -> bool:

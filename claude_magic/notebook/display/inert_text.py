@@ -28,7 +28,7 @@ _LINK = re.compile(rf"\]\({_PLACE}\)")
 _DEFINITION = re.compile(rf" {{0,3}}\[[^\[\]<$\\`&]+\]:(?=[ \t]*\S){_PLACE}")
 _MAY_DEFINE = re.compile(rf"{_BEFORE}\[", re.MULTILINE)
 _OURS = rf"<span>\\[$\\]</span>|<code>{_ENCODED}</code>|<pre><code>{_ENCODED}</code></pre>"
-_FENCE_LIKE = re.compile(rf"({_BEFORE})(`{{3,}}(?=[^`\n]*$)|~{{3,}})", re.MULTILINE)
+_FENCE_LIKE = re.compile(rf"({_BEFORE})(`{{3,}}(?=[^`\n]*$)|~{{3,}}|(?<![^\n])`{{3,}})", re.MULTILINE)
 _IN_A_LINE = re.compile(r"(?:[^\s<>&]|</span>|</code>|[\w,;:|] )\Z")
 """Behind this a ``<br>`` is one; where a line begins, all up to a blank line would be HTML."""
 _TOKEN = re.compile(
@@ -47,11 +47,9 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _SHOWN_DOLLAR = re.compile(r"(?<!\\)<span>\\\$</span>")
-_ALIVE = re.compile(r"<[A-Za-z/!?]|!\[|\]\(|\]:|@@\d")
+ALIVE = re.compile(r"<[A-Za-z/!?]|!\[|\]\(|\]:|@@\d")
 _BEGINS_FORMULA = re.compile(r"\\\\[(\[]|\\begin\{")
-_CALM_BLOCK = re.compile(r"\n\s*(?:[-*+>|#=]|\d+[.)])")
-"""What begins in another line and ends a paragraph."""
-_CODE = re.compile(r"""[\w\s<>/="'.,:;()+#%?!&{}-]*""")
+_CALM_CODE = re.compile(r"""[\w\s<>/="'.,:;()+#%?!&{}-]*""")
 _BLOCK = re.compile(r"\n\s*(?:[-*+>|#=]|\d+[.)])")
 """What begins in another line and ends a paragraph."""
 _CODE = re.compile(r"`[^`\n]*`")
@@ -136,6 +134,8 @@ class _Run:
 
     def _code(self, match: re.Match[str]) -> str:
         ticks = len(match[0])
+        if ticks > 2 and self._text[max(match.start() - 1, 0) : match.start()] in {"", "\n"}:
+            return entities(match[0])  # a table of contents takes it for a fence
         places = self._ticks[ticks]
         while places and places[-1] < match.end():
             places.pop()
@@ -153,7 +153,7 @@ class _Run:
     def _may_stay(self, code: str, ticks: int) -> bool:
         if not self._regular or _BEGINS_FORMULA.search(code):
             return False
-        return not _ALIVE.search(code) or (self._calm and ticks == 1 and _CALM_CODE.fullmatch(code) is not None)
+        return not ALIVE.search(code) or (self._calm and ticks == 1 and _CALM_CODE.fullmatch(code) is not None)
 
     def _slashes(self, match: re.Match[str]) -> str:
         slashes, after = match["slashes"], match["after"] or ""
@@ -223,6 +223,11 @@ def _is_regular(text: str) -> bool:
     """Whether each line opens and closes code as all parsers see it."""
     for line in text.split("\n"):
         runs = re.findall("`+", line)
-        if runs[::2] != runs[1::2] or "\\`" in line or (runs and "|" in "".join(_CODE.findall(line))):
+        if (
+            runs[::2] != runs[1::2]
+            or "\\`" in line
+            or line.startswith("```")
+            or (runs and "|" in "".join(_CODE.findall(line)))
+        ):
             return False
     return True

@@ -27,6 +27,7 @@ from claude_magic.messages.retry import Wait
 from claude_magic.notebook.display import calls
 from claude_magic.notebook.display.footer import escaped, footer, metadata, sent
 from claude_magic.notebook.display.footnotes import Footnotes, written
+from claude_magic.notebook.display.inert import inert
 from claude_magic.notebook.display.pictures import gallery
 from claude_magic.notebook.display.splitter import Splitter
 from claude_magic.notebook.display.status import Status
@@ -118,6 +119,7 @@ class MarkdownRenderer:
         self._uses = calls.Uses()
         self._galleries: dict[Call, str] = {}
         self._watched = False
+        self._fastest = FASTEST
         # Shared with the thread, under the condition's lock:
         self._new: list[_Piece] = []
         self._status = Status(clock)
@@ -258,7 +260,7 @@ class MarkdownRenderer:
             now = self._clock()
             payload = self._paint(new, status)
             rate = sum(len(piece) for piece in new if isinstance(piece, str)) / max(now - last, 1e-3)
-            pause = min(max(payload / (_SHARE * rate) if rate else FASTEST, FASTEST), SLOWEST)
+            pause = max(min(payload / (_SHARE * rate) if rate else 0.0, SLOWEST), self._fastest)
             last = now
             with self._changed:
                 if not self._dirty:
@@ -283,14 +285,15 @@ class MarkdownRenderer:
         for piece in new:
             if piece is _FINISHED:
                 rest, self._splitter = self._splitter.rest, Splitter()
-                self._finished(rest)
+                self._finished(inert(rest))
             elif isinstance(piece, str):
                 for finished in self._splitter.feed(piece):
-                    self._finished(finished)
+                    self._finished(inert(finished))
             elif piece is not None:
                 self._finished(piece().markdown)
         rest = self._splitter.rest
-        self._show(self._head + (rest + "\n" + self._splitter.closing if self._splitter.closing else rest) + status)
+        shown = rest + "\n" + self._splitter.closing if self._splitter.closing else rest
+        self._show(self._head + inert(shown) + status)
         return len(rest) + _ENVELOPE
 
     def _finished(self, markdown: str) -> None:
@@ -334,7 +337,7 @@ class MarkdownRenderer:
         markdown = [
             self._sent,
             self._gallery if self._keep_images else "",
-            f"<details><summary>thinking</summary>\n\n{quoted}\n</details>" if quoted else "",
+            f"<details><summary>thinking</summary>\n\n{inert(quoted)}\n</details>" if quoted else "",
             answer,
             "\n".join(f"> {escaped(notice)}  " for notice in ending.notices),
             f"*{escaped(line)}*" if line else "",
