@@ -109,7 +109,14 @@ class Loop:
         answered = said(reply, self._exchange.bound_to)
         try:
             confirm_all = self._bounds.confirm == "all"
-            run(calls, changed=update, confirm=self._may_run, confirm_all=confirm_all, names=list(functions))
+            run(
+                calls,
+                changed=update,
+                confirm=self._confirm,
+                confirm_all=confirm_all,
+                always=self._always,
+                names=list(functions),
+            )
         finally:
             results = [call.result() for call in calls]
             if limit := self._limit(reply):
@@ -123,14 +130,6 @@ class Loop:
                 self._exchange.wire["tool_choice"].pop("name", None)
             self._exchange.go_on(*answered, Message("user", tuple(results)))
         return True
-
-    def _may_run(self, call: Call) -> str:
-        if call.name in self._always:
-            return "yes"
-        said = self._confirm(call)
-        if said == "always":
-            self._always.add(call.name)
-        return said
 
     def _limit(self, reply: Reply) -> str:
         """Which limit is reached, in words."""

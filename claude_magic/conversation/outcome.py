@@ -126,9 +126,7 @@ def _closed(messages: Sequence[Message]) -> tuple[Message, ...]:
     """
     blocks = [block for message in messages for block in message.content if isinstance(block, dict)]
     answered = {block.get("tool_use_id") for block in blocks}
-    left_open = {
-        block["id"] for block in blocks if block["type"] == "server_tool_use" and block["id"] not in answered
-    }
+    left_open = {block["id"] for block in blocks if block["type"] == "server_tool_use" and block["id"] not in answered}
     if not left_open:
         return tuple(messages)
     closed = []

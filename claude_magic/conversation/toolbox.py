@@ -61,8 +61,8 @@ class Tools(Sequence["Offered"]):
         After which it is asked to conclude; 0 is no limit.
     tokens : int or None
         Input and output of one answer, after which it is asked to conclude; 0 is no limit.
-    always : set of str
-        Tools whose calls need no further yes in this conversation.
+    always : list of callable
+        Functions whose calls need no further yes in this conversation.
     """
 
     __slots__ = ("_commit", "_held", "_settings", "_turns", "always", "confirm", "seconds", "steps", "tokens")
@@ -82,7 +82,7 @@ class Tools(Sequence["Offered"]):
         self.steps: int | None = None
         self.seconds: float | None = None
         self.tokens: int | None = None
-        self.always: set[str] = set()
+        self.always: list[Callable[..., Any]] = []
 
     @property
     def bounds(self) -> Bounds:

@@ -147,6 +147,8 @@ def _of_type(name: str, wanted: Any) -> Shape:
     """The shape of what pydantic knows."""
     if inspect.isroutine(wanted):
         raise BadInput("It is a function: give the type of what it returns.")
+    if isinstance(wanted, str):
+        raise BadInput("It is a text. Give the type itself, or a JSON schema as a dict: json.loads(…).")
     import pydantic
 
     try:

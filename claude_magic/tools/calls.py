@@ -106,6 +106,7 @@ def run(
     confirm: Callable[[Call], str],
     names: Sequence[str] = (),
     confirm_all: bool = False,
+    always: list[Callable[..., Any]] | None = None,
 ) -> None:
     """Run the calls of one answer, and answer each.
 
@@ -120,11 +121,14 @@ def run(
         Told, in this thread, of each change of a call's state.
     confirm : callable
         Asked about each call of a tool that wants it, before anything runs. Answers ``yes``, ``no`` or
-        ``always``, which holds for the later calls of that tool here; raises if nobody can be asked.
+        ``always``; raises if nobody can be asked.
     names : sequence of str
         Of the tools that there are, for calls of others.
     confirm_all : bool
         Ask about every call, whatever its tool wants.
+    always : list of callable, optional
+        The functions that were answered ``always``: they are asked about no more. Another function
+        of the same name is.
 
     Raises
     ------
@@ -139,7 +143,7 @@ def run(
             else:
                 changed(call)
         wanted = {w: c for w, c in works.items() if confirm_all or (c.tool is not None and c.tool.confirm)}
-        for work in _refused(wanted, changed, confirm):
+        for work in _refused(wanted, changed, confirm, [] if always is None else always):
             del works[work]
         with printing.routed():
             _run(works, changed)
@@ -147,13 +151,18 @@ def run(
         left = {call: work for work, call in works.items() if call.state == "running"}
         unanswered = [call for call in calls if call.state not in ANSWERED]
         for call in unanswered:
-            if call in left:
-                _stopped(call, left[call], error)
-            else:
+            stopped = left.get(call)
+            if stopped is None:
                 call.close("stopped", f"Not run: stopped {_who(error)} before its turn.")
+            elif stopped.ended and stopped.read:
+                call.close("stopped", f"It ran to its end. What it returned was not read: stopped {_who(error)}.")
+                _besides(call, stopped, [])
+            else:
+                _stopped(call, stopped, error)
         for call in unanswered:
-            if call in left and left[call].ended:  # beside the one that was stopped
-                _answer(call, left[call])
+            stopped = left.get(call)
+            if stopped is not None and stopped.ended and not stopped.read:  # beside the one that was stopped
+                _answer(call, stopped)
             changed(call)
         raise
 
@@ -214,11 +223,16 @@ def _prepared(call: Call, names: Sequence[str]) -> Work | None:
     return None
 
 
-def _refused(works: dict[Work, Call], changed: Callable[[Call], None], confirm: Callable[[Call], str]) -> list[Work]:
+def _refused(
+    works: dict[Work, Call],
+    changed: Callable[[Call], None],
+    confirm: Callable[[Call], str],
+    always: list[Callable[..., Any]],
+) -> list[Work]:
     """Ask about each call; those that may not run."""
-    always, refused = set(), []
+    refused = []
     for work, call in works.items():
-        if call.name in always:
+        if call.tool is None or call.tool.function in always:
             continue
         call.state = "confirming"
         changed(call)
@@ -229,7 +243,7 @@ def _refused(works: dict[Work, Call], changed: Callable[[Call], None], confirm: 
             call.exception = error
             answer, reason = "no", "Nobody is there to be asked."
         if answer == "always":
-            always.add(call.name)
+            always.append(call.tool.function)
         elif answer != "yes":
             refused.append(work)
             call.close("refused", f"Not run: {call.name} has to be confirmed. {reason}")
@@ -278,6 +292,7 @@ def _run(works: dict[Work, Call], changed: Callable[[Call], None]) -> None:
 
 def _answer(call: Call, work: Work) -> None:
     """What came of it, for Claude and for the user."""
+    work.read = True
     call.is_error, call.exception = False, work.exception
     notes: list[str] = []
     if work.timed_out and work.left_behind:

@@ -54,7 +54,9 @@ class Work:
     exception : BaseException or None
         What it raised; never a Ctrl-C, which goes through.
     ended : bool
-        Of a coroutine or a work in a thread: it came to its own end.
+        It came to its own end.
+    read : bool
+        What it returned has been looked at, or was being looked at when all was stopped.
     timed_out : bool
         It was stopped, or given up.
     left_behind : bool
@@ -69,6 +71,7 @@ class Work:
         self.value: Any = None
         self.exception: BaseException | None = None
         self.ended = False
+        self.read = False
         self.timed_out = False
         self.left_behind = False
         self.seconds = 0.0
@@ -143,10 +146,11 @@ def here(work: Work) -> None:
                 work.value = work.function()
             else:
                 _until_it_rings(work, work.timeout)
+        work.ended = not work.timed_out
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a tool raises goes back to Claude
-        work.exception = error
+        work.exception, work.ended = error, True
     finally:
         work.seconds = time.monotonic() - began
 

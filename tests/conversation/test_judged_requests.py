@@ -34,6 +34,7 @@ NOISE = np.random.default_rng(1).integers(0, 255, (90, 120, 3), np.uint8)
 TABLE = pd.DataFrame({"city": ["Rome", None], "day": pd.to_datetime(["2026-01-31", None]), "x": [1.5, float("nan")]})
 CITED = {"citations": True, "title": "Notes", "context": "From last year."}
 
+
 @tool(strict=True)
 def chart(kind: Literal["bar", "line"], scale: float = 1.0) -> list[object]:
     """Draw a chart.
@@ -71,7 +72,7 @@ class Where:
 
     name: str
     x: Annotated[float, pydantic.Field(ge=0)]
-    near: "list[str] | None" = None
+    near: list[str] | None = None
 
 
 QUESTIONS: dict[str, tuple[Judged, int]] = {

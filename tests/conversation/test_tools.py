@@ -490,9 +490,9 @@ def test_a_key_in_a_default_is_never_sent(claude: Conversation, simulator: Simul
 
 def test_a_fork_keeps_the_limits_but_no_always(claude: Conversation) -> None:
     claude.tools.confirm, claude.tools.steps = "all", 3
-    claude.tools.always.add("add")
+    claude.tools.always.append(add.function)
     fork = claude.fork()
-    assert (fork.tools.confirm, fork.tools.steps, fork.tools.always) == ("all", 3, set())
+    assert (fork.tools.confirm, fork.tools.steps, fork.tools.always) == ("all", 3, [])
 
 
 def test_each_message_is_priced_by_the_model_that_wrote_it(claude: Conversation, simulator: Simulator) -> None:
@@ -529,3 +529,47 @@ def test_tries_are_counted_by_the_message(
     claude("Add.", tools=[add])
     tries = [notice for notice in notebook.recorder.ending.notices if notice.startswith("Sent")]
     assert [notice[:12] for notice in tries] == ["Sent 3 times", "Sent 2 times"]
+
+
+def test_always_is_for_the_function_that_was_asked_about(
+    claude: Conversation, notebook: Notebook, simulator: Simulator
+) -> None:
+    asked = []
+
+    def confirm(call: Call) -> str:
+        asked.append(call.name)
+        return "always"
+
+    notebook.confirm = confirm  # type: ignore[method-assign]
+
+    def drop() -> None:
+        """Drop."""
+
+    def other() -> None:
+        """Drop, too."""
+
+    simulator.faults.extend(["tool=drop; tool=drop", "tool=drop", "say=Done."])
+    claude("Drop.", tools=[tool(confirm=True)(drop)])
+    assert asked == ["drop"]
+    claude("Drop.", tools=[tool(name="drop", confirm=True)(other)])
+    simulator.faults.extend(["tool=drop", "say=Done."])
+    claude("Drop.")
+    assert asked == ["drop", "drop"]
+
+
+def test_what_ran_to_its_end_is_not_told_as_stopped(claude: Conversation, simulator: Simulator) -> None:
+    class Slow:
+        def __claude__(self) -> str:
+            signal.raise_signal(signal.SIGINT)
+            return "never"
+
+    @tool
+    def pay() -> Slow:
+        """Pay."""
+        return Slow()
+
+    simulator.faults.append("tool=pay")
+    with pytest.raises(Interrupted):
+        claude("Pay.", tools=[pay])
+    claude("And?")
+    assert "It ran to its end. What it returned was not read: stopped by the user." in str(results_before(simulator))

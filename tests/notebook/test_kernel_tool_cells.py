@@ -110,9 +110,7 @@ def test_always_is_remembered(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("name", ["spins", "awaits"])
-def test_stop_ends_the_function_and_the_conversation_goes_on(
-    kernel: Kernel, simulator: Simulator, name: str
-) -> None:
+def test_stop_ends_the_function_and_the_conversation_goes_on(kernel: Kernel, simulator: Simulator, name: str) -> None:
     kernel.run("claude.reset()")
     running = kernel.start(f"%%claude -t {name}\nsimulate: tool={name}; say=Let me count.")
     running.until(lambda screen: f"{name}(" in "".join(screen.markdown))
@@ -153,3 +151,13 @@ def test_a_tool_that_asks_claude_is_protected_from_a_second_press(kernel: Kernel
     assert kernel.value("(len(claude.turns), len(claude['inner'].turns))") == (1, 1)
     assert kernel.run("%%claude\nsimulate: say=I see.").status == "ok"
     told(simulator)
+
+
+def test_a_tool_that_clears_the_cell_does_not_take_the_answer_with_it(kernel: Kernel) -> None:
+    kernel.run(
+        "from IPython.display import clear_output\n"
+        "def clears() -> None:\n    '''Clear.'''\n    for _ in range(3):\n        clear_output()\n"
+    )
+    ran = kernel.run("%%claude -t clears\nsimulate: tool=clears; say=Let me see.\nsimulate: say=All done.")
+    assert "All done." in ran.answer.answer
+    assert "Let me see." in ran.answer.answer

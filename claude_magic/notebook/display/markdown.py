@@ -217,6 +217,8 @@ class MarkdownRenderer:
 
     def _sees_other(self, message: dict[str, Any]) -> dict[str, Any]:
         self._owns_cell = False
+        if message["header"]["msg_type"] == "clear_output":
+            self._shown.clear()  # what was drawn is gone, and has to be shown anew
         return message
 
     def finish(self, ending: Ending) -> None:
