@@ -30,6 +30,7 @@ _KINDS = re.compile(
     r"(web_search|web_fetch|code_execution|tool_search_tool_(?:regex|bm25)|advisor|bash|text_editor|memory"
     r"|computer|browser|computer_toolset|browser_toolset)_\d{8}|mcp_toolset|tool_search_tool_(?:regex|bm25)"
 )
+_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _NAMELESS = ("computer_toolset", "browser_toolset", "mcp_toolset")
 
 
@@ -52,6 +53,8 @@ def check_tool(tool: Any, path: str) -> None:
     if tool["input_schema"].get("type") != "object":
         raise invalid(f"{inner}.input_schema.type: Input should be 'object'")
     _schema(tool["input_schema"], f"{inner}.input_schema")
+    if not all(map(_PROPERTY.fullmatch, tool["input_schema"].get("properties") or ())):
+        raise invalid(f"{inner}.input_schema.properties: Property keys should match pattern '^{_PROPERTY.pattern}$'")
     if tool.get("description") is not None:
         typed(tool["description"], str, f"{inner}.description")
     if tool.get("cache_control") is not None:

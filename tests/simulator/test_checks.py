@@ -227,6 +227,11 @@ def test_system_messages(api: Api):
         ([TOOL | {"name": "x" * 65}], None, "tools.0.custom.name"),
         ([TOOL, TOOL], None, "tools: Tool names must be unique."),
         ([{"name": "add"}], None, "tools.0.custom.input_schema: Field required"),
+        (
+            [TOOL | {"input_schema": {"type": "object", "properties": {"länge": {"type": "number"}}}}],
+            None,
+            "tools.0.custom.input_schema.properties: Property keys should match pattern",
+        ),
         ([TOOL | {"input_schema": {}}], None, "tools.0.custom.input_schema.type: Input should be 'object'"),
         (
             [TOOL | {"input_schema": {"type": "object", "properties": {"a": {"type": "float"}}}}],
