@@ -17,7 +17,7 @@ from claude_magic.content.words import counted
 from claude_magic.conversation.exchange import Exchange
 from claude_magic.conversation.toolbox import Tools, name_of
 from claude_magic.conversation.turns import Message
-from claude_magic.messages.errors import AnswerUnfit
+from claude_magic.messages.errors import AnswerUnfit, RequestTooLarge
 from claude_magic.messages.reply import Change, Reply
 from claude_magic.messages.retry import Wait
 from claude_magic.tools.server import ServerTool
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Update = Callable[[Change | Wait | Call], None]
 
 _MAX_PAUSES = 10
+_TOO_LARGE = "It ran, but the results together are too large to be sent: a request may have 32 MB. Ask for less."
 _CONCLUDE = "You have reached the limit of tool calls for this answer. Conclude now with what you have."
 
 
@@ -69,6 +70,7 @@ class Loop:
         self._shape = shape
         self._steps = self._pauses = 0
         self._concluding = self._asked_again = False
+        self._taken_back: tuple[Call, ...] = ()
         self._started = time.monotonic()
         self.notices: list[str] = [shape.note] if shape is not None and shape.note else []
 
@@ -81,7 +83,12 @@ class Loop:
             If the answer is not of the type that was asked for, twice.
         """
         while True:
-            self._exchange.run(update)
+            try:
+                self._exchange.run(update)
+            except RequestTooLarge:
+                if not self._take_results_back():
+                    raise
+                continue
             reply = self._exchange.reply
             paused = reply.stop_reason == "pause_turn"
             if reply.tool_uses and (reply.complete or paused) and not self._concluding:
@@ -129,6 +136,17 @@ class Loop:
                 self._exchange.wire["tool_choice"] = {**self._exchange.wire["tool_choice"], "type": "auto"}
                 self._exchange.wire["tool_choice"].pop("name", None)
             self._exchange.go_on(*answered, Message("user", tuple(results)))
+        return True
+
+    def _take_results_back(self) -> bool:
+        """Tell Claude that its latest results are too large to be sent; False if there are none, or it was told."""
+        calls = self._exchange.reply.earlier[-1].calls if self._exchange.reply.earlier else ()
+        if not calls or calls is self._taken_back:
+            return False
+        self._taken_back = calls
+        for call in calls:
+            call.close("failed", _TOO_LARGE)
+        self._exchange.own[-1] = Message("user", tuple(call.result() for call in calls))
         return True
 
     def _limit(self, reply: Reply) -> str:

@@ -136,9 +136,7 @@ def fields(options: Options, model: Model, shape: Shape | None = None, *, max_to
     thinking = _thinking(options, model, wire["max_tokens"])
     if options.tool_choice not in (None, "auto", "none"):
         if thinking is not None and thinking["type"] != "disabled":
-            raise BadInput(
-                f"Claude cannot think first where it must call {options.tool_choice}. Leave one out."
-            )
+            raise BadInput(f"Claude cannot think first where it must call {options.tool_choice}. Leave one out.")
         if thinking is None and model.thinks_by_default and "disabled" in model.thinking:
             thinking = {"type": "disabled"}  # the API wants it said
             unasked.add("thinking")

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from claude_magic.conversation import request
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.options import Options
-from claude_magic.messages.errors import AnswerBroken, BadInput, Interrupted, InvalidRequest
+from claude_magic.messages.errors import AnswerBroken, BadInput, Interrupted, InvalidRequest, RequestTooLarge
 from claude_magic.notebook.display.text import TextRenderer
 from claude_magic.simulator import Simulator
 from claude_magic.tools import tool
@@ -573,3 +574,24 @@ def test_what_ran_to_its_end_is_not_told_as_stopped(claude: Conversation, simula
         claude("Pay.", tools=[pay])
     claude("And?")
     assert "It ran to its end. What it returned was not read: stopped by the user." in str(results_before(simulator))
+
+
+def test_results_that_are_too_large_do_not_cost_the_turn(
+    claude: Conversation, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request, "MAX_REQUEST_BYTES", 30_000)
+
+    def pages(number: int) -> str:
+        """Pages."""
+        return "x" * number
+
+    simulator.faults.extend(
+        ['tool=pages {"number": 20000}', 'tool=pages {"number": 20000}; tool=pages {"number": 1}', "say=Done."]
+    )
+    reply = claude("Read.", tools=[pages])
+    assert reply.complete
+    assert [call.state for call in reply.tool_calls] == ["done", "failed", "failed"]
+    assert "too large to be sent" in str(results(simulator)[0])
+    check_pairs(body(simulator)["messages"])
+    with pytest.raises(RequestTooLarge):
+        claude("x" * 30_000)
