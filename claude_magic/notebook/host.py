@@ -63,20 +63,28 @@ class Kernel(Host):
     def renderer(self, replay: Callable[[], None] | None = None) -> Renderer:
         """Markdown in a kernel, text in a terminal, or as configured.
 
+        A widget is drawn only where somebody looks: front ends tell which cell runs, programs that
+        execute notebooks do not, and would keep the widget in the file.
+
         Parameters
         ----------
         replay : callable, optional
             Shows again what was in the cell before.
         """
         in_terminal = not hasattr(self._shell, "kernel")
-        if self.display == "text" or (self.display == "auto" and in_terminal):
+        if self.display == "text" or (self.display in ("auto", "live") and in_terminal):
             from claude_magic.notebook.display.text import TextRenderer
 
             return TextRenderer(self.footer, flush=in_terminal)
         from claude_magic.notebook.display.markdown import MarkdownRenderer
 
+        kind = MarkdownRenderer
+        if self.display == "live" and self.cells.current.cell:
+            from claude_magic.notebook.display.live import LiveRenderer
+
+            kind = LiveRenderer
         owns_cell = replay is not None and self.cells.is_one_question
-        return MarkdownRenderer(
+        return kind(
             self._shell.display_pub,
             owns_cell=owns_cell,
             style=self.footer,

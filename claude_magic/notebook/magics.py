@@ -68,9 +68,9 @@ class ClaudeMagics(Magics):
     tool_confirm = Enum(
         ["asked", "all"], "asked", help="Which calls need your yes: of tools that want it, or all."
     ).tag(config=True)
-    display = Enum(["auto", "markdown", "text"], "auto", help="How answers are drawn; auto goes by the front end.").tag(
-        config=True
-    )
+    display = Enum(
+        ["auto", "live", "markdown", "text"], "auto", help="How answers are drawn; auto goes by the front end."
+    ).tag(config=True)
     footer = Enum(
         ["full", "short", "off"], "full", help="The line under an answer; short stays the same from run to run."
     ).tag(config=True)

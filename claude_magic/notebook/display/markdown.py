@@ -42,10 +42,10 @@ _SHARE = 6
 """So many bytes may be sent for each new one before drawing slows down."""
 _PATIENCE = 2.0
 """Seconds until a call goes on although what came before it could not be drawn."""
-_FINISHED = None
+FINISHED = None
 """Stands between pieces where the text before is finished."""
 
-_Piece = str | Callable[[], calls.Fold] | None
+Piece = str | Callable[[], calls.Fold] | None
 """Text, a call that is put into Markdown in the thread, or the end of a text."""
 
 
@@ -121,7 +121,7 @@ class MarkdownRenderer:
         self._watched = False
         self._fastest = FASTEST
         # Shared with the thread, under the condition's lock:
-        self._new: list[_Piece] = []
+        self._new: list[Piece] = []
         self._status = Status(clock)
         self._dirty = False
         self._drawn = True
@@ -204,7 +204,7 @@ class MarkdownRenderer:
 
     def _pause(self) -> None:
         """Something else than text follows: what has come of that is finished."""
-        self._new += [self._notes.pause(), _FINISHED]
+        self._new += [self._notes.pause(), FINISHED]
         self._status.begin()
 
     def _watch(self, call: Call) -> None:
@@ -282,10 +282,10 @@ class MarkdownRenderer:
         self._head = ""
         self._displays.append(uuid.uuid4().hex)
 
-    def _paint(self, new: Sequence[_Piece], status: str) -> int:
+    def _paint(self, new: Sequence[Piece], status: str) -> int:
         """Draw what is new; returns the bytes that had to be sent again for it."""
         for piece in new:
-            if piece is _FINISHED:
+            if piece is FINISHED:
                 rest, self._splitter = self._splitter.rest, Splitter()
                 self._finished(inert(rest))
             elif isinstance(piece, str):

@@ -1,0 +1,255 @@
+"""The answer that a widget draws, in a real JupyterLab: seen, heard, stopped, and gone afterwards."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from claude_magic.simulator import Simulator
+from tests.browser.lab import Lab, Notebook
+from tests.browser.test_jupyterlab import STOPPED
+from tests.hostile import SNIPPETS
+
+LOAD = "%load_ext claude_magic\n%config ClaudeMagics.display = 'live'"
+LONG = "simulate: think=0; deltas=2000; chars=4; pace=400"
+ENDLESS = "%%claude\nGo on.\nsimulate: think=0; deltas=20000; chars=4; pace=200"
+RICH = r"""# Title
+
+Words with **weight**, `code`, $x^2$ and a [link](https://example.com).
+
+```python
+@cached
+def mean(values: list[float]) -> float:
+    "The mean."
+    return sum(values) / len(values)  # of all
+```
+
+| left | right |
+|:-----|------:|
+| one  | 1     |
+
+1. first
+
+2. second
+   - [x] done
+
+> quoted
+
+$$
+\int_0^1 x\,dx
+$$
+
+The end."""
+
+
+ALIVE = """
+() => [...document.querySelectorAll('.claude-answer *')].filter(element =>
+  ['IMG', 'SCRIPT', 'STYLE', 'LINK', 'IFRAME', 'OBJECT', 'EMBED', 'VIDEO', 'SVG', 'FORM', 'BUTTON', 'DETAILS', 'BASE']
+    .includes(element.tagName.toUpperCase())
+  || [...element.attributes].some(attribute => attribute.name.startsWith('on'))
+  || (element.getAttribute('style') || '').includes('url(')
+  || element.tagName === 'A' && element.href
+     && (!['http:', 'https:', 'mailto:'].includes(element.protocol) || !element.rel.includes('noopener'))
+).map(element => element.outerHTML)
+"""
+
+
+def live(notebook: Notebook, number: int) -> Locator:
+    return notebook.output(number).locator(".claude-live")
+
+
+def said(page: Page) -> Locator:
+    return page.locator("#claude-announces")
+
+
+def opened(lab: Lab, page: Page, name: str, *cells: str) -> Notebook:
+    notebook = lab.open(page, name, [LOAD, *cells])
+    notebook.run(0)
+    return notebook
+
+
+def test_it_grows_while_the_cell_runs_and_becomes_markdown_without_a_jump(lab: Lab, page: Page) -> None:
+    notebook = opened(lab, page, "live", f"%%claude\nGo on.\n{LONG}", "'below'")
+    notebook.watch(1)
+    notebook.start(1)
+    for heading in ("Part 1", "Part 3", "Part 5"):
+        expect(live(notebook, 1).locator("h2", has_text=heading).first).to_be_visible()
+        expect(notebook.prompt(1)).to_have_text("[*]:")
+    expect(said(page)).to_have_text("Claude is answering.")
+    notebook.finish(1)
+    expect(notebook.markdown(1)).to_have_count(1)
+    expect(notebook.markdown(1).locator("h2").last).to_contain_text(re.compile("Part 1[0-9]"))
+    expect(live(notebook, 1)).to_have_count(0)
+    expect(said(page)).to_have_text(re.compile(r"Claude's answer is complete, [\d,]+ words\."))
+    heights = notebook.heights()
+    assert max(before - after for before, after in itertools.pairwise(heights)) < 40
+    saved = notebook.save()
+    assert "widgets" not in saved.metadata
+    (output,) = saved.cells[1].outputs
+    assert set(output.data) == {"text/markdown", "text/plain"}
+    nbformat.validate(saved)
+
+
+def test_the_button_stops_it(lab: Lab, page: Page, simulator: Simulator) -> None:
+    notebook = opened(lab, page, "button", ENDLESS)
+    notebook.start(1)
+    expect(live(notebook, 1).locator("h2").first).to_be_visible()
+    live(notebook, 1).get_by_role("button", name="Stop").click()
+    notebook.finish(1)
+    assert STOPPED.fullmatch(notebook.error(1).inner_text())
+    expect(notebook.markdown(1).locator("blockquote")).to_have_text("Stopped here.")
+    expect(live(notebook, 1)).to_have_count(0)
+    expect(said(page)).to_have_text(re.compile(r"Claude's answer stopped after \d+ words\."))
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space", "Escape"])
+def test_it_is_stopped_with_the_keyboard_alone(lab: Lab, page: Page, key: str, screenshots: Path) -> None:
+    notebook = opened(lab, page, f"keys_{key}", ENDLESS, "'below'")
+    notebook.start(1)
+    expect(live(notebook, 1).locator("h2").first).to_be_visible()
+    stop = live(notebook, 1).get_by_role("button", name="Stop")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if stop.evaluate("node => node === document.activeElement"):
+            break
+    expect(stop).to_be_focused()
+    page.screenshot(path=screenshots / "live_focus.png")
+    page.keyboard.press(key)
+    notebook.finish(1)
+    assert STOPPED.fullmatch(notebook.error(1).inner_text())
+    expect(notebook.cell(1)).to_be_focused()
+
+
+def test_what_streams_is_inert(lab: Lab, page: Page) -> None:
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url) if "fetched" in request.url else None)
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    show = (
+        "from claude_magic.notebook.display.live import Page, chunks\n"
+        "from claude_magic.notebook.display.html import Growing\n"
+        "from IPython.display import display\n"
+        f"for number, text in enumerate({SNIPPETS!r}):\n"
+        "    growing, page = Growing(), Page(model='m', pieces=0, number=0, says='')\n"
+        "    display({'application/vnd.jupyter.widget-view+json': page.view}, raw=True)\n"
+        "    growing.feed(text + f'\\n\\nHarmless {number}.')\n"
+        "    state = {}\n"
+        "    for n, html in growing.changes().items():\n"
+        "        cut = chunks(html)\n"
+        "        state |= {f'{n}': len(cut), **{f'{n}.{m}': chunk for m, chunk in enumerate(cut)}}\n"
+        "    page.set(**state, pieces=n + 1, changed=[*range(n + 1)])\n"
+    )
+    cells = [show.replace(f"{SNIPPETS!r}", f"{SNIPPETS[at : at + 40]!r}") for at in range(0, len(SNIPPETS), 40)]
+    notebook = opened(lab, page, "inert_live", *cells)
+    page.evaluate("void (window.ran = () => { window.hasRun = 1 })")
+    for number in range(1, len(cells) + 1):
+        notebook.run(number)
+        shown = len(SNIPPETS[(number - 1) * 40 : number * 40])
+        expect(live(notebook, number)).to_have_count(shown)
+        expect(live(notebook, number).last.locator(".claude-answer")).to_contain_text("Harmless")
+        for answer in live(notebook, number).locator(".claude-answer").all():
+            expect(answer).to_contain_text("Harmless")
+    alive = page.evaluate(ALIVE)
+    assert alive == []
+    assert page.evaluate("window.hasRun") is None
+    assert fetched == []
+
+
+def test_it_looks_as_the_finished_answer_in_light_and_dark(lab: Lab, page: Page, screenshots: Path) -> None:
+    show = (
+        "from claude_magic.conversation.rendering import Opening\n"
+        "from claude_magic.messages.reply import Change, Reply\n"
+        "from claude_magic.notebook.display.live import LiveRenderer\n"
+        "from IPython.display import display\n"
+        "renderer = LiveRenderer(get_ipython().display_pub, owns_cell=False)\n"
+        "renderer.start(Opening('claude-sonnet-5-5', ('fig (30x20, 2 tokens)',), '', False))\n"
+        f"renderer.update(Change('text', {RICH!r}, Reply()._start(0, {{'type': 'text'}}).block))\n"
+        "import time; time.sleep(0.5)\n"
+        f"display({{'text/markdown': {RICH!r}}}, raw=True)\n"
+    )
+    page.set_viewport_size({"width": 1200, "height": 1900})
+    notebook = opened(lab, page, "looks", show)
+    notebook.run(1)
+    expect(live(notebook, 1)).to_contain_text("The end.")
+    expect(notebook.markdown(1)).to_contain_text("The end.")
+    boxes = "node => [...node.querySelectorAll('h1, table, ol, blockquote')].map(one => one.offsetHeight)"
+    streamed = live(notebook, 1).locator(".claude-answer").evaluate(boxes)
+    finished = notebook.markdown(1).evaluate(boxes)
+    assert streamed == finished
+    page.screenshot(path=screenshots / "live_light.png")
+    choose_theme(page, "JupyterLab Dark")
+    page.screenshot(path=screenshots / "live_dark.png")
+    keyword = live(notebook, 1).locator("pre .k").first
+    dark = keyword.evaluate("node => getComputedStyle(node).color")
+    choose_theme(page, "JupyterLab Light")
+    assert keyword.evaluate("node => getComputedStyle(node).color") != dark
+
+
+def choose_theme(page: Page, name: str) -> None:
+    page.get_by_text("Settings", exact=True).first.click()
+    page.get_by_text("Theme", exact=True).first.click()
+    page.get_by_text(name, exact=True).first.click()
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-name", name)
+    page.locator("#jupyterlab-splash").wait_for(state="detached")
+
+
+def test_at_twice_the_size_nothing_is_cut_off(lab: Lab, page: Page, screenshots: Path) -> None:
+    notebook = opened(lab, page, "zoom", ENDLESS)
+    notebook.start(1)
+    page.set_viewport_size({"width": 600, "height": 500})  # 1200 x 1000 at 200 %
+    expect(live(notebook, 1).locator("h2").first).to_be_visible()
+    stop = live(notebook, 1).get_by_role("button", name="Stop")
+    stop.scroll_into_view_if_needed()
+    page.screenshot(path=screenshots / "live_zoom.png")
+    box, area = stop.bounding_box(), notebook.output(1).bounding_box()
+    assert box is not None
+    assert area is not None
+    assert box["x"] >= area["x"]
+    assert box["x"] + box["width"] <= area["x"] + area["width"]
+    stop.click()
+    notebook.finish(1)
+
+
+def test_it_scrolls_along_for_a_reader_at_the_end_and_for_no_other(lab: Lab, page: Page) -> None:
+    page.set_viewport_size({"width": 1200, "height": 600})
+    notebook = opened(lab, page, "scrolls", ENDLESS)
+    notebook.start(1)
+    stop = live(notebook, 1).get_by_role("button", name="Stop")
+    expect(live(notebook, 1).locator("h2", has_text="Part 4")).to_have_count(1)
+    expect(stop).to_be_in_viewport()
+    live(notebook, 1).locator("h2").first.scroll_into_view_if_needed()
+    expect(live(notebook, 1).locator("h2", has_text="Part 6")).to_have_count(1)
+    expect(live(notebook, 1).locator("h2").first).to_be_in_viewport()
+    expect(stop).not_to_be_in_viewport()
+    notebook.keys(1, "i", "i")
+    notebook.finish(1)
+
+
+def test_thinking_stays_unfolded_for_who_unfolded_it_and_a_call_is_announced(lab: Lab, page: Page) -> None:
+    setup = (
+        "from claude_magic import tool\n@tool(confirm=True)\ndef look(at: str):\n    'Looks.'\n    return at.upper()"
+    )
+    ask = (
+        '%%claude -t look\nLook.\nsimulate: think=100; pace=40; tool=look {"at": "here"}; say=Let me look.\n'
+        "simulate: say=It is **there**."
+    )
+    notebook = opened(lab, page, "thinks", setup, ask)
+    notebook.run(1)
+    notebook.start(2)
+    fold = live(notebook, 2).locator(".claude-now details")
+    expect(fold.locator("summary")).to_contain_text("thinking")
+    fold.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(fold).to_have_attribute("open", "")
+    expect(live(notebook, 2)).to_contain_text("waits for your yes")
+    expect(fold).to_be_visible()
+    expect(said(page)).to_have_text("Claude needs your yes.")
+    notebook.output(2).locator("input").fill("y")
+    page.keyboard.press("Enter")
+    notebook.finish(2)
+    expect(notebook.markdown(2)).to_contain_text("It is there.")
+    expect(live(notebook, 2)).to_have_count(0)

@@ -1,0 +1,478 @@
+"""An answer drawn by a widget: what the page gets is whole, inert and small, and nothing of it stays."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from collections.abc import Iterator
+from html import unescape
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from claude_magic.content import to_parts
+from claude_magic.content.thumbnails import thumbnails
+from claude_magic.conversation.rendering import Opening
+from claude_magic.messages.limits import image_limits, lookup
+from claude_magic.messages.reply import Change, Reply
+from claude_magic.notebook.display.html import Growing, _html, _parser, rendered
+from claude_magic.notebook.display.live import CHUNK, VIEW, LiveRenderer, chunks
+from claude_magic.notebook.display.markdown import MarkdownRenderer
+from claude_magic.simulator import Simulator, start
+from claude_magic.simulator.prose import pieces
+from tests.hostile import DOCUMENTS
+from tests.notebook.kernels import Kernel, Running, letters, running_kernel
+from tests.notebook.test_display import OPENING, Page, ending, reply_of, text_change
+from tests.notebook.test_display_calls import HOSTILE, made
+from tests.notebook.test_kernel_display import MOST_GROWTH, Sent, ages, assert_one_answer, sent
+
+__all__ = ["sent"]  # the fixture
+
+BLOCKS = (
+    "# Head\n\n",
+    "words of *a* paragraph\n",
+    "that goes on\n===\n\n",
+    "- item\n",
+    "- item\n\n",
+    "\n  continued\n",
+    "1. one\n\n2. two\n\n",
+    "> quote\nlazy\n\n",
+    "a | b\n--|--\n1 | 2\n\n",
+    "````md\n```\n- x\n\n```\n````\n",
+    "- x\n  ```python\n  a = 1\n\n  b = '''\n  ```\n\n",
+    "    code\n\n    more\n\n",
+    "$$\na\n\n- b\n$$\n\n",
+    "costs $5 and $10, $x^2$\n\n",
+    "[see][it] and [it]\n\n",
+    "[it]: https://example.com/x\n",
+    "![x](https://example.com/y.png)\n",
+    "\r\n",
+    "---\n",
+    "<b>x</b>\n\n",
+)
+TAGS = {
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "p",
+    "br",
+    "hr",
+    "ul",
+    "ol",
+    "li",
+    "blockquote",
+    "pre",
+    "code",
+    "em",
+    "strong",
+}
+TAGS |= {"s", "del", "a", "span", "input", "table", "thead", "tbody", "tr", "th", "td", "details", "summary"}
+VALUES = {
+    "href": r"(?i:https?://|mailto:).*",
+    "title": r"$^",
+    "class": "claude-math|[a-z]",
+    "style": r"text-align: ?(left|right|center)",
+    "type": "checkbox",
+    "start": r"\d+",
+    "target": "_blank",
+    "rel": "noopener noreferrer",
+    "checked": ".*",
+    "disabled": ".*",
+}
+MOST_BYTES = 20.0
+"""Times the bytes of the text: a finished answer holds it twice, the widget brings 8 kB with it."""
+MOST_MESSAGES = 20
+"""In a second."""
+LIVE = "%load_ext claude_magic\n%config ClaudeMagics.display = 'live'"
+
+
+class Alive(HTMLParser):
+    """Notes what is in HTML that should not be."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[object] = re.findall("<[!?].*", html)
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        odd = [name for name, value in attrs if not re.fullmatch(VALUES.get(name, "$^"), value or "", re.DOTALL)]
+        if tag not in TAGS or odd:
+            self.found.append((tag, attrs))
+
+
+def grown(text: str, sizes: list[int]) -> str:
+    growing, shown, at = Growing(), {}, 0
+    for size in [*sizes, len(text)]:
+        growing.feed(text[at : at + size])
+        shown.update(growing.changes())
+        at += size
+    growing.close()
+    shown.update(growing.changes())
+    assert [*sorted(shown)] == [*range(len(shown))]
+    return "".join(shown[number] for number in sorted(shown))
+
+
+@given(st.lists(st.sampled_from(BLOCKS), max_size=12), st.lists(st.integers(1, 20), max_size=200))
+def test_what_comes_in_pieces_is_what_the_whole_gives(blocks: list[str], sizes: list[int]) -> None:
+    text = "".join(blocks)
+    if text.count("$$") % 2:
+        text += "$$\n"
+    parser = _parser(ours=False)
+    known: dict[str, Any] = {}
+    whole = _html(parser.parse(text, known), known)
+    assert grown(text, sizes) == whole
+    assert grown(text, [1] * len(text)) == whole
+
+
+def test_a_finished_piece_is_given_once() -> None:
+    growing, given = Growing(), []
+    for piece in pieces(3000, 4):
+        growing.feed(piece)
+        given += growing.changes().items()
+    *finished, last = [number for number, _ in itertools.groupby(number for number, _ in given)]
+    assert finished == [*range(last)]
+    assert last > 20
+
+
+def test_a_link_is_a_link_as_soon_as_it_is_known_where_to() -> None:
+    growing = Growing()
+    growing.feed("See [it].\n\nMore.\n\nAnd more.\n\n")
+    assert "[it]" in growing.changes()[0]
+    growing.feed("[it]: https://example.com/a")
+    assert 0 not in growing.changes()
+    growing.feed("b\n")
+    assert 'href="https://example.com/ab"' in growing.changes()[0]
+
+
+def test_math_is_shown_as_it_was_written_and_stays_in_one_piece() -> None:
+    growing = Growing()
+    growing.feed("It is $x < y$:\n\n$$\na\n\n# b\n\n")
+    assert growing.changes() == {
+        0: '<p>It is <code class="claude-math">$x &lt; y$</code>:</p>\n',
+        1: '<pre class="claude-math">a\n\n# b</pre>\n',
+    }
+
+
+@pytest.mark.parametrize("text", DOCUMENTS.values(), ids=DOCUMENTS)
+def test_nothing_in_an_answer_is_alive(text: str) -> None:
+    growing = Growing()
+    for start_of in range(0, len(text), 7):
+        growing.feed(text[start_of : start_of + 7])
+        for html in growing.changes().values():
+            assert Alive(html).found == []
+
+
+def test_nothing_in_a_call_is_alive_either() -> None:
+    from claude_magic.notebook.display import calls
+
+    call = made(HOSTILE, {HOSTILE: HOSTILE}, told=HOSTILE)
+    assert Alive(rendered(calls.of_call(call).markdown)).found == []
+
+
+def test_of_pictures_only_our_own_are_shown() -> None:
+    shown = rendered(
+        '<img src="data:image/jpeg;base64,AAA=" alt="a"> <img src="//a.test/x"> <img src="data:image/svg+xml,">'
+    )
+    assert re.findall(' src="[^"]*"', shown) == [' src="data:image/jpeg;base64,AAA="']
+
+
+@given(st.text(st.sampled_from("ab <>&\"'=[](`*\n"), max_size=2000), st.integers(0, 2000), st.randoms())
+def test_chunks_of_two_states_together_are_whole_tags(text: str, cut: int, chance: random.Random) -> None:
+    texts = [text[:cut], text, text[cut:] + text[:cut]]
+    states = [chunks(grown(f"[x](https://a.test/) **b**\n```python\n{one}\n```\n{one}", [])) for one in texts]
+    for state in states:
+        assert all(len(chunk) < CHUNK + 250 for chunk in state)
+        assert all(re.fullmatch("(?:[^<>]|<[^<>]*>)*", chunk) for chunk in state)
+    mixed = [chance.choice(found) for found in itertools.zip_longest(*states, fillvalue="")]
+    assert Alive("".join(mixed)).found == []
+
+
+def test_chunks_stay_when_something_is_added() -> None:
+    html = grown("".join(pieces(500, 4, "code")), [])
+    shorter = chunks(html[: html.index("step_9")])
+    assert chunks(html)[: len(shorter) - 1] == shorter[:-1]
+    assert "".join(chunks(html)) == html
+
+
+class Model:
+    """The state of a widget, as a page keeps it."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, Any] = {}
+        self.open = False
+        self.said: list[str] = []
+
+    def apply(self, kind: str, data: dict[str, Any]) -> None:
+        if kind == "comm_open":
+            self.open = True
+        elif kind == "comm_close":
+            self.open = False
+        before = self.state.get("says")
+        if state := data.get("state"):
+            assert state["number"] == 0 or state["number"] > self.state["number"]
+            self.state |= state
+        if self.state.get("says") != before:
+            self.said.append(self.state["says"])
+
+    @property
+    def html(self) -> str:
+        return "".join(
+            self.state.get(f"{piece}.{number}", "")
+            for piece in range(self.state["pieces"])
+            for number in range(self.state.get(f"{piece}", 0))
+        )
+
+    @property
+    def words(self) -> str:
+        return " ".join(unescape(re.sub("<[^>]*>", "", self.html)).split())
+
+
+class Recorder:
+    """Takes the place of a kernel's channel to the page."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.model = Model()
+        self.sent: list[dict[str, Any]] = []
+        self.comm_id = "the-model"
+
+    def __call__(self, *, target_name: str, data: dict[str, Any], metadata: dict[str, Any]) -> Recorder:
+        assert (target_name, metadata) == ("jupyter.widget", {"version": "2.1.0"})
+        self._note("comm_open", data)
+        return self
+
+    def send(self, data: dict[str, Any]) -> None:
+        self.sent.append(data["state"])
+        self._note("comm_msg", data)
+
+    def close(self) -> None:
+        self._note("comm_close", {})
+
+    def _note(self, kind: str, data: dict[str, Any]) -> None:
+        with self.page.changed:
+            self.model.apply(kind, data)
+            self.page.changed.notify_all()
+
+    def wait_for(self, words: str) -> None:
+        with self.page.changed:
+            assert self.page.changed.wait_for(lambda: words in str(self.model.state), 10), self.model.state
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """Where comms are made, as kernels do it."""
+    recorder = Recorder(Page())
+    monkeypatch.setattr("comm.create_comm", recorder)
+    return recorder
+
+
+@pytest.mark.parametrize("owns_cell", [True, False], ids=["own cell", "shared cell"])
+def test_it_is_drawn_as_it_comes_and_leaves_what_is_left_without_a_widget(recorder: Recorder, owns_cell: bool) -> None:
+    page, text = recorder.page, "First\n\n" + "Some **words**.\n\n" * 200 + "Last"
+    renderer = LiveRenderer(page, owns_cell=owns_cell)
+    renderer.start(OPENING)
+    (output,) = page.outputs.values()
+    assert output[VIEW]["model_id"] == "the-model"
+    recorder.wait_for("sent: fig")
+    renderer.update(text_change("First"))
+    recorder.wait_for("<p>First</p>")
+    renderer.update(text_change(text.removeprefix("First")))
+    recorder.wait_for("Last</p>")
+    assert recorder.model.words == "sent: fig (30x20, 2 tokens) " + " ".join(text.replace("*", "").split())
+    assert recorder.model.open
+    renderer.finish(ending(reply_of(text)))
+    without = Page()
+    other = MarkdownRenderer(without, owns_cell=True)
+    other.start(OPENING)
+    other.finish(ending(reply_of(text)))
+    assert [*page.outputs.values()] == [*without.outputs.values()]
+    assert page.messages[-1] == without.messages[-1]
+    assert not recorder.model.open
+    assert recorder.model.said == ["Claude is answering.", "Claude's answer is complete, 402 words."]
+
+
+def test_a_page_that_missed_most_shows_whole_tags_and_the_end_is_whole(recorder: Recorder) -> None:
+    renderer = LiveRenderer(recorder.page, owns_cell=True)
+    renderer.start(OPENING)
+    text = "".join(pieces(1000, 4))
+    for start_of in range(0, len(text), 200):
+        renderer.update(text_change(text[start_of : start_of + 200]))
+        recorder.wait_for(" ".join(text[start_of + 180 : start_of + 190].split("*")[0].split("`")[0].split()[-1:]))
+    renderer.finish(ending(reply_of(text)))
+    for kept in range(1, 5):
+        missed = Model()
+        missed.state["number"] = missed.state["pieces"] = 0
+        for state in recorder.sent[kept::5]:
+            missed.apply("comm_msg", {"state": state})
+            assert Alive(missed.html).found == []
+    assert recorder.page.text.startswith("*sent: fig (30x20, 2 tokens)*")
+    assert text.rstrip() in recorder.page.text
+
+
+def test_pictures_are_shown_small_with_what_they_are(recorder: Recorder) -> None:
+    limits = image_limits(lookup("claude-sonnet-5-5"), 1)
+    part = to_parts(Image.new("RGB", (300, 200), "red"), "fig")[0]
+    small = thumbnails([('fig "<b>', part)], limits)
+    renderer = LiveRenderer(recorder.page, owns_cell=True)
+    renderer.start(Opening("claude-sonnet-5-5", ('fig "<b> (300x200)',), "", False, small))
+    recorder.wait_for("<img")
+    renderer.update(text_change("Red."))
+    recorder.wait_for("<p>Red.</p>")
+    model = recorder.model
+    (image,) = re.findall('<img (?:[^">]|"[^"]*")*>', model.html)
+    assert 'src="data:image/jpeg;base64,' in image
+    assert 'width="96" height="64" alt="fig &quot;&lt;b&gt; (300x200' in image
+    assert model.html.index("sent: fig") < model.html.index("<img") < model.html.index("<p>Red.</p>")
+    before = len(recorder.sent)
+    renderer.update(text_change(" Very."))
+    recorder.wait_for("Very.")
+    assert all("<img" not in str(state) for state in recorder.sent[before:])  # it is sent once
+    renderer.finish(ending(reply_of("Red. Very.")))
+    assert "<img" not in recorder.page.text
+
+
+def test_thinking_is_folded_and_told_apart_from_what_happens(recorder: Recorder) -> None:
+    renderer = LiveRenderer(recorder.page, owns_cell=True)
+    renderer.start(Opening("m", (), "", False))
+    recorder.wait_for("<p><em>…</em></p>")
+    thinking = Reply()._start(0, {"type": "thinking"}).block
+    renderer.update(Change("thinking", "Is it <b>so</b>?", thinking))
+    recorder.wait_for("Is it")
+    assert recorder.model.state["status"] == "<p><em>thinking, 0 s</em></p>\n"
+    assert "<p>Is it &lt;b&gt;so&lt;/b&gt;?</p>" in recorder.model.state["thoughts"]
+    recorder.wait_for("thinking, 1 s")  # it is seen to be alive
+    renderer.update(text_change("Yes."))
+    recorder.wait_for("<p>Yes.</p>")
+    assert (recorder.model.state["status"], recorder.model.state["thoughts"]) == ("", "")
+    renderer.finish(ending(reply_of("Yes.")))
+
+
+def test_calls_are_seen_and_the_user_is_told_when_asked(recorder: Recorder) -> None:
+    renderer = LiveRenderer(recorder.page, owns_cell=True)
+    renderer.start(Opening("m", (), "", False))
+    renderer.update(text_change("Let me look."))
+    for state, seen in (("confirming", "waits for your yes"), ("running", "add(a=1) running"), ("done", "<details>")):
+        renderer.update(made("add", {"a": 1}, state, told="3"))
+        recorder.wait_for(seen)
+    assert "<summary>add(a=1)</summary>" in recorder.model.html
+    assert recorder.model.said == ["Claude is answering.", "Claude needs your yes.", "Claude is answering."]
+    renderer.finish(ending(reply_of("Let me look.", stop_reason="max_tokens")))
+    assert recorder.model.said[-1] == "Claude's answer stopped after 3 words."
+
+
+def test_of_a_question_that_failed_at_once_nothing_stays(recorder: Recorder) -> None:
+    renderer = LiveRenderer(recorder.page, owns_cell=True)
+    renderer.start(Opening("m", (), "", False))
+    recorder.wait_for("…")
+    renderer.finish(ending(Reply()))
+    assert [data for data in recorder.page.outputs.values() if data] == []
+    assert not recorder.model.open
+
+
+@pytest.fixture(scope="module")
+def live_simulator() -> Iterator[Simulator]:
+    with start() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def kernel(live_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    with running_kernel(tmp_path_factory.mktemp("kernel"), live_simulator.url) as running:
+        running.run(LIVE)
+        yield running
+
+
+def replayed(running: Running) -> tuple[Model, list[tuple[float, int]]]:
+    """The widget at the end, and at which moment how many characters of the answer could be seen."""
+    model, seen = Model(), []
+    for message in running.messages:
+        if message.kind.startswith("comm_"):
+            model.apply(message.kind, message.content["data"])
+            seen.append((message.at, letters(model.words)))
+    return model, seen
+
+
+def stream(kernel: Kernel, deltas: int, shape: str) -> Running:
+    plan = f"deltas={deltas}; chars=4; pace=400; shape={shape}; think=0"
+    return kernel.run(f"%%claude --new\nGo on.\nsimulate: {plan}", "cell", timeout=deltas / 400 + 30)
+
+
+@pytest.mark.parametrize("shape", ["prose", "code", "line", "table"])
+def test_in_a_kernel_it_costs_bytes_in_proportion(
+    kernel: Kernel, sent: Sent, shape: str, record_property: pytest.RecordProperty
+) -> None:
+    sizes = []
+    for deltas in (2000, 4000):
+        sent.forget()
+        running = stream(kernel, deltas, shape)
+        text = "".join(pieces(deltas, 4, shape))
+        assert_one_answer(running, text)
+        model, seen = replayed(running)
+        assert not model.open
+        comms = [message for message in running.messages if message.kind.startswith("comm_")]
+        seconds = sent.moments[-1] - sent.moments[0]
+        assert len(comms) < MOST_MESSAGES * seconds + 10
+        sizes.append(sum(message.size for message in running.messages))
+        figures = f"{sizes[-1] / len(text.encode()):.1f} x, {len(comms) / seconds:.1f} messages a second"
+        if shape == "code":  # of which every character can be seen
+            running.seen = seen
+            behind = ages(running, sent, text)
+            figures += f", late {behind[len(behind) // 2]:.3f} / {behind[int(0.95 * len(behind))]:.3f} s (50 % / 95 %)"
+        record_property(f"{shape} {deltas}", figures)
+        print(f"{shape} {deltas}: {figures}")
+    assert sizes[0] < MOST_BYTES * 8000
+    assert sizes[1] < MOST_GROWTH * sizes[0]
+
+
+def test_stopped_at_any_time_it_leaves_the_static_form(kernel: Kernel) -> None:
+    plan = "think=40; deltas=4000; pace=200"
+    for number, mark in enumerate(("thinking, ", "<h2>Part 1</h2>", "<h2>Part 2</h2>")):
+        running = kernel.start(f"%%claude --new\nGo on.\nsimulate: {plan}", "cell")
+        running.until(lambda screen, mark=mark, running=running: mark in str(replayed(running)[0].state))
+        for _ in range(number + 1):
+            kernel.interrupt()
+        running.finish()
+        assert running.status == "error"
+        model, _ = replayed(running)
+        assert not model.open
+        assert model.said[-1].startswith(
+            "Claude's answer stopped after" if number else "Claude's answer stopped before"
+        )
+        assert not any(VIEW in output.get("data", {}) for output in running.screen.outputs)
+        assert len(running.screen.answers) == (1 if number else len(running.screen.answers))
+    assert kernel.run("%claude simulate: say=Good.").answer.answer == "Good."
+
+
+def test_what_tools_show_stands_below_and_the_answer_is_one(kernel: Kernel) -> None:
+    kernel.run("def look(at: str):\n    'Looks.'\n    display(at)\n    return at.upper()")
+    running = kernel.run(
+        '%%claude -t look --new\nLook.\nsimulate: tool=look {"at": "here"}; say=Let me **look**.\n'
+        "simulate: say=It is **there**.",
+        "cell",
+    )
+    first, second = running.screen.outputs
+    assert "It is **there**." in first["data"]["text/markdown"]
+    assert second["data"]["text/plain"] == "'here'"
+    model, _ = replayed(running)
+    assert "<summary>look(at='here')" in model.html
+    assert model.html.index("<strong>look</strong>") < model.html.index("<details>")
+
+
+def test_in_a_terminal_nothing_is_live(cells: Any) -> None:
+    cells("%config ClaudeMagics.display = 'live'")
+    assert cells("%claude simulate: say=Good.").stdout.startswith("Good.")
+
+
+def test_where_nobody_looks_nothing_is_live(kernel: Kernel) -> None:
+    running = kernel.run("%claude simulate: say=Good.")  # a front end would have told the cell
+    assert running.answer.answer == "Good."
+    assert not [message for message in running.messages if message.kind.startswith("comm_")]
