@@ -27,7 +27,8 @@ _ARGUMENTS = (
 _LOOPBACK = ("127.0.0.1", "localhost", "")
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while it is there, an event loop runs in this thread, which other tests have to themselves.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     chromium = require_judge("chromium")
     with sync_playwright() as playwright:
@@ -36,13 +37,13 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def simulator() -> Iterator[Simulator]:
     with start() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(browser: Browser, simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     api = {"ANTHROPIC_BASE_URL": simulator.url, "ANTHROPIC_API_KEY": "any-key"}
     with running_lab(tmp_path_factory.mktemp("lab"), api) as running:

@@ -277,7 +277,7 @@ class OldRow(typing_extensions.TypedDict):
         (frame, "frame", "give the type of what it returns"),
         (Person.model_dump, "model_dump", "give the type of what it returns"),
         (5, "5", "a class with typed fields"),
-        ("Person", "'Person'", "not fully defined"),
+        ("Person", "'Person'", "Give the type itself"),
         (dict, "dict", "list of pairs"),
         (dict[str, int], "dict[str, int]", "list of pairs"),
         (OldRow, "OldRow", "at data: an object with free keys"),
