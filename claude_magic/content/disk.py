@@ -10,7 +10,8 @@ from pathlib import Path
 from claude_magic.content.words import one_line
 from claude_magic.messages.errors import BadInput
 
-_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".pdf"})
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic"})
+"""How the names of picture files end."""
 
 
 def located(value: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Path:
@@ -34,7 +35,7 @@ def named_by(text: str) -> Path | None:
 
 def names_a_picture(value: object) -> bool:
     """Whether a value is a string, and as a whole the path of a picture or PDF that is there."""
-    if not isinstance(value, str) or Path(value[-8:]).suffix.lower() not in _PICTURES:
+    if not isinstance(value, str) or Path(value[-8:]).suffix.lower() not in PICTURES | {".pdf"}:
         return False
     path = named_by(value)
     return path is not None and path.is_file()

@@ -9,7 +9,7 @@ from claude_magic.content import disk, documents, pictures
 from claude_magic.content.part import Part
 from claude_magic.messages.errors import BadInput
 
-_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".svg"})
+_PICTURES = disk.PICTURES | {".svg"}
 
 
 def from_file(value: Any, name: str) -> list[Part]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_magic.content import Named, Part, compose, text_part, to_parts
 from claude_magic.content.thumbnails import thumbnails
+from claude_magic.content.words import counted
 from claude_magic.conversation.exchange import Exchange
 from claude_magic.conversation.journal import State
 from claude_magic.conversation.loop import Loop
@@ -118,7 +119,7 @@ class Asking:
         if offered and options.tool_choice != "none":
             sent.append(f"{'tools' if len(offered) != 1 else 'tool'} {', '.join(map(name_of, offered))}")
         if before:
-            sent.append(f"{len(before)} earlier turn{'s' if len(before) != 1 else ''}")
+            sent.append(counted(len(before), "earlier turn"))
         show = options.thinking == "show"
         self._opening = Opening(model.id, tuple(sent), options.prefill or "", show, thumbnails(named, within))
         self._asked = datetime.datetime.now().astimezone()
@@ -203,7 +204,7 @@ class Asking:
             notices.append(f"Replaced your question of {former.asked:%H:%M} here{others}.")
         if self._place is not None and self._place.number == _MANY_QUESTIONS - 1:
             images = sum(turn.pictures for turn in seen(after.turns))
-            so_far = f" ({images} image{'s' if images != 1 else ''} so far)" if images else ""
+            so_far = f" ({counted(images, 'image')} so far)" if images else ""
             notices.append(f"Each call carries the earlier ones{so_far}. For independent questions: once=True.")
         return notices
 

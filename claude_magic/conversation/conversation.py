@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from claude_magic.content import Named, before, disk
+from claude_magic.content.words import counted
 from claude_magic.conversation import toolbox
 from claude_magic.conversation.family import Conversations, Spending
 from claude_magic.conversation.interrupts import OneInterrupt
@@ -154,7 +155,7 @@ class Conversation:
     def __repr__(self) -> str:
         system = f", system {shortened(self.system, 40)!r}" if self.system else ""
         count = len(self.turns)
-        head = f"Conversation {self.name!r} with {self.model}{system}: {count} turn{'s' if count != 1 else ''}"
+        head = f"Conversation {self.name!r} with {self.model}{system}: {counted(count, 'turn')}"
         return f"{head}\n{self.turns!r}" if count else head
 
     def _ipython_key_completions_(self) -> list[str]:
@@ -301,7 +302,7 @@ class Conversation:
         prompt: str,
         *values: object,
         system: str | None = _KEEP,
-        tools: Iterable[object] | str = (),
+        tools: object = (),
         **options: Any,
     ) -> Reply:
         """Ask a question.
@@ -314,8 +315,8 @@ class Conversation:
             words, where Claude reads pictures best.
         system : str, optional
             A new system prompt, from here on; ``""`` removes it.
-        tools : list, optional
-            Functions that Claude may call, from here on, beside those it has; ``"none"``: it may
+        tools : function, str or list of these, optional
+            What Claude may call, from here on, beside what it has; ``"none"``: it may
             call none this time.
         **options
             The fields of :class:`claude_magic.conversation.options.Options`: ``model``,
@@ -345,8 +346,6 @@ class Conversation:
             options["thinking"] = str(options["thinking"])
         if isinstance(tools, str) and tools.strip().lower() == "none":
             options["tool_choice"], tools = "none", ()
-        elif isinstance(tools, str) or not isinstance(tools, Iterable):
-            tools = [tools]
         for value in values:
             if disk.names_a_picture(value):
                 raise BadInput(
@@ -362,7 +361,7 @@ class Conversation:
         options: Options,
         *,
         system: str | None = _KEEP,
-        tools: Iterable[object] = (),
+        tools: object = (),
         renderer: Renderer | None = None,
     ) -> Reply:
         """Ask a question made of words and values, as one transaction.
@@ -378,8 +377,8 @@ class Conversation:
         options : Options
         system : str, optional
             A new system prompt; ``""`` removes it.
-        tools : iterable, optional
-            Functions that Claude may call, from here on.
+        tools : function, str or list of these, optional
+            What Claude may call, from here on.
         renderer : Renderer, optional
             Defaults to the host's.
 

@@ -108,33 +108,31 @@ class Loop:
         without = {name_of(tool) for tool in self._offered if isinstance(tool, dict)}
         if not functions or any(use.name in without for use in reply.tool_uses):
             return False
-        from claude_magic.tools.calls import run
+        from claude_magic.tools.calls import Call, run
 
         self._steps += 1
-        calls = make_calls(reply, functions)
+        calls = [Call(use.id, use.name, use.input, use.invalid, functions.get(use.name)) for use in reply.tool_uses]
         reply.calls = tuple(calls)
         answered = said(reply, self._exchange.bound_to)
         try:
-            confirm_all = self._bounds.confirm == "all"
             run(
                 calls,
                 changed=update,
                 confirm=self._confirm,
-                confirm_all=confirm_all,
+                confirm_all=self._bounds.confirm == "all",
                 always=self._always,
                 names=list(functions),
             )
         finally:
-            results = [call.result() for call in calls]
+            results, wire = [call.result() for call in calls], self._exchange.wire
             if limit := self._limit(reply):
                 self._concluding = True
                 self.notices.append(f"Claude was asked to conclude: {limit}.")
-                self._exchange.wire["tool_choice"] = {"type": "none"}
+                wire["tool_choice"] = {"type": "none"}
                 results.append(text_part(_CONCLUDE))
-            elif self._exchange.wire.get("tool_choice", {}).get("type") in ("any", "tool"):
+            elif (choice := wire.get("tool_choice", {})).get("type") in ("any", "tool"):
                 # It was for the first message; every further one would be made to call a tool, too.
-                self._exchange.wire["tool_choice"] = {**self._exchange.wire["tool_choice"], "type": "auto"}
-                self._exchange.wire["tool_choice"].pop("name", None)
+                wire["tool_choice"] = {name: choice[name] for name in choice if name != "name"} | {"type": "auto"}
             self._exchange.go_on(*answered, Message("user", tuple(results)))
         return True
 
@@ -175,13 +173,6 @@ class Loop:
             return False
         reply.to_frame = frame
         return True
-
-
-def make_calls(reply: Reply, functions: dict[str, Any]) -> list[Call]:
-    """The calls of a message, each with its function."""
-    from claude_magic.tools.calls import Call
-
-    return [Call(use.id, use.name, use.input, use.invalid, functions.get(use.name)) for use in reply.tool_uses]
 
 
 def said(reply: Reply, bound_to: bytes) -> tuple[Message, ...]:

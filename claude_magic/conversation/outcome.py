@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 from claude_magic.content.words import counted
 from claude_magic.conversation.loop import said
-from claude_magic.conversation.turns import Message
+from claude_magic.conversation.turns import THINKING, Message
 from claude_magic.messages.errors import (
     AnswerBroken,
     AnswerUnfit,
@@ -135,11 +135,10 @@ def _closed(messages: Sequence[Message]) -> tuple[Message, ...]:
         if not ids & left_open:
             closed.append(message)
             continue
-        out = ("thinking", "redacted_thinking")
         kept = [
             block
             for block in message.content
-            if isinstance(block, dict) and block["type"] not in out and block.get("id") not in left_open
+            if isinstance(block, dict) and block["type"] not in THINKING and block.get("id") not in left_open
         ]
         closed += [dataclasses.replace(message, content=tuple(kept))] if kept else []
     return tuple(closed)

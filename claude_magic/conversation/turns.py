@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from claude_magic.tools.calls import Call
 
 
+THINKING = ("thinking", "redacted_thinking")
+"""The blocks that are valid only behind what stood before them when they were written."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Place:
     """Where in the notebook a question was asked.
@@ -257,5 +261,5 @@ def _without_thinking(content: Any) -> Any:
     return tuple(
         {key: value for key, value in block.items() if key != "citations"}
         for block in content
-        if block["type"] not in ("thinking", "redacted_thinking")
+        if block["type"] not in THINKING
     )

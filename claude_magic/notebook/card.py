@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from claude_magic.content.words import counted
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.toolbox import name_of
@@ -77,7 +78,7 @@ def card(conversation: Conversation, conversations: Conversations) -> tuple[str,
     rows = [
         ("model", conversation.model),
         ("key", key_source(conversations)),
-        ("conversation", f"{conversation.name}, {turns} turn{'s' if turns != 1 else ''}"),
+        ("conversation", f"{conversation.name}, {counted(turns, 'turn')}"),
         ("system prompt", " ".join((conversation.system or "none").split())[:80]),
         *([("tools", ", ".join(map(name_of, conversation.tools)))] if conversation.tools else []),
         ("spent", money(spent) if spent is not None else "unknown: no price for one of the models"),

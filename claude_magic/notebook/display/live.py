@@ -8,6 +8,7 @@ kernel does not listen.
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from collections.abc import Sequence
@@ -35,7 +36,23 @@ _UNIT = re.compile(r'<(?:[^">]|"[^"]*")*>|&[^;\s<]*;|[^<&]{1,80}|.', re.DOTALL)
 """What may not be cut: chunks of two states together are still a row of whole tags and texts."""
 
 
-_FILES = {"_esm": ".js", "_css": ".css"}
+@functools.cache
+def _module() -> dict[str, str]:
+    """What the page needs to draw, the same for every answer: the view's code, and which widget runs it."""
+    major, minor, *_ = version("anywidget").split(".")
+    fits = f"~{major}.{minor}.0"
+    here = Path(__file__)
+    return {
+        "_model_name": "AnyModel",
+        "_model_module": "anywidget",
+        "_model_module_version": fits,
+        "_view_name": "AnyView",
+        "_view_module": "anywidget",
+        "_view_module_version": fits,
+        "_esm": here.with_suffix(".js").read_text("utf-8"),
+        "_css": here.with_suffix(".css").read_text("utf-8"),
+        "_anywidget_id": __name__,
+    }
 
 
 class Page:
@@ -52,15 +69,9 @@ class Page:
     def __init__(self, **state: Any) -> None:
         from comm import create_comm
 
-        major, minor, *_ = version("anywidget").split(".")
-        fits = f"~{major}.{minor}.0"
-        names = {"_model_name": "AnyModel", "_model_module": "anywidget", "_model_module_version": fits}
-        names |= {"_view_name": "AnyView", "_view_module": "anywidget", "_view_module_version": fits}
-        here = Path(__file__)
-        module = {name: here.with_suffix(suffix).read_text("utf-8") for name, suffix in _FILES.items()}
         self._comm = create_comm(
             target_name="jupyter.widget",
-            data={"state": {**names, **module, "_anywidget_id": __name__, **state}, "buffer_paths": []},
+            data={"state": {**_module(), **state}, "buffer_paths": []},
             metadata={"version": "2.1.0"},
         )
         self._number = 0
