@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
+import sys
 import threading
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -19,6 +23,7 @@ from claude_magic.notebook.display.footer import escaped, footer
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.notebook.display.splitter import LONGEST, Splitter
 from claude_magic.notebook.display.text import TextRenderer
+from claude_magic.tools.calls import Call
 
 OPENING = Opening("claude-sonnet-5-5", ("fig (30x20, 2 tokens)",), "", False)
 PARAGRAPH = "Some words of an answer that goes on for a while, as answers do. " * 6
@@ -161,6 +166,49 @@ def test_the_first_piece_is_shown_at_once_the_last_without_another_and_the_end_i
     assert (len(page.outputs) == 1) == owns_cell
     assert page.messages[-1 if owns_cell else -len(page.outputs)]["metadata"]["claude_magic"]["turn"] == "turn"
     assert not [thread for thread in threading.enumerate() if thread.name == "claude display"]
+
+
+def interrupted(action: Callable[[], object], step: int) -> bool:
+    """Do something, and be interrupted at its so many-th instruction; whether it had ended before."""
+    left = step
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal left
+        frame.f_trace_opcodes = True
+        left -= 1
+        if not left:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return trace
+
+    former = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        action()
+    except KeyboardInterrupt:
+        return False
+    finally:
+        sys.settrace(former)
+    return True
+
+
+@pytest.mark.parametrize("kind", ["text", "call"])
+def test_an_interrupt_at_any_instruction_does_not_keep_an_answer_from_ending(kind: str) -> None:
+    call = Call("toolu_1", "add", {"a": 1}, state="running")
+    for step in itertools.count(1):
+        page = Page()
+        renderer = MarkdownRenderer(page, owns_cell=True)
+        renderer.start(OPENING)
+        change = text_change("First") if kind == "text" else call
+        done = interrupted(lambda: renderer.update(change), step)  # noqa: B023
+        ended = threading.Thread(target=renderer.finish, args=(ending(reply_of("First")),), daemon=True)
+        ended.start()
+        ended.join(10)
+        assert not ended.is_alive(), f"hangs when interrupted at instruction {step}"
+        assert page.text.startswith("*sent: fig (30x20, 2 tokens)*\n\nFirst\n\n")
+        if done:
+            break
+    assert step > 20
 
 
 def test_a_short_answer_is_updated_in_place() -> None:

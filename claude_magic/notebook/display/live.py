@@ -21,9 +21,8 @@ from claude_magic.conversation.rendering import Ending, Opening
 from claude_magic.messages.reply import Change
 from claude_magic.messages.retry import Wait
 from claude_magic.notebook.display.html import Growing, rendered
-from claude_magic.notebook.display.markdown import FINISHED, MarkdownRenderer, Piece
+from claude_magic.notebook.display.markdown import FINISHED, MarkdownRenderer, News, Piece, Step
 from claude_magic.notebook.display.pictures import gallery
-from claude_magic.tools.calls import Call
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 FASTEST = 1 / 15
@@ -103,11 +102,6 @@ class LiveRenderer(MarkdownRenderer):
         self._publish(self._displays[0], {VIEW: self._page.view, "text/plain": "The answer is drawn while it comes."})
         super().start(opening)
 
-    def update(self, change: Change | Wait | Call) -> None:
-        """Note what changed; the thread draws it."""
-        self._asks = isinstance(change, Call) and change.state == "confirming"
-        super().update(change)
-
     def finish(self, ending: Ending) -> None:
         """Put the whole answer in the place of the widget."""
         try:
@@ -117,6 +111,13 @@ class LiveRenderer(MarkdownRenderer):
                 self._page.close()
 
     # -- in the thread ---------------------------------------------------------------------------
+
+    def _note(self, news: News) -> None:
+        if isinstance(news, Step):
+            self._asks = news.state == "confirming"
+        elif isinstance(news, Change | Wait):
+            self._asks = False
+        super()._note(news)
 
     def _paint_pictures(self) -> None:
         self._paint((), self._status.markdown)  # unpacking large pictures takes a while

@@ -5,17 +5,19 @@ ten times a second at most. At the end one bundle with the whole answer takes th
 
 All drawing is done by one thread, from the state that it finds when it draws: an older state can
 never overwrite a newer one, an interrupt never hits the middle of a message, and the last piece is
-shown although nothing follows it.
+shown although nothing follows it. What is to be drawn comes to it through a queue and nothing else:
+an interrupt that hits the ``with`` of a condition leaves its lock held for ever.
 """
 
 from __future__ import annotations
 
 import contextvars
+import queue
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from claude_magic.content.thumbnails import Thumbnail, thumbnails
 from claude_magic.conversation.rendering import Ending, Opening
@@ -42,11 +44,24 @@ _SHARE = 6
 """So many bytes may be sent for each new one before drawing slows down."""
 _PATIENCE = 2.0
 """Seconds until a call goes on although what came before it could not be drawn."""
+_UNDER_WAY = ("confirming", "running")
 FINISHED = None
 """Stands between pieces where the text before is finished."""
 
 Piece = str | Callable[[], calls.Fold] | None
 """Text, a call that is put into Markdown in the thread, or the end of a text."""
+
+
+class Step(NamedTuple):
+    """A call that is run here has come into a state; the lock is released when that is seen."""
+
+    call: Call
+    state: str
+    seen: threading.Lock
+
+
+News = Change | Wait | Step | None
+"""What the thread is told; None: it is the end."""
 
 
 class Publisher(Protocol):
@@ -99,12 +114,13 @@ class MarkdownRenderer:
         keep_images: bool = False,
     ) -> None:
         self._publisher = publisher
+        self._hooks = publisher if isinstance(publisher, HookedPublisher) else None
         self._owns_cell = owns_cell
         self._style = style
         self._clock = clock
         self._replay = replay
         self._keep_images = keep_images
-        self._changed = threading.Condition()
+        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._notes = Footnotes()
         self._splitter = Splitter()
@@ -120,11 +136,11 @@ class MarkdownRenderer:
         self._galleries: dict[Call, str] = {}
         self._watched = False
         self._fastest = FASTEST
-        # Shared with the thread, under the condition's lock:
+        # The thread's own, from when it runs:
         self._new: list[Piece] = []
         self._status = Status(clock)
-        self._dirty = False
-        self._drawn = True
+        self._dirty = True
+        self._awaited: list[threading.Lock] = []
         self._closing = False
 
     # -- from the conversation -------------------------------------------------------------------
@@ -141,78 +157,30 @@ class MarkdownRenderer:
         if opening.prefill:
             self._status.end()
             self._new.append(self._notes.add(opening.prefill))
-        self._dirty = True
         # The context carries the header of the cell's request: without it a thread's output lands elsewhere.
         context = contextvars.copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._draw,), name="claude display", daemon=True)
         self._thread.start()
 
     def update(self, change: Change | Wait | Call) -> None:
-        """Note what changed; the thread draws it."""
-        with self._changed:
-            if isinstance(change, Wait):
-                self._status.wait(change)
-            elif not isinstance(change, Change):
-                self._go_on(change)
-            elif change.kind == "message":
-                self._pause()
-            elif change.kind == "text":
-                if change.text:
-                    self._status.end()
-                self._new.append(self._notes.add(change.text, change.block))
-            elif change.kind == "stop" and (numbers := self._notes.stop(change.block)):
-                self._new.append(numbers)
-            elif change.kind == "thinking" or change.block.type == "thinking":
-                self._status.think(change.text)
-            elif change.kind == "input" or not self._sees_tool(change):
-                return
-            self._dirty = True
-            self._changed.notify_all()
-            if not isinstance(change, Change | Wait) and change.state in ("confirming", "running"):
-                # What was said before the call has to be seen before what the tool shows.
-                self._drawn = False
-                self._changed.wait_for(lambda: self._drawn, _PATIENCE)
-
-    def _sees_tool(self, change: Change) -> bool:
-        """A block that is no text: whether a call begins, goes on or ends with it."""
-        block = change.block
-        if isinstance(block, ToolUseBlock):
-            if change.kind == "start":
-                self._pause()
-                self._uses.see(block)
-            elif block.id not in self._status:
-                return False  # some servers say late that a block has ended
-            state = "being called" if block.type == "tool_use" else "running"
-            self._status.call(block.id, calls.title_of(block), state)
-            return True
-        if change.kind == "start" and isinstance(block, RawBlock) and (use := self._uses.answered_by(block)):
-            self._pause()
-            self._status.answered(use.id)
-            self._new.append(lambda: calls.of_result(use, block))
-            return True
-        return False
-
-    def _go_on(self, call: Call) -> None:
-        """A call that is run here has another state."""
-        self._pause()
-        self._watch(call)
-        if call.state in ("confirming", "running"):
-            self._status.call(call.id, calls.title(call), call.state)
-        elif call.state in ANSWERED:
-            self._status.answered(call.id)
-            self._new.append(lambda: calls.of_call(call, self._small(call)))
-
-    def _pause(self) -> None:
-        """Something else than text follows: what has come of that is finished."""
-        self._new += [self._notes.pause(), FINISHED]
-        self._status.begin()
+        """Pass it to the thread, which draws it."""
+        if isinstance(change, Change | Wait):
+            self._news.put(change)
+            return
+        self._watch(change)
+        seen = threading.Lock()
+        seen.acquire()
+        self._news.put(Step(change, change.state, seen))
+        if change.state in _UNDER_WAY:
+            # What was said before the call has to be seen before what the tool shows.
+            seen.acquire(timeout=_PATIENCE)
 
     def _watch(self, call: Call) -> None:
         """See whether something else comes into the cell than the answer, which is then not ours alone."""
         if call.state == "confirming" or (call.tool is not None and call.tool.parallel):
             self._owns_cell = False  # what another thread shows cannot be seen
-        elif not self._watched and isinstance(self._publisher, HookedPublisher):
-            self._publisher.register_hook(self._sees_other)
+        elif not self._watched and self._hooks is not None:
+            self._hooks.register_hook(self._sees_other)
             self._watched = True
 
     def _sees_other(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -223,12 +191,10 @@ class MarkdownRenderer:
 
     def finish(self, ending: Ending) -> None:
         """Put the whole answer in the place of its pieces."""
-        if isinstance(self._publisher, HookedPublisher) and self._watched:
-            self._publisher.unregister_hook(self._sees_other)
+        if self._hooks is not None and self._watched:
+            self._hooks.unregister_hook(self._sees_other)
         if self._thread is not None:
-            with self._changed:
-                self._closing = True
-                self._changed.notify()
+            self._news.put(None)
             self._thread.join()
         markdown, plain = self._final(ending)
         data = {"text/markdown": markdown, "text/plain": plain} if markdown else {}
@@ -250,29 +216,90 @@ class MarkdownRenderer:
         if self._pictures:
             self._paint_pictures()
         last = float("-inf")
-        while True:
-            with self._changed:
-                # Until there is text, the seconds are shown to pass.
-                self._changed.wait_for(lambda: self._dirty or self._closing, 1.0 if self._status.passes else None)
-                if self._closing:
-                    return
-                new, self._new = self._new, []
-                self._dirty = False
-                status = self._status.markdown
+        while not self._closing:
+            new, self._new = self._new, []
+            awaited, self._awaited = self._awaited, []
+            self._dirty = False
+            status = self._status.markdown
             now = self._clock()
             payload = self._paint(new, status)
+            for seen in awaited:
+                seen.release()
             rate = sum(len(piece) for piece in new if isinstance(piece, str)) / max(now - last, 1e-3)
             pause = max(min(payload / (_SHARE * rate) if rate else 0.0, SLOWEST), self._fastest)
             last = now
-            with self._changed:
-                if not self._dirty:
-                    self._drawn = True
-                    self._changed.notify_all()
-                # The first words cut the pause short, and so does who waits for it: they are shown at once.
-                self._changed.wait_for(
-                    lambda: self._closing or not self._drawn or (self._new and status),  # noqa: B023
-                    pause,
-                )
+            # The first words cut the pause short, and so does who waits for it: they are shown at once.
+            self._listen(pause, lambda: self._awaited or (self._new and status))  # noqa: B023
+            # Until there is text, the seconds are shown to pass.
+            self._listen(1.0 if self._status.passes else None, lambda: self._dirty)
+
+    def _listen(self, seconds: float | None, enough: Callable[[], object]) -> None:
+        """Take what comes, until it is enough, or the end, or the time has passed."""
+        end = None if seconds is None else time.monotonic() + seconds
+        while not self._closing and not enough():
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                return
+            try:
+                self._note(self._news.get(timeout=left))
+            except queue.Empty:
+                return
+
+    def _note(self, news: News) -> None:
+        """Take one thing into what is to be drawn."""
+        if news is None:
+            self._closing = True
+        elif isinstance(news, Wait):
+            self._status.wait(news)
+        elif isinstance(news, Step):
+            self._go_on(news.call, news.state)
+            self._awaited += [news.seen] if news.state in _UNDER_WAY else []
+        elif news.kind == "message":
+            self._pause()
+        elif news.kind == "text":
+            if news.text:
+                self._status.end()
+            self._new.append(self._notes.add(news.text, news.block))
+        elif news.kind == "stop" and (numbers := self._notes.stop(news.block)):
+            self._new.append(numbers)
+        elif news.kind == "thinking" or news.block.type == "thinking":
+            self._status.think(news.text)
+        elif news.kind == "input" or not self._sees_tool(news):
+            return
+        self._dirty = True
+
+    def _sees_tool(self, change: Change) -> bool:
+        """A block that is no text: whether a call begins, goes on or ends with it."""
+        block = change.block
+        if isinstance(block, ToolUseBlock):
+            if change.kind == "start":
+                self._pause()
+                self._uses.see(block)
+            elif block.id not in self._status:
+                return False  # some servers say late that a block has ended
+            state = "being called" if block.type == "tool_use" else "running"
+            self._status.call(block.id, calls.title_of(block), state)
+            return True
+        if change.kind == "start" and isinstance(block, RawBlock) and (use := self._uses.answered_by(block)):
+            self._pause()
+            self._status.answered(use.id)
+            self._new.append(lambda: calls.of_result(use, block))
+            return True
+        return False
+
+    def _go_on(self, call: Call, state: str) -> None:
+        """A call that is run here has another state."""
+        self._pause()
+        if state in _UNDER_WAY:
+            self._status.call(call.id, calls.title(call), state)
+        elif state in ANSWERED:
+            self._status.answered(call.id)
+            self._new.append(lambda: calls.of_call(call, self._small(call)))
+
+    def _pause(self) -> None:
+        """Something else than text follows: what has come of that is finished."""
+        self._new += [self._notes.pause(), FINISHED]
+        self._status.begin()
 
     def _paint_pictures(self) -> None:
         """Draw what is sent in a display of its own, which is not sent again with the answer."""
