@@ -1,4 +1,4 @@
-"""``claude-magic``: the demo and the simulator from a shell."""
+"""``claude-magic``: the demo, the simulator and the doctor from a shell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-NOTEBOOKS = ("quickstart", "vision", "tools")
+NOTEBOOKS = ("quickstart", "vision", "tools", "wire")
 _LAB = "pip install 'claude_magic[lab]'"
 
 
@@ -49,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     simulator.add_argument("--pace", type=_positive, default=60.0, help="pieces of text a second (default 60)")
     simulator.set_defaults(run=_simulator)
 
+    doctor = commands.add_parser("doctor", help="check key, server, model and versions")
+    doctor.set_defaults(run=_doctor)
+
     given = parser.parse_args(arguments)
     if getattr(given, "to", None) and not given.execute:
         parser.error("--to goes with --execute")
@@ -80,6 +83,14 @@ def _simulator(given: argparse.Namespace) -> int:
     )
     simulator.serve_forever()
     return 0
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    from claude_magic.notebook.doctor import examine_shell, report
+
+    findings = examine_shell()
+    print(report(findings))
+    return int(any(finding.state == "fail" for finding in findings))
 
 
 def _demo(given: argparse.Namespace) -> int:

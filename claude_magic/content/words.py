@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Sequence
+
+from claude_magic.messages.words import fenced as fenced  # noqa: PLC0414  (one of these, for all above)
 
 
 def counted(number: int, noun: str) -> str:
@@ -33,12 +34,6 @@ def shortened(text: str, limit: int) -> str:
 def one_line(text: str, limit: int = 100) -> str:
     """Text without line breaks, shortened."""
     return shortened(" ".join(text[: 2 * limit].split()), limit)
-
-
-def fenced(text: str, language: str = "") -> str:
-    """A block of code in Markdown, whatever is in it."""
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def without_surrogates(text: str) -> str:

@@ -31,7 +31,9 @@ from claude_magic.messages.limits import Model
 from claude_magic.tools.server import ServerTool
 
 if TYPE_CHECKING:
+    from claude_magic.conversation.counting import Count
     from claude_magic.conversation.toolbox import Offered
+    from claude_magic.messages.transmission import Outgoing
     from claude_magic.tools.answers import Shape
     from claude_magic.tools.calls import Call
 
@@ -78,7 +80,6 @@ class Asking:
         confirm: Callable[[Call], str],
         largest_side: int = limits.MAX_IMAGE_SIDE,
     ) -> None:
-        client.require_credentials()
         if place is not None and (options.append or settings.rerun == "append"):
             place = dataclasses.replace(place, number=None)
         self._options = options
@@ -160,6 +161,17 @@ class Asking:
             place=self._place,
         )
         return turn, self._result
+
+    @property
+    def outgoing(self) -> Outgoing:
+        """The first request, as it would be sent now."""
+        return self._exchange.outgoing()
+
+    def count(self) -> Count:
+        """Ask the API's counter how many tokens the first request has."""
+        from claude_magic.conversation.counting import count
+
+        return count(self._exchange)
 
     @property
     def largest_side(self) -> int:

@@ -20,13 +20,16 @@ from claude_magic.conversation.journal import Change, Journal, State
 from claude_magic.conversation.options import Options
 from claude_magic.conversation.rendering import Ending, Guarded, Renderer
 from claude_magic.conversation.toolbox import Tools
-from claude_magic.conversation.turns import Turn, Turns, seen, shortened
+from claude_magic.conversation.turns import Place, Turn, Turns, seen, shortened
 from claude_magic.messages import limits
 from claude_magic.messages.errors import AuthenticationFailed, BadInput, ClaudeError
 from claude_magic.messages.usage import Usage
 
 if TYPE_CHECKING:
+    from claude_magic.conversation.asking import Asking
+    from claude_magic.conversation.counting import Count
     from claude_magic.conversation.files import Files
+    from claude_magic.messages.forms import Program
     from claude_magic.messages.reply import Reply
 
 _KEEP: Any = object()
@@ -335,6 +338,60 @@ class Conversation:
         Interrupted
             If it was stopped.
         """
+        question, wishes, tools = self._question(prompt, values, tools, options)
+        return self.ask(question, wishes, system=system, tools=tools)
+
+    def count(
+        self, prompt: str, *values: object, system: str | None = _KEEP, tools: object = (), **options: Any
+    ) -> Count:
+        """Input tokens of a question, by the API's free counter, and what they would cost.
+
+        The content is sent, nothing is answered or billed, and nothing changes here.
+
+        Parameters
+        ----------
+        prompt, *values, system, tools, **options
+            As for asking it.
+
+        Returns
+        -------
+        Count
+        """
+        question, wishes, tools = self._question(prompt, values, tools, options)
+        return self.prepare(question, wishes, system=system, tools=tools).count()
+
+    def request(
+        self,
+        prompt: str,
+        *values: object,
+        form: str = "request",
+        system: str | None = _KEEP,
+        tools: object = (),
+        **options: Any,
+    ) -> Program:
+        """What would be sent for a question; sends nothing, and needs no key.
+
+        Parameters
+        ----------
+        form : str
+            ``request``, or a program that sends it: ``curl``, ``python``, ``typescript``.
+        prompt, *values, system, tools, **options
+            As for asking it.
+
+        Returns
+        -------
+        Program
+            A string that is whole; on the screen pictures are shortened.
+        """
+        from claude_magic.messages.forms import program
+
+        question, wishes, tools = self._question(prompt, values, tools, options)
+        return program(form, self.prepare(question, wishes, system=system, tools=tools).outgoing)
+
+    @staticmethod
+    def _question(
+        prompt: str, values: tuple[object, ...], tools: object, options: dict[str, Any]
+    ) -> tuple[list[str | Named], Options, object]:
         if not isinstance(prompt, str):
             raise BadInput("The first argument is the question, as a string; values follow it.")
         unknown = options.keys() - {field.name for field in dataclasses.fields(Options)}
@@ -353,7 +410,37 @@ class Conversation:
                     "the name into the question."
                 )
         named = [Named(_name_of(value, number), value) for number, value in enumerate(values, 1)]
-        return self.ask(before(named, [prompt]), Options(**options), system=system, tools=tools)
+        return before(named, [prompt]), Options(**options), tools
+
+    def prepare(
+        self, prompt: Sequence[str | Named], options: Options, *, system: str | None = _KEEP, tools: object = ()
+    ) -> Asking:
+        """A question as it would be asked now, to be looked at or counted; nothing changes.
+
+        Parameters
+        ----------
+        prompt, options, system, tools
+            As for :meth:`ask`.
+        """
+        state = _with(self.state, system, toolbox.read(tools))
+        return self._new_asking(state, prompt, options, self._home.host.peek(self.name))
+
+    def _new_asking(self, state: State, prompt: Sequence[str | Named], options: Options, place: Place | None) -> Asking:
+        from claude_magic.conversation.asking import Asking
+
+        home = self._home
+        return Asking(
+            state,
+            prompt,
+            options,
+            limits.lookup(limits.resolve(options.model or self.model), home.learned),
+            home.settings,
+            home.client,
+            place,
+            self._tools,
+            home.host.confirm,
+            self._largest_side,
+        )
 
     def ask(
         self,
@@ -386,7 +473,6 @@ class Conversation:
         -------
         Reply
         """
-        from claude_magic.conversation.asking import Asking
         from claude_magic.tools import printing
 
         home = self._home
@@ -396,18 +482,8 @@ class Conversation:
         place = home.host.place(self.name)
         new_tools = toolbox.read(tools)
         with self._asking, OneInterrupt() as interrupts:  # questions of several threads wait for each other
-            asking = Asking(
-                _with(self.state, system, new_tools),
-                prompt,
-                options,
-                limits.lookup(limits.resolve(options.model or self.model), home.learned),
-                home.settings,
-                home.client,
-                place,
-                self._tools,
-                home.host.confirm,
-                self._largest_side,
-            )
+            home.client.require_credentials()
+            asking = self._new_asking(_with(self.state, system, new_tools), prompt, options, place)
             drawn = Guarded(renderer or home.host.renderer())
             inside = _answering.set({**_answering.get(), self: threading.get_ident()})
             try:

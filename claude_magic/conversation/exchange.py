@@ -20,6 +20,7 @@ from claude_magic.messages.limits import ImageLimits, Model, image_limits, neare
 from claude_magic.messages.reply import Change, Reply
 from claude_magic.messages.retry import Wait
 from claude_magic.messages.stream import Stream
+from claude_magic.messages.transmission import Outgoing
 
 _THINKING_ELSEWHERE = re.compile(r"messages\.\d+\.content\.\d+.*(signature|bound to a different|thinking)", re.DOTALL)
 
@@ -151,6 +152,10 @@ class Exchange:
                 if model in error.message:
                     error.advice = f"Did you mean {' or '.join(nearest(model))}? -m takes these."
                 raise
+
+    def outgoing(self) -> Outgoing:
+        """The next request, as it would be sent now."""
+        return self.client.outgoing(self._build().body)
 
     def _build(self) -> Request:
         if self.caching is not None and any(message.role == "assistant" for message in self.messages):

@@ -22,6 +22,10 @@ class Host:
         """Where the question stands that is asked in the conversation of this name; asked once for each."""
         return None
 
+    def peek(self, conversation: str) -> Place | None:
+        """Where the next question of this conversation would stand; counts nothing."""
+        return None
+
     def renderer(self) -> Renderer:
         """Who draws the answer."""
         return Silent()

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import os
 import socket
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,8 +29,9 @@ from claude_magic.messages.errors import (
     api_error,
 )
 from claude_magic.messages.reply import Reply
-from claude_magic.messages.retry import retry_after, should_retry
+from claude_magic.messages.retry import pause, retry_after, should_retry, wait_before
 from claude_magic.messages.stream import Listener, Stream, read_json, request_id
+from claude_magic.messages.transmission import Outgoing, Recent, Transmission
 
 DEFAULT_BASE_URL = network.DEFAULT_BASE_URL
 DEFAULT_VERSION = "2023-06-01"
@@ -156,6 +158,7 @@ class Client:
         self._timeout = httpx2.Timeout(timeout, connect=connect_timeout)
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._recent = Recent()
         host = urlsplit(self.base_url).hostname or ""
         self.is_anthropic = host == "api.anthropic.com"
         self._auth = _Sign(self.credentials, login, required=not network.is_loopback(host))
@@ -201,14 +204,22 @@ class Client:
 
     def models(self) -> list[dict[str, Any]]:
         """The models that this key may use, newest first (``GET /v1/models``)."""
-        data = self.call("GET", "/v1/models?limit=1000").get("data")
+        data = self._again(lambda: self.call("GET", "/v1/models?limit=1000")).get("data")
         if not isinstance(data, list):
             raise NotTheMessagesAPI(f"{self.where} listed no models.")
         return [entry for entry in data if isinstance(entry, dict)]
 
-    def count_tokens(self, body: Body) -> int:
-        """Input tokens of a request, by the API's free counter."""
-        count = self.call("POST", "/v1/messages/count_tokens", body).get("input_tokens")
+    def count_tokens(self, body: Body, on_wait: Listener | None = None) -> int:
+        """Input tokens of a request, by the API's free counter.
+
+        Parameters
+        ----------
+        body : Body
+            A request without what concerns the answer alone.
+        on_wait : callable, optional
+            Told of each :class:`Wait` before another try.
+        """
+        count = self._again(lambda: self.call("POST", "/v1/messages/count_tokens", body), on_wait).get("input_tokens")
         if not isinstance(count, int):
             raise NotTheMessagesAPI(f"{self.where} counted no tokens.")
         return count
@@ -227,6 +238,34 @@ class Client:
         if not isinstance(answer, dict):
             raise NotTheMessagesAPI(f"{self.where} answered, but not as the Messages API does.")
         return answer
+
+    def _again(self, call: Callable[[], dict[str, Any]], on_wait: Listener | None = None) -> dict[str, Any]:
+        """A call that changes nothing at the server, tried as often as a question is."""
+        attempt = 1
+        while True:
+            try:
+                return call()
+            except ClaudeError as error:
+                wait = wait_before(error, attempt) if attempt <= self.max_retries else None
+                if wait is None:
+                    raise
+            try:
+                if on_wait is not None:
+                    on_wait(wait)
+                pause(wait.seconds, threading.Event())
+            except KeyboardInterrupt:
+                raise Interrupted("Stopped.") from None
+            attempt = wait.attempt
+
+    def outgoing(self, body: Body) -> Outgoing:
+        """A request as it would be sent, but for what is secret."""
+        return Outgoing(self.base_url, self.version, self.betas, body)
+
+    def record(self, body: Body) -> Transmission:
+        """What a request that is now sent is recorded in, and what comes back."""
+        transmission = Transmission(self.outgoing(body))
+        self._recent.add(transmission)
+        return transmission
 
     def identity(self) -> bytes:
         """A digest of the server and of who speaks to it; neither can be read from it.
@@ -268,7 +307,12 @@ class Client:
 
     @contextmanager
     def _send(
-        self, method: str, path: str, body: Payload | None = None, trace: Callable[..., None] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Payload | None = None,
+        trace: Callable[..., None] | None = None,
+        transmission: Transmission | None = None,
     ) -> Iterator[httpx2.Response]:
         headers = self.headers()
         if body is not None:
@@ -282,8 +326,10 @@ class Client:
                 headers=headers,
                 extensions={"trace": trace} if trace else None,
             ) as response:
+                if transmission is not None:
+                    transmission.answered(response.status_code, response.headers, self.credentials.hide)
                 if response.status_code != 200:
-                    raise self._refusal(response)
+                    raise self._refusal(response, transmission)
                 yield response
         # Nothing of the transport's stays behind the errors: its frames know the key.
         except (httpx2.LocalProtocolError, UnicodeError):
@@ -297,13 +343,15 @@ class Client:
         except httpx2.InvalidURL:
             raise BadInput(f"{self.where} is no address. Set base_url to one that begins with https://.") from None
         except APIError as error:
+            if transmission is not None:
+                transmission.clean(self.credentials.hide)
             error.message = self.credentials.hide(error.message)
             error.args = (error.message,)
             raise
         except KeyboardInterrupt:
             raise Interrupted("Stopped.") from None
 
-    def _refusal(self, response: httpx2.Response) -> ClaudeError:
+    def _refusal(self, response: httpx2.Response, transmission: Transmission | None) -> ClaudeError:
         if response.has_redirect_location:
             return NotTheMessagesAPI(
                 f"{self.where} redirects elsewhere; the key is not carried along. Set base_url to the final address."
@@ -312,6 +360,8 @@ class Client:
         try:
             for chunk in response.iter_bytes():
                 raw += chunk
+                if transmission is not None:
+                    transmission.add(chunk)
                 if len(raw) > _LONGEST_ERROR:
                     break
         except httpx2.HTTPError:

@@ -90,7 +90,7 @@ def transport(base_url: str, idle: float) -> httpx2.HTTPTransport:
         return httpx2.HTTPTransport(
             verify=certificates,
             limits=httpx2.Limits(keepalive_expiry=idle),
-            proxy=_proxy_for(base_url),
+            proxy=proxy_for(base_url),
             socket_options=_options(),
         )
     except (ValueError, httpx2.InvalidURL):
@@ -99,7 +99,8 @@ def transport(base_url: str, idle: float) -> httpx2.HTTPTransport:
         raise BadInput("The proxy that the environment names needs a package: pip install socksio.") from None
 
 
-def _proxy_for(url: str) -> str | None:
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for an address; None for a direct way."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if is_loopback(host) or urllib.request.proxy_bypass(host):

@@ -10,11 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from claude_magic.messages.blocks import Block, RawBlock, TextBlock, ThinkingBlock, ToolUseBlock, make_block
 from claude_magic.messages.errors import BadInput, api_error
 from claude_magic.messages.usage import Usage
+
+if TYPE_CHECKING:
+    from claude_magic.messages.forms import Program
+    from claude_magic.messages.received import Events, Response
+    from claude_magic.messages.transmission import Transmission
 
 _WHOLE = frozenset({"end_turn", "stop_sequence", "tool_use"})
 _TOO_LONG = frozenset({"max_tokens", "model_context_window_exceeded"})
@@ -99,6 +104,9 @@ class Reply:
         What was sent beside the words of the question, in words.
     seconds : float
         From sending the request to the end.
+    transmission : Transmission or None
+        What went over the wire for this message; see :meth:`request`, :attr:`response` and
+        :attr:`events`.
     """
 
     def __init__(self, prefill: str = "", earlier: tuple[Reply, ...] = ()) -> None:
@@ -119,6 +127,7 @@ class Reply:
         self.simulated: bool = any(message.simulated for message in earlier)
         self.sent: tuple[str, ...] = ()
         self.seconds = 0.0
+        self.transmission: Transmission | None = None
         self.blocks: list[Block] = []
         self._at: dict[int, Block] = {}
 
@@ -193,6 +202,53 @@ class Reply:
     def complete(self) -> bool:
         """Whether the answer came to its own end: not cut, refused, or stopped by a limit."""
         return self.ended and self.stop_reason in _WHOLE
+
+    def request(self, form: str = "request") -> Program:
+        """The request of this message as it was really sent, after all repairs.
+
+        Of an answer in several messages this is the last one's; those before it are in :attr:`messages`.
+
+        Parameters
+        ----------
+        form : str
+            ``request``, or a program that sends the same: ``curl``, ``python``, ``typescript``.
+
+        Returns
+        -------
+        Program
+            A string that is whole; on the screen pictures are shortened.
+
+        Raises
+        ------
+        BadInput
+            If nothing was sent, or it is no longer kept: only the latest exchanges are.
+        """
+        from claude_magic.messages.forms import program
+
+        transmission = self._transmission()
+        assert transmission.outgoing is not None  # noqa: S101  (for the type checker)
+        return program(form, transmission.outgoing)
+
+    @property
+    def response(self) -> Response | None:
+        """The response to :meth:`request`: status, headers, the message that its events make; None if none came."""
+        from claude_magic.messages.received import response
+
+        return response(self._transmission(), self.request_id)
+
+    @property
+    def events(self) -> Events:
+        """The events of :attr:`response`, each with its time in seconds since sending."""
+        from claude_magic.messages.received import events
+
+        return events(self._transmission())
+
+    def _transmission(self) -> Transmission:
+        if self.transmission is None:
+            raise BadInput("Nothing was sent for this answer.")
+        if self.transmission.outgoing is None:
+            raise BadInput("What was sent for this answer is no longer kept: only the latest exchanges are.")
+        return self.transmission
 
     def to_wire(self) -> list[dict[str, Any]]:
         """The content of this reply as it is sent back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import math
 import random
+import threading
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -72,6 +73,14 @@ def wait_before(error: ClaudeError, attempt: int) -> Wait | None:
     else:
         seconds = min(0.5 * 2 ** (attempt - 1), 8.0) * (1 - 0.25 * random.random())  # noqa: S311
     return Wait(reason, seconds, attempt + 1)
+
+
+def pause(seconds: float, stopped: threading.Event) -> None:
+    """Wait before another try, or until somebody stops it."""
+    end = time.monotonic() + seconds
+    while not stopped.is_set() and (left := end - time.monotonic()) > 0:
+        # In slices: a Ctrl-C that falls just before a wait (on Windows, into it) is seen after it only.
+        stopped.wait(min(left, 0.2))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +19,9 @@ from claude_magic.messages.errors import (
     TimedOut,
 )
 from claude_magic.messages.reply import Change, Reply
-from claude_magic.messages.retry import LONGEST_WAIT, Wait, wait_before
+from claude_magic.messages.retry import LONGEST_WAIT, Wait, pause, wait_before
 from claude_magic.messages.sse import SSEReader
+from claude_magic.messages.transmission import Transmission
 
 if TYPE_CHECKING:
     import httpx2
@@ -105,21 +105,23 @@ class Stream:
         self._reused = False
         if self._stopped.is_set():
             raise Interrupted("Stopped.")
+        transmission = self.reply.transmission = self._client.record(self._body)
         try:
-            with self._client._send("POST", "/v1/messages", self._body, self._trace) as response:
+            with self._client._send("POST", "/v1/messages", self._body, self._trace, transmission) as response:
                 self._socket = response.extensions["network_stream"].get_extra_info("socket")
                 self._reused = False
-                yield from self._read(response)
+                yield from self._read(response, transmission)
         finally:
             self._socket = None
 
-    def _read(self, response: httpx2.Response) -> Iterator[Change]:
+    def _read(self, response: httpx2.Response, transmission: Transmission) -> Iterator[Change]:
         self.reply.request_id = request_id(response.headers)
         self.reply.simulated = "x-simulator" in response.headers
         kind = response.headers.get("content-type", "no content type").lower()
         reader = SSEReader()
         if "html" not in kind:
             for chunk in response.iter_bytes():
+                transmission.add(chunk)
                 for data in reader.feed(chunk):
                     yield from self._fold(data)
             for data in reader.close():
@@ -145,10 +147,7 @@ class Stream:
         return () if change is None else (change,)
 
     def _pause(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while not self._stopped.is_set() and (left := end - time.monotonic()) > 0:
-            # In slices: a Ctrl-C that falls just before a wait (on Windows, into it) is seen after it only.
-            self._stopped.wait(min(left, 0.2))
+        pause(seconds, self._stopped)
 
     def _was_closed_meanwhile(self, error: ClaudeError) -> bool:
         """Whether the request went to a kept connection of which nothing came back."""

@@ -33,6 +33,9 @@ class Execution:
         The cell's id; empty where it is not told.
     asked : collections.Counter
         Questions so far, by conversation.
+    looked_at : collections.Counter
+        Questions that were shown or counted instead of asked, by conversation: their number. What
+        the cell asked before stays where it is.
     endings : list of Ending
         Of the answers so far.
     source : str
@@ -44,6 +47,7 @@ class Execution:
     id: str = ""
     cell: str = ""
     asked: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    looked_at: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     endings: list[Ending] = dataclasses.field(default_factory=list)
     source: str = ""
     depth: int = 1
@@ -100,20 +104,31 @@ class Cells:
         self.current.depth -= 1
         if self.current.depth <= 0 and self.current.cell and result.success:
             current = self.current
-            self._conversations.cell_ran(current.cell, current.id, self._label(), current.asked)
+            self._conversations.cell_ran(current.cell, current.id, self._label(), current.asked | current.looked_at)
 
     def place(self, conversation: str) -> Place | None:
         """Where the question that is now asked stands; counts it.
 
         None for one that no cell asks: from a thread, a task or a button, of whatever cell that was.
         """
+        place = self._next(conversation)
+        if place is not None:
+            self.current.asked[conversation] += 1
+        return place
+
+    def peek(self, conversation: str) -> Place | None:
+        """Where the next question would stand; it is not asked."""
+        place = self._next(conversation)
+        if place is not None:
+            self.current.looked_at[conversation] = self.current.asked[conversation] + 1
+        return place
+
+    def _next(self, conversation: str) -> Place | None:
         asks = self._parent().get("header") or {}
         in_main = threading.current_thread() is threading.main_thread()
         if not in_main or str(asks.get("msg_id") or "") != self.current.id:
             return None
-        number = self.current.asked[conversation]
-        self.current.asked[conversation] += 1
-        return Place(self.current.cell, self.current.id, number, self._label())
+        return Place(self.current.cell, self.current.id, self.current.asked[conversation], self._label())
 
     def _label(self) -> str:
         return f"In [{running(self._shell)}]"

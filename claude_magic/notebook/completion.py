@@ -11,6 +11,7 @@ from claude_magic.tools.server import FORMS
 
 _LEVELS = ["low", "medium", "high", "xhigh", "max"]
 _THINKING = ["show", "hide", "off"]
+_SHOWN = ["request", "curl", "python", "typescript", "last"]
 
 
 class Completer:
@@ -55,6 +56,8 @@ class Completer:
             candidates = _LEVELS
         elif option.name == "thinking":
             candidates = _THINKING
+        elif option.name == "show":
+            candidates = _SHOWN
         elif option.expression or option.name == "out":
             candidates = [name for name in self._shell.user_ns if not name.startswith("_")]
             candidates += ["none", *FORMS] if option.name == "tools" else []

@@ -52,6 +52,10 @@ class Kernel(Host):
         """The running cell."""
         return self.cells.place(conversation)
 
+    def peek(self, conversation: str) -> Place | None:
+        """The running cell, of which this is no question."""
+        return self.cells.peek(conversation)
+
     def notices(self) -> list[str]:
         """What the notebook shows and Claude does not see."""
         return self.cells.notices()

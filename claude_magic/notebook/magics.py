@@ -16,7 +16,7 @@ from claude_magic.conversation.options import Options
 from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.turns import shortened
 from claude_magic.messages.errors import Explained, Interrupted
-from claude_magic.notebook import card, template
+from claude_magic.notebook import card, look, template
 from claude_magic.notebook.context import LastError
 from claude_magic.notebook.host import Kernel
 from claude_magic.notebook.options import OPTIONS, Line, parse
@@ -128,6 +128,9 @@ class ClaudeMagics(Magics):
         if line.rest.strip() or line.error:
             self._ask(line, line.rest.strip() or _WHAT_WENT_WRONG)
             return
+        if look.stands_alone(line):
+            look.alone(line, self.shell, self.conversations)
+            return
         unfit = [option.long for option in OPTIONS if option.name in line.given and not option.holds]
         if unfit:
             raise UsageError(f"{', '.join(unfit)} needs a question behind it: %claude {unfit[0]} … What is this?")
@@ -157,6 +160,7 @@ class ClaudeMagics(Magics):
 
     def _ask(self, line: Line, source: str) -> None:
         namespace = self.shell.user_ns
+        look.check(line)
         try:
             replay, prompt = self._prompt(line, source)
             tools, choice = self._tools(line)
@@ -173,6 +177,10 @@ class ClaudeMagics(Magics):
                 namespace.pop(line.out, None)
         more = {} if line.system is None else {"system": line.system}
         conversation = self.conversations.open(line.chat or "main")
+        if line.show or line.count:
+            replay()
+            look.at(line, self.shell, conversation.prepare(prompt, options, tools=tools, **more))
+            return
         renderer = self._kernel.renderer(replay)
         try:
             reply = conversation.ask(prompt, options, tools=tools, renderer=renderer, **more)

@@ -80,6 +80,15 @@ def _name(word: str) -> str:
     return word
 
 
+_FORMS = ("request", "curl", "python", "typescript", "last")
+
+
+def _form(word: str) -> str:
+    if word not in _FORMS:
+        raise ValueError(f"one of {', '.join(_FORMS)}")
+    return word
+
+
 OPTIONS = (
     Option("--chat", "-c", "NAME", "which conversation (default main), created on first use", _name, holds=True),
     Option("--model", "-m", "ID", "model for this turn: an id, or opus, sonnet, haiku, fable", _name, holds=True),
@@ -119,6 +128,9 @@ OPTIONS = (
     Option("--once", "", "", "system prompt and tools, no history; leaves nothing in the conversation"),
     Option("--new", "", "", "the conversation starts afresh here", holds=True),
     Option("--verbatim", "", "", "send {{ }} as they are"),
+    Option("--count", "", "", "input tokens and price by the API's free counter; nothing is answered or billed"),
+    Option("--show", "", "FORM", "what would be sent, as request, curl, python or typescript; last: what was", _form),
+    Option("--doctor", "", "", "check key, server, model and versions; stands alone", holds=True),
 )
 _NAMES = frozenset(option.name for option in OPTIONS)
 _BY_WORD = {word: option for option in OPTIONS for word in (option.long, option.short) if word}
