@@ -81,10 +81,11 @@ class Transmission:
 
     def add(self, chunk: bytes) -> None:
         """Bytes of the response have arrived."""
-        if self.cut or len(self._received) + len(chunk) > MOST_RECEIVED:
-            self.cut = True
+        if self.cut:
             return
-        self._received += chunk
+        room = MOST_RECEIVED - len(self._received)
+        self.cut = len(chunk) > room
+        self._received += chunk[:room] if self.cut else chunk
         self._ends.append(len(self._received))
         self._times.append(time.monotonic() - self._started)
 
@@ -123,7 +124,7 @@ class Transmission:
             for data in reader.feed(bytes(self._received[begin:end])):
                 yield seconds, data
             begin = end
-        for data in reader.close():
+        for data in () if self.cut else reader.close():
             yield seconds, data
 
     def __len__(self) -> int:
