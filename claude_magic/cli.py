@@ -13,7 +13,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-NOTEBOOKS = ("quickstart", "vision", "tools", "wire")
+NOTEBOOKS = {
+    "quickstart": "quickstart",
+    "vision": "vision",
+    "tools": "tools",
+    "wire": "what_goes_over_the_wire",
+}
 _LAB = "pip install 'claude_magic[lab]'"
 
 
@@ -35,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     demo = commands.add_parser("demo", help="open the tutorial notebooks in JupyterLab")
     demo.add_argument("--dir", type=Path, help="folder for the notebooks (default: a temporary one)")
-    demo.add_argument("--notebook", choices=NOTEBOOKS, default=NOTEBOOKS[0], help="which to begin with")
+    demo.add_argument("--notebook", choices=NOTEBOOKS, default="quickstart", help="which to begin with")
     demo.add_argument("--execute", action="store_true", help="run it here, without a browser, and print what it shows")
     demo.add_argument("--to", type=Path, metavar="FILE", help="with --execute: save the executed notebook there")
     demo.add_argument("--simulator", action="store_true", help="use the simulator even if there is a key")
@@ -95,7 +100,7 @@ def _doctor(given: argparse.Namespace) -> int:
 
 def _demo(given: argparse.Namespace) -> int:
     try:
-        notebook = _copy(given.dir) / f"{given.notebook}.ipynb"
+        notebook = _copy(given.dir) / f"{NOTEBOOKS[given.notebook]}.ipynb"
     except (OSError, LookupError) as error:
         print(f"claude-magic: {error}", file=sys.stderr)
         return 1
@@ -110,7 +115,7 @@ def _demo(given: argparse.Namespace) -> int:
 
 def _copy(folder: Path | None) -> Path:
     """Put the notebooks where the user can write; those that are there already stay as they are."""
-    sources = [_shipped(f"{name}.ipynb") for name in NOTEBOOKS]
+    sources = [_shipped(f"{name}.ipynb") for name in NOTEBOOKS.values()]
     target = (folder or Path(tempfile.mkdtemp(prefix="claude-magic-"))).expanduser().resolve()
     target.mkdir(parents=True, exist_ok=True)
     for source in sources:

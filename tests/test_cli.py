@@ -62,14 +62,14 @@ def test_all_notebooks_lie_together_one_is_chosen_and_one_that_is_there_stays_as
     shown = run("demo", "--execute", "--notebook", "tools", "--dir", str(tmp_path))
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert shown.stdout.splitlines()[-3:] == [">>> print('mine')", "mine", ""]
-    assert {path.stem for path in tmp_path.glob("*.ipynb")} == set(NOTEBOOKS)
+    assert {path.stem for path in tmp_path.glob("*.ipynb")} == set(NOTEBOOKS.values())
     assert nbformat.read(tmp_path / "tools.ipynb", as_version=4).cells == mine.cells
     for name in ("quickstart.ipynb", "vision.ipynb"):
         assert (tmp_path / name).read_bytes() == (SHIPPED / name).read_bytes()
 
 
 def test_every_notebook_of_the_repository_can_be_chosen() -> None:
-    assert set(NOTEBOOKS) == {path.stem for path in SHIPPED.glob("*.ipynb")}
+    assert set(NOTEBOOKS.values()) == {path.stem for path in SHIPPED.glob("*.ipynb")}
 
 
 def test_the_simulator_serves_until_ctrl_c() -> None:

@@ -22,6 +22,7 @@ MEANT_TO_FAIL = "raises-exception"
 PICTURE_SENT = re.compile(r"\((\d+x\d+)(?: of \d+x\d+)?(?: sent as (\d+x\d+))?[^()]* tokens\)")
 PICTURE_RECEIVED = re.compile(r"(\d+) x (\d+) pixels")
 TOOL_RESULT = re.compile(r"- \*\*Tool\*\*: `(\w+)` (returned|failed with) (.*)")
+ASKS = re.compile(r"(%%claude\b|%claude )(?!.*--(show|count|doctor)\b)")
 LARGEST = 250_000
 """Characters of a notebook that is saved with its outputs."""
 
@@ -61,12 +62,17 @@ def tools(executed_once: Callable[[Path], Any]) -> Any:
     return executed_once(FOLDER / "tools.ipynb")
 
 
+@pytest.fixture
+def wire(executed_once: Callable[[Path], Any]) -> Any:
+    return executed_once(FOLDER / "what_goes_over_the_wire.ipynb")
+
+
 def code(document: Any) -> list[Any]:
     return [cell for cell in document.cells if cell.cell_type == "code"]
 
 
 def questions(document: Any) -> list[Any]:
-    return [cell for cell in code(document) if cell.source.startswith(("%%claude", "%claude "))]
+    return [cell for cell in code(document) if ASKS.match(cell.source)]
 
 
 def cell_with(document: Any, words: str) -> Any:
@@ -202,6 +208,56 @@ def test_tools_deletes_nothing_and_stops_at_the_limit(tools: Any) -> None:
     assert "QueryRefused" in refused
     assert shown(tools, "WHERE company = 'IBM'\")").split() == ["months", "0", "390"]
     assert "Claude was asked to conclude" in answer(questions(tools)[-1])
+
+
+def test_wire_shows_the_request_that_is_then_sent(wire: Any) -> None:
+    promised = cell_with(wire, "--show request").outputs[0].data["text/plain"]
+    [kept] = [cell for cell in code(wire) if cell.source == "claude.last.request()"]
+    assert kept.outputs[0].data["text/plain"] == promised
+    assert '"content": "Explain what a p-value is in two sentences."' in promised
+    assert "import anthropic" in cell_with(wire, "--show python").outputs[0].data["text/markdown"]
+
+
+def test_wire_shows_the_events_of_the_answer_that_was_drawn(wire: Any) -> None:
+    [events] = [cell for cell in code(wire) if cell.source == "claude.last.events"]
+    lines = events.outputs[0].data["text/plain"].splitlines()
+    assert lines[0].split()[2] == "message_start"
+    assert lines[-1].split()[2] == "message_stop"
+    printed = cell_with(wire, "pieces of text").outputs[0].text
+    pieces, characters = map(int, re.findall(r"(\d+) (?:pieces|characters)", printed))
+    assert 1 < pieces < characters
+    first, last = map(float, re.findall(r"after ([\d.]+) s", printed))
+    assert first <= last
+
+
+def test_wire_shows_that_nothing_is_remembered_but_what_is_sent(wire: Any) -> None:
+    roles = [line.split()[0] for line in cell_with(wire, "for message in").outputs[0].text.splitlines()]
+    assert roles == ["user", "assistant", "user"]
+    assert shown(wire, "len(claude.last.request()") == "1"
+    first, second = json.loads(shown(wire, "usage.total_input for turn"))
+    assert first < second
+
+
+def test_wire_counts_with_the_formula_beside_it(wire: Any) -> None:
+    line, said = cell_with(wire, "%%claude --count").outputs[0].text.splitlines()
+    assert re.match(r"\d+ input tokens for claude-sonnet-5-5, [\d.]+ ¢", line)
+    assert "nothing is answered or billed" in said
+    assert "1 picture: 200 by the formula" in shown(wire, "claude.count(")
+
+
+def test_wire_reads_the_text_from_the_cache(wire: Any) -> None:
+    _, *rows = cell_with(wire, "read from it").outputs[0].text.splitlines()
+    counts = [[int(number.replace(",", "")) for number in row.split()] for row in rows]
+    assert [row[0] for row in counts] == [1, 2, 3]
+    assert counts[0][3] == 0
+    assert counts[2][3] > 0.9 * counts[2][1]
+
+
+def test_wire_keeps_the_response_to_a_refused_request_and_ends_with_the_doctor(wire: Any) -> None:
+    assert shown(wire, "claude-opus-0").startswith("HTTP 404\n")
+    assert "not_found_error" in shown(wire, "claude-opus-0")
+    lines = cell_with(wire, "--doctor").outputs[0].text.splitlines()
+    assert {line.split()[0] for line in lines} == {"ok"}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -39,10 +39,6 @@ class Part:
         """How many pictures it carries."""
         return int(self.is_picture)
 
-    def picture_tokens(self, limits: ImageLimits) -> int:
-        """What its pictures cost by the published formula, as far as their size is known."""
-        return 0
-
     @property
     def text(self) -> str | None:
         """The words, of plain text; None for everything else."""

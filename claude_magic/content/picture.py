@@ -186,10 +186,6 @@ class PicturePart(Part):
             shown = f"{shown} sent as {sent[0]}x{sent[1]}"
         return f"{shown}{f', {self.note}' if self.note else ''}, {counted(image_tokens(*sent), 'token')}"
 
-    def picture_tokens(self, limits: ImageLimits) -> int:
-        """One for each 28 x 28 pixels that are sent."""
-        return image_tokens(*self.encoded(limits).size)
-
     def to_original(self, x: float, y: float, limits: ImageLimits | None = None) -> tuple[float, float]:
         """Where a point of the sent picture is in the original; see :meth:`Picture.to_original`."""
         if limits is None:

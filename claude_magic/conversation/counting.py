@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 
 from claude_magic.content.words import counted
 from claude_magic.messages.client import Body
+from claude_magic.messages.limits import ImageLimits, image_tokens
 from claude_magic.messages.retry import Wait
 from claude_magic.messages.usage import Usage, money
 
 if TYPE_CHECKING:
+    from claude_magic.content import Part
     from claude_magic.conversation.exchange import Exchange
 
 COUNTED = frozenset(
     {"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed"}
 )
 """The fields of a request that the counter takes; the others concern the answer."""
-SAID = "--count asks the API's free counter: the content is sent, nothing is answered or billed."
+SAID = "This asks the API's free counter: the content is sent, nothing is answered or billed."
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -77,7 +79,16 @@ def count(exchange: Exchange) -> Count:
         tokens=tokens,
         model=exchange.model.id,
         pictures=sum(message.pictures for message in exchange.messages),
-        picture_tokens=sum(part.picture_tokens(limits) for part in parts),
+        picture_tokens=sum(_picture_tokens(part, limits) for part in parts),
         cost=Usage(input_tokens=tokens).cost(exchange.model.id),
         waits=tuple(waits),
     )
+
+
+def _picture_tokens(part: Part, limits: ImageLimits) -> int:
+    from claude_magic.content.picture import PicturePart
+    from claude_magic.tools.results import Result
+
+    if isinstance(part, Result):
+        return sum(_picture_tokens(inner, limits) for inner in part.content)
+    return image_tokens(*part.encoded(limits).size) if isinstance(part, PicturePart) else 0

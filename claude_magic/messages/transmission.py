@@ -26,7 +26,8 @@ MOST_BYTES = 32 * 1024 * 1024
 MOST_MESSAGES = 100
 """What is kept in all. The latest message is kept whatever its size."""
 
-_SECRET = frozenset({"set-cookie", "authorization", "x-api-key", "proxy-authorization", "www-authenticate"})
+_LEFT_OUT = frozenset({"set-cookie", "www-authenticate", "proxy-authenticate", "anthropic-organization-id"})
+"""Headers that may be secret, or tell whose account it is in a notebook that is passed on."""
 
 
 class Outgoing(NamedTuple):
@@ -77,7 +78,7 @@ class Transmission:
     def answered(self, status: int, headers: Mapping[str, str], hide: Callable[[str], str]) -> None:
         """The head of the response is there."""
         self.status = status
-        self.headers = {name: hide(value) for name, value in headers.items() if name.lower() not in _SECRET}
+        self.headers = {name: hide(value) for name, value in headers.items() if name.lower() not in _LEFT_OUT}
 
     def add(self, chunk: bytes) -> None:
         """Bytes of the response have arrived."""

@@ -152,6 +152,13 @@ def _server(conversations: Conversations, settings: Settings, credentials: Crede
         client, has_key = conversations.host.connect(quick, Credentials({"ANTHROPIC_API_KEY": "none"})), False
     except ClaudeError as error:
         return [Finding("fail", "server", str(error))]
+    try:
+        return _answers(client, asked, has_key)
+    finally:
+        client.close()
+
+
+def _answers(client: Client, asked: list[str], has_key: bool) -> list[Finding]:
     started = time.monotonic()
     answer = _within(_SECONDS, client.models)
     answers = f"{client.where} answers ({time.monotonic() - started:.1f} s)"

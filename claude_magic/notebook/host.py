@@ -106,7 +106,9 @@ class Kernel(Host):
             from claude_magic.simulator import start
 
             self._simulator = start(pace=_PACE)
-        return super().connect(dataclasses.replace(settings, base_url=self._simulator.url), SimulatorCredentials())
+        client = super().connect(dataclasses.replace(settings, base_url=self._simulator.url), SimulatorCredentials())
+        client.is_anthropic = True  # it behaves as Anthropic's servers do
+        return client
 
     def close(self) -> None:
         """Stop the simulator."""

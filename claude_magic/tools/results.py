@@ -55,10 +55,6 @@ class Result(Part):
         """How many pictures are in it."""
         return sum(part.pictures for part in self.content)
 
-    def picture_tokens(self, limits: ImageLimits) -> int:
-        """What they cost by the published formula."""
-        return sum(part.picture_tokens(limits) for part in self.content)
-
     def block(self, limits: ImageLimits) -> Block:
         """The block for a request in which these limits hold."""
         blocks = [part.block(limits) for part in self.content]

@@ -20,7 +20,10 @@ from claude_magic.messages.transmission import Outgoing
 from tests.conftest import KEY
 from tests.judges import require_judge
 
-HOSTILE = "$HOME `id` !! 'a' \"b\" \\ \x00\x1b[2J\x7f\x9b\u202e\u2028\U000e0001\ud7ff 你好 😀\n```\nREQUEST\nEOF\n*/ //\n${1+1}\r\n"
+HOSTILE = (
+    "$HOME `id` !! 'a' \"b\" \\ \x00\x1b[2J\x7f\x9b\u202e\u2028\U000e0001\ud7ff 你好 😀\n"
+    "```\nREQUEST\nEOF\n*/ //\n${1+1}\r\n"
+)
 ENCODED = "iVBORw0KGgo" * 5000
 
 
@@ -62,8 +65,7 @@ def test_every_form_says_the_same_whatever_is_in_it(value: Any) -> None:
         assert text.body == json.loads(bytes(sent.body))
         assert text.replace("\n", "").isprintable(), "nothing that a terminal obeys or a reader cannot see"
     assert in_python(program("python", sent)) == text.body
-    head, _, body = program("request", sent).partition("\n\n")
-    assert json.loads(body) == text.body
+    assert json.loads(program("request", sent).partition("\n\n")[2]) == text.body
     literal = program("typescript", sent).partition("messages.create(")[2]
     assert json.JSONDecoder().raw_decode(literal)[0] == text.body
 
