@@ -15,7 +15,7 @@ from claude_magic.messages.words import fenced
 
 _FIRST, _LAST = 30, 15
 """Events that a table shows of very many."""
-_WIDEST = 110
+_WIDEST = 58
 
 
 class Event(NamedTuple):
@@ -43,10 +43,9 @@ class Events(tuple[Event, ...]):
     def __repr__(self) -> str:
         if not self:
             return "No events."
-        rows = [f"{event.seconds:9.3f} s  {event.name:21} {_line(event.data)}" for event in self]
-        if (more := len(rows) - _FIRST - _LAST) > 1:
-            rows[_FIRST:-_LAST] = [f"{'…':>9}    {more:,} more"]
-        return "\n".join(rows)
+        if (more := len(self) - _FIRST - _LAST) <= 1:
+            return "\n".join(map(_row, self))
+        return "\n".join([*map(_row, self[:_FIRST]), f"{'…':>7}    {more:,} more", *map(_row, self[-_LAST:])])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/markdown": fenced(repr(self), "text"), "text/plain": repr(self)}
@@ -138,8 +137,24 @@ def _content(block: Block) -> Any:
     return block.to_wire() or {"type": block.type, "cut": True}
 
 
+def _row(event: Event) -> str:
+    return f"{event.seconds:7.3f} s  {event.name:19}  {_line(event.data)}"
+
+
 def _line(data: Any) -> str:
+    """What an event says; of a delta in the middle of very many only the piece."""
     if isinstance(data, dict):
-        data = compact(shortened({name: value for name, value in data.items() if name != "type"}))
-    text = data if isinstance(data, str) else compact(data)
+        data = {name: value for name, value in data.items() if name != "type"}
+        if (
+            data.keys() == {"index", "delta"}
+            and isinstance(delta := data["delta"], dict)
+            and "type" in delta
+            and len(delta) == 2
+        ):
+            kind, piece = delta.get("type"), next(value for name, value in delta.items() if name != "type")
+            text = f"{data['index']}  {kind}  {compact(shortened(piece))}"
+        else:
+            text = compact(shortened(data))
+    else:
+        text = data if isinstance(data, str) else compact(data)
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
