@@ -120,6 +120,13 @@ def test_showing_needs_neither_a_key_nor_a_server(at: At) -> None:
         claude("Hi")
 
 
+def test_without_a_key_no_answer_is_begun(notebook: Notebook) -> None:
+    notebook.home = Conversations(Settings(base_url="https://example.invalid"), notebook)
+    with pytest.raises(NoCredentials):
+        notebook.home.open("main")("Hi")
+    assert notebook.recorder.opening is None
+
+
 def test_bad_input_reaches_nobody(claude: Conversation, simulator: Simulator) -> None:
     for question in ("", " "):
         with pytest.raises(BadInput, match="empty"):

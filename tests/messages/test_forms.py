@@ -10,7 +10,7 @@ from typing import Any
 
 import pexpect
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from claude_magic.messages.client import Body
@@ -57,6 +57,7 @@ values = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(values)
 def test_every_form_says_the_same_whatever_is_in_it(value: Any) -> None:
     sent = outgoing(temperature=value)
@@ -77,7 +78,7 @@ def test_a_shell_sends_it_unchanged() -> None:
 
 def test_it_runs_when_it_is_pasted_into_a_shell() -> None:
     """History expansion, tabs and lines longer than a terminal's buffer are what a pasted program meets."""
-    text = program("curl", outgoing(system=HOSTILE, stop_sequences=[ENCODED]))
+    text = program("curl", outgoing(system=HOSTILE, stop_sequences=[ENCODED[:9000]]))
     environment = {**os.environ, "PS1": "READY> ", "TERM": "dumb"}
     command = ["--norc", "--noprofile", "-i"]
     shell = pexpect.spawn(require_judge("bash"), command, env=environment, encoding="utf-8", timeout=60)

@@ -150,6 +150,15 @@ def test_an_error_is_a_response_too(simulator: Simulator, connect: Connect) -> N
     assert repr(reply.events) == "No events."
 
 
+def test_of_an_answer_that_broke_off_there_is_what_came(simulator: Simulator, connect: Connect) -> None:
+    simulator.faults.append("deltas=20; fault=cut; after=5")
+    reply = failed(connect(simulator.url))
+    assert [event.name for event in reply.events].count("content_block_delta") == 5
+    assert reply.response is not None
+    assert reply.response.body["content"][-1]["text"] == reply.text
+    assert reply.response.body["stop_reason"] is None
+
+
 def test_without_a_response_there_is_the_request(connect: Connect) -> None:
     reply = failed(connect("http://127.0.0.1:9", max_retries=0))
     assert reply.response is None
@@ -182,6 +191,9 @@ def test_memory_is_bounded_whatever_comes(
     assert last.cut
     assert "(More came than is kept.)" in repr(last)
     assert len(replies[-1].transmission) <= 4_000 + 16 * 200 + len(ask())  # type: ignore[arg-type]
+    size = len(replies[-1].transmission)  # type: ignore[arg-type]
+    replies[-1].transmission.add(b"more")  # type: ignore[union-attr]
+    assert len(replies[-1].transmission) == size  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="no longer kept: only the latest"):
         replies[0].request("curl")
     assert len(replies[0].text) > 500, "the answer itself is whole"

@@ -199,7 +199,8 @@ def test_the_programs_send_the_same_again(
     finally:
         shell("del os.environ['ANTHROPIC_API_KEY']")
     asked = len(simulator.requests)
-    run(programs, {**os.environ, "ANTHROPIC_API_KEY": KEY, "NO_PROXY": "127.0.0.1"})
+    elsewhere = {name: value for name, value in os.environ.items() if not name.startswith("ANTHROPIC_")}
+    run(programs, {**elsewhere, "ANTHROPIC_API_KEY": KEY, "NO_PROXY": "127.0.0.1"})
     again = simulator.requests[asked:]
     assert [request.body for request in again] == expected
     assert {request.headers["anthropic-version"] for request in again} == {"2023-06-01"}

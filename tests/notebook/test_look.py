@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from claude_magic.notebook.completion import Completer
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
 from tests.notebook.conftest import Cells
@@ -47,6 +48,13 @@ def test_count_says_tokens_and_price(cells: Cells, simulator: Simulator) -> None
     assert 0 < cells["count"].tokens < 12
     assert [request.path for request in simulator.requests] == ["/v1/messages/count_tokens"]
     assert "0 turns" in repr(cells["claude"])
+
+
+def test_the_forms_are_completed(cells: Cells) -> None:
+    complete = Completer(cells.shell, {}).complete  # type: ignore[arg-type]
+    assert complete("%%claude --show c", "c") == ["curl"]
+    assert complete("%claude --show l", "l") == ["last"]
+    assert complete("%claude --co", "--co") == ["--count"]
 
 
 def test_show_last_shows_request_and_response(cells: Cells, simulator: Simulator) -> None:
