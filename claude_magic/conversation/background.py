@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, cast
 
 from claude_magic.content.words import counted
+from claude_magic.conversation.interrupts import OneInterrupt
 from claude_magic.conversation.rendering import Ending
 from claude_magic.conversation.turns import Place, shortened
 from claude_magic.messages.errors import Explained, Interrupted, StillAnswering
@@ -202,7 +203,8 @@ def wait_for(answers: list[Answer], errands: Errands, timeout: float | None) -> 
         If they have not ended in time.
     """
     try:
-        ended = errands.until(lambda: all(answer.done for answer in answers), timeout)
+        with OneInterrupt():
+            ended = errands.until(lambda: all(answer.done for answer in answers), timeout)
     except Interrupted:
         raise
     except KeyboardInterrupt:

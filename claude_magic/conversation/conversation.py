@@ -439,7 +439,7 @@ class Conversation:
             raise BadInput(f"A tool that runs in parallel cannot ask {self.name!r}, which waits for it. Use fork().")
         place = home.host.place(self.name)
         change = functools.partial(_with, system=system, tools=toolbox.read(tools))
-        with self._line.turn(), OneInterrupt() as interrupts:  # questions of several threads wait for each other
+        with OneInterrupt() as interrupts, self._line.turn():  # questions of several threads wait for each other
             asking = self._asking(prompt, options, change, place)
             drawn = Guarded(renderer or home.host.renderer())
             turn, error = self._carry_out(asking, change, drawn, home.host.notices, interrupts)
@@ -529,8 +529,7 @@ class Conversation:
         if self in _answering.get():
             raise BadInput(f"A tool cannot wait for {self.name!r}, which waits for it.")
         answers = [*self._background]
-        with OneInterrupt():
-            wait_for(answers, self._home.errands, timeout)
+        wait_for(answers, self._home.errands, timeout)
         self._background = [one for one in self._background if one not in answers]
         for failed in (answer.error for answer in answers if answer.error is not None):
             raise failed
