@@ -33,13 +33,11 @@ class Errand:
     Parameters
     ----------
     function : callable
-        Takes nothing; runs with the context variables of the thread that made the errand.
+        Takes nothing.
     threads : set of int
         Those that may run it.
     when_free : bool
         Whether it may run without anybody waiting for it.
-    inside : callable
-        Makes a context around it.
 
     Attributes
     ----------
@@ -48,14 +46,10 @@ class Errand:
     begun, done : bool
     """
 
-    def __init__(
-        self, function: Callable[[], None], threads: set[int], *, when_free: bool, inside: Surroundings
-    ) -> None:
+    def __init__(self, function: Callable[[], None], threads: set[int], *, when_free: bool) -> None:
         self._function = function
-        self._context = contextvars.copy_context()
         self.threads = threads
         self.when_free = when_free
-        self._inside = inside
         self.error: BaseException | None = None
         self.begun = self.done = self._ran = False
 
@@ -68,8 +62,7 @@ class Errand:
             If a Ctrl-C hit it; whoever waits for it gets that, too.
         """
         try:
-            with self._inside():
-                self._context.run(self._function)
+            self._function()
             self._ran = True
         except KeyboardInterrupt:
             raise Interrupted("Stopped what Claude had called, and the answer with it.") from None
@@ -241,8 +234,7 @@ class Aside:
         Interrupted
             If this was stopped meanwhile. Else whatever the function raises.
         """
-        inside = self._inside if when_free else contextlib.nullcontext
-        errand = Errand(function, self._home, when_free=when_free, inside=inside)
+        errand = Errand(self._for_our_cell(function) if when_free else function, self._home, when_free=when_free)
         try:
             with self.waking(self._errands.wake):
                 self._errands.add(errand)
@@ -258,6 +250,16 @@ class Aside:
             raise errand.error
         if self.stopped:
             raise Interrupted("Stopped.")
+
+    def _for_our_cell(self, function: Callable[[], None]) -> Callable[[], None]:
+        """The same, with our context variables, and what it shows in our cell."""
+        context = contextvars.copy_context()
+
+        def run() -> None:
+            with self._inside():
+                context.run(function)
+
+        return run
 
 
 _beside: contextvars.ContextVar[Aside | None] = contextvars.ContextVar("_beside", default=None)
