@@ -124,7 +124,7 @@ def test_the_next_question_waits_and_several_queue(kernel: Kernel, simulator: Si
     before = len(simulator.requests)
     cells = [kernel.run("%%claude -b\nOne\nsimulate: tool=gate; say=Held.\nsimulate: say=One.", "A")]
     cells += [kernel.run(f"%%claude -b\n{n}\nsimulate: say={n}.", n) for n in ("Two", "Three")]
-    cells[0].later(status("gate"))
+    cells[0].later(status("gate() running"))
     assert len(simulator.requests) == before + 1
     last = kernel.start("opened()\nclaude('Four')", "D").finish()
     assert last.status == "ok", last.error
@@ -224,7 +224,7 @@ def test_it_is_stopped_from_another_cell(kernel: Kernel, simulator: Simulator) -
 
 def test_an_interrupt_of_the_wait_and_of_other_cells_leaves_it_alone(kernel: Kernel) -> None:
     cell = kernel.run("%%claude -b\nOne\nsimulate: tool=gate; say=Held.\nsimulate: say=One.")
-    cell.later(status("gate"))
+    cell.later(status("gate() running"))
     for code in ("print('on')\nclaude.wait()", "print('on')\ntime.sleep(60)"):
         running = kernel.start(code)
         running.until(lambda screen: screen.outputs)
@@ -252,7 +252,7 @@ def test_a_tool_that_runs_between_cells_can_be_interrupted(kernel: Kernel) -> No
 
 def test_the_variable_holds_a_handle_and_then_the_reply(kernel: Kernel) -> None:
     cell = kernel.run("%%claude -b -o reply\nOne\nsimulate: tool=gate; say=Held.\nsimulate: say=One.")
-    cell.later(status("gate"))
+    cell.later(status("gate() running"))
     assert kernel.value("type(reply).__name__") == "Answer"
     kernel.run("opened(); claude.wait()")
     assert kernel.value("reply is claude.last") is True
