@@ -86,7 +86,7 @@ class Answer:
 
     def when_done(self, then: Callable[[], None]) -> None:
         """Call a function before anybody learns that it has ended; at once if it has."""
-        with self._errands.changed:
+        with self._errands.lock:
             if not self._done:
                 self._then.append(then)
                 return
@@ -105,7 +105,7 @@ class Answer:
             self.error = error
             self.reply = getattr(error, "reply", None)
         while True:
-            with self._errands.changed:
+            with self._errands.lock:
                 if not self._then:
                     self._done = True
                     self._errands.changed.notify_all()
@@ -138,12 +138,12 @@ class Line:
 
     def join(self, ticket: object) -> None:
         """Stand at the end of it."""
-        with self._errands.changed:
+        with self._errands.lock:
             self._tickets.append(ticket)
 
     def leave(self, ticket: object) -> None:
         """Let the next one on."""
-        with self._errands.changed, contextlib.suppress(ValueError):
+        with self._errands.lock, contextlib.suppress(ValueError):
             self._tickets.remove(ticket)
             self._errands.changed.notify_all()
 

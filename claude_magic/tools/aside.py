@@ -81,28 +81,31 @@ class Errands:
 
     Attributes
     ----------
+    lock : threading.RLock
+        Held while something changes that somebody may wait for here. An interrupt cannot leave it held.
     changed : threading.Condition
-        Notified of all that somebody may wait for here.
+        Of this lock, notified of it.
     """
 
     def __init__(self) -> None:
-        self.changed = threading.Condition()
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
         self._open: collections.deque[Errand] = collections.deque()
 
     def add(self, errand: Errand) -> None:
         """Leave something to be done."""
-        with self.changed:
+        with self.lock:
             self._open.append(errand)
             self.changed.notify_all()
 
     def drop(self, errand: Errand) -> None:
         """It need not be done any more, unless it has begun."""
-        with self.changed, contextlib.suppress(ValueError):
+        with self.lock, contextlib.suppress(ValueError):
             self._open.remove(errand)
 
     def wake(self) -> None:
         """Let all who wait look whether they still have to."""
-        with self.changed:
+        with self.lock:
             self.changed.notify_all()
 
     def until(self, condition: Callable[[], object], timeout: float | None = None) -> bool:
@@ -123,7 +126,7 @@ class Errands:
         due = None if timeout is None else time.monotonic() + timeout
         while True:
             left = _LOOK if due is None else min(max(due - time.monotonic(), 0.0), _LOOK)
-            with self.changed:
+            with self.lock:
                 self.changed.wait_for(lambda: condition() or self._mine(), left)
                 if condition():
                     return True
@@ -141,11 +144,17 @@ class Errands:
         fit = (errand for errand in self._open if me in errand.threads and (errand.when_free or not when_free))
         return next(fit, None)
 
+    def _end(self, errand: Errand | None) -> None:
+        if errand is not None and errand.begun:
+            with self.lock:
+                errand.end()
+                self.changed.notify_all()
+
     def _do_one(self, *, when_free: bool = False) -> bool:
         """Do what comes first; False if there is nothing for this thread."""
         errand = None
         try:
-            with self.changed:
+            with self.lock:
                 if (errand := self._mine(when_free=when_free)) is None:
                     return False
                 errand.begun = True
@@ -153,10 +162,10 @@ class Errands:
             errand.run()
             return True
         finally:
-            if errand is not None and errand.begun:
-                with self.changed:
-                    errand.end()
-                    self.changed.notify_all()
+            try:
+                self._end(errand)
+            finally:
+                self._end(errand)  # a Ctrl-C may come, once, on the way into the first of these or in it
 
 
 class Aside:
@@ -242,7 +251,7 @@ class Aside:
                     with contextlib.suppress(RuntimeError):  # it is closed
                         # In a context of its own: ours says that our cell runs.
                         self._loop.call_soon_threadsafe(self._errands.run_free, context=contextvars.Context())
-                with self._errands.changed:
+                with self._errands.lock:
                     self._errands.changed.wait_for(lambda: errand.done or (self.stopped and not errand.begun))
         finally:
             self._errands.drop(errand)
