@@ -6,8 +6,8 @@ import collections
 import contextlib
 import contextvars
 import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from claude_magic.content.words import counted
 from claude_magic.conversation.interrupts import OneInterrupt
@@ -19,6 +19,8 @@ from claude_magic.tools.aside import Aside, Errands, Surroundings, away, beside,
 if TYPE_CHECKING:
     from claude_magic.messages.reply import Reply
     from claude_magic.tools.calls import Call
+
+T = TypeVar("T")
 
 
 class Answer:
@@ -123,6 +125,18 @@ class Answer:
         return f"<Answer to {shortened(self._question, 40)!r}: {state}>"
 
 
+class Ticket:
+    """A place in the line.
+
+    Attributes
+    ----------
+    thread : int or None
+        The one that answers, once it is its turn.
+    """
+
+    thread: int | None = None
+
+
 class Line:
     """The questions of one conversation, answered one after the other.
 
@@ -133,63 +147,61 @@ class Line:
 
     def __init__(self, errands: Errands) -> None:
         self._errands = errands
-        self._tickets: collections.deque[object] = collections.deque()
-        self._holder: int | None = None
+        self._tickets: collections.deque[Ticket] = collections.deque()
 
-    def join(self, ticket: object) -> None:
+    def join(self, ticket: Ticket) -> None:
         """Stand at the end of it."""
         with self._errands.lock:
             self._tickets.append(ticket)
 
-    def leave(self, ticket: object) -> None:
+    def leave(self, ticket: Ticket) -> None:
         """Let the next one on."""
         with self._errands.lock, contextlib.suppress(ValueError):
             self._tickets.remove(ticket)
             self._errands.changed.notify_all()
 
-    @contextlib.contextmanager
-    def turn(self, ticket: object | None = None) -> Iterator[None]:
-        """Wait until it is one's turn, and do meanwhile what this thread has to do for the others.
+    def answer(self, ticket: Ticket, work: Callable[[], T]) -> T:
+        """Do something when it is the ticket's turn, and until then what this thread has to do for the others.
 
         What a function asks that Claude called, in the same thread, comes in between.
 
         Parameters
         ----------
-        ticket : object, optional
-            Of who has joined the line already.
+        ticket : Ticket
+            Joins the line here if it has not yet.
+        work : callable
 
         Raises
         ------
         Interrupted
-            If it was stopped before.
+            If it was stopped before its turn.
         """
-        if self._holder == threading.get_ident():
-            yield
-            return
-        new, ticket = ticket is None, ticket or object()
         try:
-            if new:
-                self.join(ticket)
-            with waking(self._errands.wake):
-                self._wait(ticket)
-            self._holder = threading.get_ident()
-            try:
-                yield
-            finally:
-                self._holder = None
+            self._wait_for_turn(ticket)
+            return work()
         finally:
-            self.leave(ticket)
+            try:
+                self.leave(ticket)
+            finally:
+                self.leave(ticket)  # a Ctrl-C may come, once, on the way into the first of these or in it
 
-    def _wait(self, ticket: object) -> None:
+    def _wait_for_turn(self, ticket: Ticket) -> None:
+        with self._errands.lock:
+            if self._tickets and self._tickets[0].thread == threading.get_ident():
+                return
+            if ticket not in self._tickets:
+                self.join(ticket)
         aside = away()
         try:
-            self._errands.until(lambda: self._tickets[0] is ticket or (aside is not None and aside.stopped))
-        except Interrupted:
-            raise
+            with waking(self._errands.wake):
+                self._errands.until(lambda: self._tickets[0] is ticket or (aside is not None and aside.stopped))
+        except Interrupted as error:
+            raise error if aside is None else Interrupted("Stopped before it was sent.") from None
         except KeyboardInterrupt:
             raise Interrupted("Stopped before it was sent; the answer before it goes on.") from None
         if aside is not None and aside.stopped:
             raise Interrupted("Stopped before it was sent.")
+        ticket.thread = threading.get_ident()
 
 
 def wait_for(answers: list[Answer], errands: Errands, timeout: float | None) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 from claude_magic.content import Named, before, disk
 from claude_magic.content.words import counted
 from claude_magic.conversation import toolbox
-from claude_magic.conversation.background import Answer, Line, confirmed_at_home, ending_unsent, said, wait_for
+from claude_magic.conversation.background import Answer, Line, Ticket, confirmed_at_home, ending_unsent, said, wait_for
 from claude_magic.conversation.family import Conversations, Spending
 from claude_magic.conversation.interrupts import OneInterrupt
 from claude_magic.conversation.journal import Change, Journal, State
@@ -439,10 +439,14 @@ class Conversation:
             raise BadInput(f"A tool that runs in parallel cannot ask {self.name!r}, which waits for it. Use fork().")
         place = home.host.place(self.name)
         change = functools.partial(_with, system=system, tools=toolbox.read(tools))
-        with OneInterrupt() as interrupts, self._line.turn():  # questions of several threads wait for each other
+
+        def answered() -> tuple[Turn, BaseException | None]:
             asking = self._asking(prompt, options, change, place)
             drawn = Guarded(renderer or home.host.renderer())
-            turn, error = self._carry_out(asking, change, drawn, home.host.notices, interrupts)
+            return self._carry_out(asking, change, drawn, home.host.notices, interrupts)
+
+        with OneInterrupt() as interrupts:
+            turn, error = self._line.answer(Ticket(), answered)  # questions of several threads wait for each other
         if error is not None:
             raise error from None
         return turn.reply
@@ -481,12 +485,14 @@ class Conversation:
         drawn = Guarded(renderer or home.host.renderer(background=True))
         notices = home.host.notices()
         answer = Answer(first.words, home.errands, first.place, home.host.here())
-        ticket = object()
+        ticket = Ticket()
+
+        def answered() -> tuple[Turn, BaseException | None]:
+            return self._carry_out(make(), change, drawn, lambda: notices, OneInterrupt(), answer)
 
         def work() -> Reply:
             try:
-                with self._line.turn(ticket):
-                    turn, error = self._carry_out(make(), change, drawn, lambda: notices, OneInterrupt(), answer)
+                turn, error = self._line.answer(ticket, answered)
             except (ClaudeError, Interrupted) as unsent:
                 drawn.finish(ending_unsent(unsent))
                 raise
