@@ -264,7 +264,9 @@ def test_the_variable_holds_a_handle_and_then_the_reply(kernel: Kernel) -> None:
     assert kernel.value("'reply' in globals()") is False
     waiting = kernel.run("claude.wait()")
     assert waiting.error[0].startswith("Refused: Claude declined")
-    kernel.run("%%claude -b -o reply\nThree\nsimulate: tool=gate; say=Held.")
+    kernel.run("gates.clear()")
+    third = kernel.run("%%claude -b -o reply\nThree\nsimulate: tool=gate; say=Held.")
+    third.later(status("gate() running"))
     kernel.run("reply = 'mine'; opened(); claude.wait()")
     assert kernel.value("reply") == "mine"
 
@@ -303,11 +305,14 @@ def test_the_button_is_a_message_and_interrupts_no_cell(kernel: Kernel) -> None:
 def test_text_goes_to_its_own_cell_too(kernel: Kernel) -> None:
     kernel.run("%config ClaudeMagics.display = 'text'")
     try:
-        cell = kernel.run("%%claude -b\nOne\nsimulate: say=One, as text.; ")
-        other = kernel.run("while not claude.turns: time.sleep(0.01)\nprint('other')")
+        cell = kernel.run("%%claude -b\nOne\nsimulate: think=0; deltas=60; pace=30")
+        capture = (
+            "from IPython.utils.capture import capture_output\nwith capture_output() as captured:\n    print('in')\n"
+        )
+        other = kernel.run(f"{capture}    while not claude.turns: time.sleep(0.01)\nprint(repr(captured.stdout))")
         cell.later(lambda screen: "SIMULATED" in "".join(output.get("text", "") for output in screen.outputs))
-        assert "\n\nOne, as text." in cell.printed
-        assert other.printed == "other\n"
+        assert kernel.value("claude.last.text") in cell.printed
+        assert other.printed == "'in\\n'\n"
     finally:
         kernel.run("%config ClaudeMagics.display = 'auto'")
 
