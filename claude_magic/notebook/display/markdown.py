@@ -178,11 +178,10 @@ class MarkdownRenderer:
 
     def _watch(self, call: Call) -> None:
         """See whether something else comes into the cell than the answer, which is then not ours alone."""
-        if call.state == "confirming" or (call.tool is not None and call.tool.parallel):
+        in_another_thread = self._status.background or (call.tool is not None and call.tool.parallel)
+        if call.state == "confirming" or in_another_thread:
             self._owns_cell = False  # what another thread shows cannot be seen
-        elif self._hooks is None:
-            self._owns_cell = False
-        elif not self._watched:
+        elif not self._watched and self._hooks is not None:
             self._hooks.register_hook(self._sees_other)
             self._watched = True
 
