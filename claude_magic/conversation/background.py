@@ -13,8 +13,8 @@ from claude_magic.content.words import counted
 from claude_magic.conversation.interrupts import OneInterrupt
 from claude_magic.conversation.rendering import Ending
 from claude_magic.conversation.turns import Place, shortened
-from claude_magic.messages.errors import Explained, Interrupted, StillAnswering
-from claude_magic.tools.aside import Aside, Errands, Surroundings, away, beside, waking
+from claude_magic.messages.errors import BadInput, Explained, Interrupted, StillAnswering
+from claude_magic.tools.aside import Aside, Errands, Surroundings, away, beside, is_beside, waking
 
 if TYPE_CHECKING:
     from claude_magic.messages.reply import Reply
@@ -77,6 +77,8 @@ class Answer:
         StillAnswering
             If it is not there in time; a ``TimeoutError``.
         """
+        if is_beside(self._aside):
+            raise BadInput("A tool cannot wait for the answer that waits for it.")
         wait_for([self], self._errands, timeout)
         if self.error is not None:
             raise self.error
@@ -209,11 +211,15 @@ def wait_for(answers: list[Answer], errands: Errands, timeout: float | None) -> 
 
     Raises
     ------
+    BadInput
+        If the time is no number of seconds.
     Interrupted
         If the wait was stopped; the answers go on.
     StillAnswering
         If they have not ended in time.
     """
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float)):
+        raise BadInput(f"wait takes a number of seconds, not {timeout!r:.80}.")
     try:
         with OneInterrupt():
             ended = errands.until(lambda: all(answer.done for answer in answers), timeout)

@@ -383,6 +383,8 @@ class Conversation:
         """
         if not isinstance(prompt, str):
             raise BadInput("The first argument is the question, as a string; values follow it.")
+        if not isinstance(background, bool):
+            raise BadInput(f"background takes True or False, not {background!r:.80}.")
         unknown = options.keys() - {field.name for field in dataclasses.fields(Options)}
         if unknown:
             raise BadInput(f"Claude takes no option {', '.join(sorted(unknown))}.")

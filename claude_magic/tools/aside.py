@@ -284,6 +284,11 @@ def beside(aside: Aside) -> Iterator[None]:
         _beside.reset(token)
 
 
+def is_beside(aside: Aside) -> bool:
+    """Whether what runs here is done for this."""
+    return _beside.get() is aside
+
+
 def away() -> Aside | None:
     """What this thread does beside the notebook; None where it may do everything itself."""
     aside = _beside.get()

@@ -179,8 +179,15 @@ def test_bad_input_fails_where_it_is_asked_and_nothing_is_sent(claude: Conversat
     assert len(simulator.requests) == 1
 
 
+def test_rubbish_is_said_in_a_line(claude: Conversation) -> None:
+    with pytest.raises(BadInput, match="background takes True or False, not 'yes'"):
+        claude("What?", background="yes")  # type: ignore[call-overload]
+    with pytest.raises(BadInput, match="wait takes a number of seconds, not 'soon'"):
+        claude.wait("soon")  # type: ignore[arg-type]
+
+
 def test_what_became_impossible_meanwhile_is_said_in_its_own_place(
-    claude: Conversation, gate: Gate, notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+    claude: Conversation, gate: Gate, notebook: Notebook
 ) -> None:
     gate.ask(claude, "One")
     answer = claude("Two", background=True)
@@ -190,6 +197,7 @@ def test_what_became_impossible_meanwhile_is_said_in_its_own_place(
         answer.wait()
     assert notebook.recorder.ending is not None
     assert [notice.partition(":")[0] for notice in notebook.recorder.ending.notices] == ["BadInput"]
+    assert "sk-ant" not in str(notebook.recorder.ending.notices)
     assert words(claude) == ["One"]
 
 
@@ -539,9 +547,11 @@ def test_a_tool_of_it_cannot_ask_what_waits_for_it(claude: Conversation) -> None
         """Ask."""
         with pytest.raises(BadInput, match="cannot ask 'main', which waits for it"):
             claude("Inner")
+        with pytest.raises(BadInput, match="cannot wait for the answer that waits for it"):
+            answer.wait()
         return claude["other"]("Aside\nsimulate: say=Aside.").text
 
-    claude("Outer\nsimulate: tool=ask\nsimulate: say=Outer.", tools=[ask], background=True)
+    answer = claude("Outer\nsimulate: tool=ask\nsimulate: say=Outer.", tools=[ask], background=True)
     claude.wait()
     assert [call.value for call in claude.turns[0].tool_calls] == ["Aside."]
 
