@@ -126,12 +126,29 @@ class Asking:
         self._asked = datetime.datetime.now().astimezone()
         self._result = Outcome(None)
 
-    def run(self, renderer: Renderer) -> BaseException | None:
-        """Send it and read the answer; what stopped that is returned, so that nothing is left undone by it."""
+    @property
+    def words(self) -> str:
+        """The question, for people."""
+        return self._words
+
+    @property
+    def place(self) -> Place | None:
+        """Where it stands; a number in it can be replaced."""
+        return self._place
+
+    def run(self, renderer: Renderer, stop: Callable[[], None] | None = None) -> BaseException | None:
+        """Send it and read the answer; what stopped that is returned, so that nothing is left undone by it.
+
+        Parameters
+        ----------
+        renderer : Renderer
+        stop : callable, optional
+            Ends it, if it is answered in the background.
+        """
         started = time.monotonic()
         error: BaseException | None = None
         try:
-            renderer.start(self._opening)
+            renderer.start(dataclasses.replace(self._opening, stop=stop))
             self._loop.run(renderer.update)
         except BaseException as caught:  # noqa: BLE001  (raised again by the conversation, once all is in order)
             error = caught
@@ -245,6 +262,11 @@ def _parts(prompt: Sequence[str | Named]) -> tuple[tuple[Part, ...], list[tuple[
     if not question:
         raise BadInput("The question is empty.")
     return question, [(getattr(part, "name", name), part) for name, part in parts if part.text is None]
+
+
+def taken(prompt: Sequence[str | Named]) -> list[str | Named]:
+    """The same with values that are what will be sent, and change no more."""
+    return [item if isinstance(item, str) else Named(item.name, _converted(item)) for item in prompt]
 
 
 def _converted(item: Named) -> list[Part]:

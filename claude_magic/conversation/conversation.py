@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextvars
 import dataclasses
+import functools
 import itertools
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
 from claude_magic.content import Named, before, disk
 from claude_magic.content.words import counted
 from claude_magic.conversation import toolbox
+from claude_magic.conversation.background import Answer, Line, Ticket, confirmed_at_home, ending_unsent, said, wait_for
 from claude_magic.conversation.family import Conversations, Spending
 from claude_magic.conversation.interrupts import OneInterrupt
 from claude_magic.conversation.journal import Change, Journal, State
@@ -22,7 +24,7 @@ from claude_magic.conversation.rendering import Ending, Guarded, Renderer
 from claude_magic.conversation.toolbox import Tools
 from claude_magic.conversation.turns import Place, Turn, Turns, seen, shortened
 from claude_magic.messages import limits
-from claude_magic.messages.errors import AuthenticationFailed, BadInput, ClaudeError
+from claude_magic.messages.errors import AuthenticationFailed, BadInput, ClaudeError, Interrupted
 from claude_magic.messages.usage import Usage
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from claude_magic.messages.reply import Reply
 
 _KEEP: Any = object()
+_STOPPING = 5.0
+"""Seconds until it is no longer waited for that an answer that was stopped ends."""
 _answering: contextvars.ContextVar[Mapping[Conversation, int]] = contextvars.ContextVar(
     "_answering", default=MappingProxyType({})
 )
@@ -78,7 +82,8 @@ class Conversation:
         self._home = home if home is not None else Conversations()
         self._journal = Journal(State(system=system or None, model=model, tools=toolbox.read(tools)))
         self._tools = Tools(lambda: self.state.tools, self._offer, lambda: self.state.turns, self._home.settings)
-        self._asking = threading.RLock()
+        self._line = Line(self._home.errands)
+        self._background: list[Answer] = []
         self._told: set[str] = set()
         self._largest_side = limits.MAX_IMAGE_SIDE
         self._last: Reply | None = None
@@ -108,7 +113,7 @@ class Conversation:
 
     @model.setter
     def model(self, name: str | None) -> None:
-        self._journal.commit(dataclasses.replace(self.state, model=name or None), f"the change of model to {name}")
+        self._journal.replace(f"the change of model to {name}", model=name or None)
 
     @property
     def system(self) -> str | None:
@@ -117,7 +122,7 @@ class Conversation:
 
     @system.setter
     def system(self, text: str | None) -> None:
-        self._journal.commit(dataclasses.replace(self.state, system=text or None), "the new system prompt")
+        self._journal.replace("the new system prompt", system=text or None)
 
     @property
     def tools(self) -> Tools:
@@ -130,10 +135,10 @@ class Conversation:
         names = set(map(toolbox.name_of, new))
         for gone in [name for tool in self.state.tools if (name := toolbox.name_of(tool)) not in names]:
             self._tools.check_removable(gone)
-        self._offer(new, "the new list of tools")
+        self._journal.replace("the new list of tools", tools=new)
 
-    def _offer(self, tools: tuple[toolbox.Offered, ...], said: str) -> None:
-        self._journal.commit(dataclasses.replace(self.state, tools=tools), said)
+    def _offer(self, said: str, make: Callable[[tuple[toolbox.Offered, ...]], tuple[toolbox.Offered, ...]]) -> None:
+        self._journal.change(lambda state: (said, dataclasses.replace(state, tools=make(state.tools))))
 
     @property
     def usage(self) -> Usage:
@@ -175,8 +180,8 @@ class Conversation:
         return self._journal.redo()
 
     def reset(self) -> Change:
-        """Forget all turns; the system prompt stays."""
-        self._journal.commit(dataclasses.replace(self.state, turns=()), "the reset")
+        """Forget all turns; the system prompt stays. An answer under way comes in when it is there."""
+        self._journal.replace("the reset", turns=())
         return Change("Begun afresh. undo() brings the turns back.")
 
     def fork(self, name: str | None = None) -> Conversation:
@@ -215,26 +220,35 @@ class Conversation:
     def _forget(self, turns: Sequence[Turn]) -> None:
         if not turns:
             return
-        kept = tuple(turn for turn in self.state.turns if turn not in turns)
         what = "the deletion of " + (
             f"{len(turns)} turns" if len(turns) != 1 else f"{shortened(turns[0].prompt, 30)!r}"
         )
-        self._journal.commit(dataclasses.replace(self.state, turns=kept), what)
+        self._change_turns(what, lambda turn: None if turn in turns else turn)
+
+    def _change_turns(self, said: str, make: Callable[[Turn], Turn | None]) -> None:
+        """Make each turn another one; None takes it out."""
+
+        def changed(state: State) -> tuple[str, State]:
+            turns = tuple(new for turn in state.turns if (new := make(turn)) is not None)
+            return said, dataclasses.replace(state, turns=turns)
+
+        self._journal.change(changed)
 
     def _cells_deleted(self, cells: set[str]) -> None:
+        self._drop_answers(cells)
         turns = self.state.turns
         gone = [turn for turn in turns if turn.place and turn.place.cell in cells and not turn.absent]
         if gone:
             self._mark(gone, absent=True, said="leaving out the answer of a deleted cell")
 
     def _cell_runs(self, cell: str) -> None:
+        self._drop_answers({cell})
         back = [turn for turn in self.state.turns if turn.absent and turn.place and turn.place.cell == cell]
         if back:
             self._mark(back, absent=False, said="the return of a cell's answer")
 
     def _mark(self, chosen: list[Turn], *, absent: bool, said: str) -> None:
-        turns = tuple(dataclasses.replace(turn, absent=absent) if turn in chosen else turn for turn in self.state.turns)
-        self._journal.commit(dataclasses.replace(self.state, turns=turns), said)
+        self._change_turns(said, lambda turn: dataclasses.replace(turn, absent=absent) if turn in chosen else turn)
 
     def _deletions(self) -> list[str]:
         """What is to be said of deleted cells, once for each."""
@@ -258,10 +272,16 @@ class Conversation:
             and place.number >= asked
         ]
         if left:
-            kept = tuple(turn for turn in self.state.turns if turn not in left)
-            self._journal.commit(
-                dataclasses.replace(self.state, turns=kept), f"leaving out what {label} no longer asks"
-            )
+            self._change_turns(f"leaving out what {label} no longer asks", lambda turn: None if turn in left else turn)
+
+    def _drop_answers(self, cells: set[str]) -> None:
+        """Stop the answers that these cells still get: nobody sees them any more."""
+        for answer in [*self._background]:
+            place = answer.place
+            if not answer.done and place is not None and place.number is not None and place.cell in cells:
+                self._background.remove(answer)
+                answer.dropped = True
+                answer.stop()
 
     # -- the key ---------------------------------------------------------------------------------
 
@@ -300,14 +320,35 @@ class Conversation:
 
     # -- asking ----------------------------------------------------------------------------------
 
+    @overload
+    def __call__(
+        self,
+        prompt: str,
+        *values: object,
+        system: str | None = ...,
+        tools: object = ...,
+        background: Literal[False] = ...,
+        **options: Any,
+    ) -> Reply: ...
+    @overload
+    def __call__(
+        self,
+        prompt: str,
+        *values: object,
+        system: str | None = ...,
+        tools: object = ...,
+        background: Literal[True],
+        **options: Any,
+    ) -> Answer: ...
     def __call__(
         self,
         prompt: str,
         *values: object,
         system: str | None = _KEEP,
         tools: object = (),
+        background: bool = False,
         **options: Any,
-    ) -> Reply:
+    ) -> Reply | Answer:
         """Ask a question.
 
         Parameters
@@ -321,6 +362,8 @@ class Conversation:
         tools : function, str or list of these, optional
             What Claude may call, from here on, beside what it has; ``"none"``: it may
             call none this time.
+        background : bool
+            Return at once; the answer streams on. See :meth:`wait` and :meth:`stop`.
         **options
             The fields of :class:`claude_magic.conversation.options.Options`: ``model``,
             ``max_tokens``, ``stop``, ``prefill``, ``temperature``, ``top_p``, ``top_k``, ``effort``,
@@ -329,7 +372,9 @@ class Conversation:
 
         Returns
         -------
-        Reply
+        Reply, or Answer
+            In the background an :class:`~claude_magic.conversation.background.Answer`, which has the
+            reply when it is there.
 
         Raises
         ------
@@ -338,8 +383,11 @@ class Conversation:
         Interrupted
             If it was stopped.
         """
+        if not isinstance(background, bool):
+            raise BadInput(f"background takes True or False, not {background!r:.80}.")
         question, wishes, tools = self._question(prompt, values, tools, options)
-        return self.ask(question, wishes, system=system, tools=tools)
+        ask = self.ask_aside if background else self.ask
+        return ask(question, wishes, system=system, tools=tools)
 
     def count(
         self, prompt: str, *values: object, system: str | None = _KEEP, tools: object = (), **options: Any
@@ -422,25 +470,8 @@ class Conversation:
         prompt, options, system, tools
             As for :meth:`ask`.
         """
-        state = _with(self.state, system, toolbox.read(tools))
-        return self._new_asking(state, prompt, options, self._home.host.peek(self.name))
-
-    def _new_asking(self, state: State, prompt: Sequence[str | Named], options: Options, place: Place | None) -> Asking:
-        from claude_magic.conversation.asking import Asking
-
-        home = self._home
-        return Asking(
-            state,
-            prompt,
-            options,
-            limits.lookup(limits.resolve(options.model or self.model), home.learned),
-            home.settings,
-            home.client,
-            place,
-            self._tools,
-            home.host.confirm,
-            self._largest_side,
-        )
+        change = functools.partial(_with, system=system, tools=toolbox.read(tools))
+        return self._asking(prompt, options, change, self._home.host.peek(self.name))
 
     def ask(
         self,
@@ -473,44 +504,190 @@ class Conversation:
         -------
         Reply
         """
-        from claude_magic.tools import printing
-
         home = self._home
         asking_from = _answering.get().get(self, threading.get_ident())
         if asking_from != threading.get_ident():
             raise BadInput(f"A tool that runs in parallel cannot ask {self.name!r}, which waits for it. Use fork().")
         place = home.host.place(self.name)
-        new_tools = toolbox.read(tools)
-        with self._asking, OneInterrupt() as interrupts:  # questions of several threads wait for each other
+        change = functools.partial(_with, system=system, tools=toolbox.read(tools))
+
+        def answered() -> tuple[Turn, BaseException | None]:
             home.client.require_credentials()
-            asking = self._new_asking(_with(self.state, system, new_tools), prompt, options, place)
+            asking = self._asking(prompt, options, change, place)
             drawn = Guarded(renderer or home.host.renderer())
-            inside = _answering.set({**_answering.get(), self: threading.get_ident()})
+            return self._carry_out(asking, change, drawn, home.host.notices, interrupts)
+
+        with OneInterrupt() as interrupts:
+            turn, error = self._line.answer(Ticket(), answered)  # questions of several threads wait for each other
+        if error is not None:
+            raise error from None
+        return turn.reply
+
+    def ask_aside(
+        self,
+        prompt: Sequence[str | Named],
+        options: Options,
+        *,
+        system: str | None = _KEEP,
+        tools: object = (),
+        renderer: Renderer | None = None,
+    ) -> Answer:
+        """Ask in the background, as one transaction at the time when its turn comes.
+
+        Values become what is sent here, so nothing is evaluated later, and what is wrong with the
+        question is said here. It stands in line: its request carries the answers before it.
+
+        Parameters
+        ----------
+        prompt, options, system, tools, renderer
+            As for :meth:`ask`.
+
+        Returns
+        -------
+        Answer
+        """
+        from claude_magic.conversation.asking import taken
+
+        home = self._home
+        home.client.require_credentials()
+        place = home.host.place(self.name)
+        change = functools.partial(_with, system=system, tools=toolbox.read(tools))
+        options = dataclasses.replace(options, model=options.model or self.model)
+        make = functools.partial(self._asking, taken(prompt), options, change, place)
+        first = make()
+        drawn = Guarded(renderer or home.host.renderer(background=True))
+        notices = home.host.notices()
+        answer = Answer(first.words, home.errands, first.place, home.host.here())
+        ticket = Ticket()
+
+        def answered() -> tuple[Turn, BaseException | None]:
+            return self._carry_out(make(), change, drawn, lambda: notices, OneInterrupt(), answer)
+
+        def work() -> Reply:
             try:
-                with printing.into(None):  # it may be a function that asks, whose own words go to its caller
-                    error = asking.run(drawn)
-            finally:
-                _answering.reset(inside)
-            interrupts.closing()
-            turn, result = asking.close(error)
-            notices = [*home.host.notices(), *self._deletions()]
-            self._last = turn.reply
-            self._largest_side = asking.largest_side
-            if asking.kept:
+                turn, error = self._line.answer(ticket, answered)
+            except (ClaudeError, Interrupted) as unsent:
+                drawn.finish(ending_unsent(unsent))
+                raise
+            if error is not None:
+                raise error from None
+            return turn.reply
+
+        self._background = [one for one in self._background if not one.done or one.error is not None]
+        self._background.append(answer)
+        try:
+            self._line.join(ticket)
+            answer.start(work)
+        except BaseException:
+            self._line.leave(ticket)
+            raise
+        return answer
+
+    def wait(self, timeout: float | None = None) -> Reply | None:
+        """Wait for what was asked in the background since the last time; tools that wait for you run meanwhile.
+
+        Stopping this (■, Ctrl-C) stops waiting and not the answer, unless one of its tools is what runs.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds.
+
+        Returns
+        -------
+        Reply or None
+            Of the question that was asked last. If none was asked in the background, :attr:`last`.
+
+        Raises
+        ------
+        ClaudeError, Interrupted
+            What ended the first of those that have no complete answer.
+        StillAnswering
+            If they have not ended in time; a ``TimeoutError``.
+        """
+        if self in _answering.get():
+            raise BadInput(f"A tool cannot wait for {self.name!r}, which waits for it.")
+        answers = [*self._background]
+        wait_for(answers, self._home.errands, timeout)
+        self._background = [one for one in self._background if one not in answers]
+        for failed in (answer.error for answer in answers if answer.error is not None):
+            raise failed
+        return answers[-1].reply if answers else self.last
+
+    def stop(self) -> Change:
+        """Stop all answers in the background; what has arrived is kept, as when a cell is stopped."""
+        under_way = [answer for answer in self._background if not answer.done]
+        for answer in reversed(under_way):  # so that none begins because the one before it ends
+            answer.stop()
+        if self not in _answering.get():
+            self._home.errands.until(lambda: all(answer.done for answer in under_way), _STOPPING)
+        return Change(f"Stopped {counted(len(under_way), 'answer')}." if under_way else "There was nothing to stop.")
+
+    def _asking(
+        self, prompt: Sequence[str | Named], options: Options, change: Callable[[State], State], place: Place | None
+    ) -> Asking:
+        from claude_magic.conversation.asking import Asking
+
+        home = self._home
+        return Asking(
+            change(self.state),
+            prompt,
+            options,
+            limits.lookup(limits.resolve(options.model or self.model), home.learned),
+            home.settings,
+            home.client,
+            place,
+            self._tools,
+            confirmed_at_home(home.host.confirm),
+            self._largest_side,
+        )
+
+    def _carry_out(
+        self,
+        asking: Asking,
+        change: Callable[[State], State],
+        drawn: Guarded,
+        notices: Callable[[], list[str]],
+        interrupts: OneInterrupt,
+        aside: Answer | None = None,
+    ) -> tuple[Turn, BaseException | None]:
+        """Ask, commit, draw the end; what is to be raised comes back with the turn."""
+        from claude_magic.tools import printing
+
+        inside = _answering.set({**_answering.get(), self: threading.get_ident()})
+        try:
+            with printing.into(None):  # it may be a function that asks, whose own words go to its caller
+                error = asking.run(drawn, aside.stop if aside is not None else None)
+        finally:
+            _answering.reset(inside)
+        interrupts.closing()
+        turn, result = asking.close(error)
+        told = [*notices(), *self._deletions()]
+        self._last = turn.reply
+        self._largest_side = asking.largest_side
+        if asking.kept and not (aside is not None and aside.dropped):
+
+            def commit(state: State) -> tuple[str, State]:
                 # Another thread, or a function that Claude called, may have changed the conversation meanwhile.
-                after, said, consequences = asking.after(turn, _with(self.state, system, new_tools))
-                self._journal.commit(after, said)
-                notices += consequences
-            ending = self._ending(turn, [*notices, *asking.notices(result)])
-            with printing.into(None):
-                drawn.finish(ending)
-            home.host.answered(ending)
+                after, step, consequences = asking.after(turn, change(state))
+                told.extend(consequences)
+                return step, after
+
+            self._journal.change(commit)
+        if aside is not None and aside.dropped:
+            nothing = Interrupted("Stopped: its cell ran again, or was deleted. Nothing is kept.")
+            result = dataclasses.replace(result, error=nothing)
+        if aside is not None and result.error is not None:  # the cell has succeeded long ago
+            result = dataclasses.replace(result, notice=said(result.error))
+        ending = self._ending(turn, [*told, *asking.notices(result)])
+        with printing.into(None):
+            drawn.finish(ending)
+        if aside is None:
+            self._home.host.answered(ending)
         if (failure := drawn.failure) is not None:
             what = f"{type(failure).__name__}: {failure}"
             print(f"The answer could not be drawn as it came ({what}). claude.last holds it.", file=sys.stderr)
-        if result.error is not None:
-            raise result.error from None
-        return turn.reply
+        return turn, result.error
 
     def _ending(self, turn: Turn, notices: list[str]) -> Ending:
         reply, cost = turn.reply, None

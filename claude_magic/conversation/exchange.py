@@ -21,6 +21,7 @@ from claude_magic.messages.reply import Change, Reply
 from claude_magic.messages.retry import Wait
 from claude_magic.messages.stream import Stream
 from claude_magic.messages.transmission import Outgoing
+from claude_magic.tools.aside import waking
 
 _THINKING_ELSEWHERE = re.compile(r"messages\.\d+\.content\.\d+.*(signature|bound to a different|thinking)", re.DOTALL)
 
@@ -180,9 +181,10 @@ class Exchange:
         self._stream = self.client.stream(
             request.body, prefill=self.prefill or "", earlier=self._unsent.earlier, on_wait=waiting
         )
-        for change in self._stream:
-            self._waiting = False
-            update(change)
+        with waking(self._stream.abort):
+            for change in self._stream:
+                self._waiting = False
+                update(change)
 
 
 def _is_about_thinking(error: InvalidRequest) -> bool:

@@ -12,6 +12,7 @@ from claude_magic.conversation.settings import Settings
 from claude_magic.messages import limits
 from claude_magic.messages.credentials import Credentials
 from claude_magic.messages.usage import Usage
+from claude_magic.tools.aside import Errands
 
 if TYPE_CHECKING:
     from claude_magic.conversation.conversation import Conversation
@@ -44,6 +45,8 @@ class Conversations(Mapping[str, "Conversation"]):
     spendings : list of Spending
     learned : dict
         What the Models API said of models, by id; it goes before the table.
+    errands : Errands
+        What answers in the background leave to the notebook's thread.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Conversations(Mapping[str, "Conversation"]):
         self.credentials = credentials or Credentials()
         self.spendings: list[Spending] = []
         self.learned: dict[str, limits.Model] = {}
+        self.errands = Errands()
         self._by_name: dict[str, Conversation] = {}
         self._clients: dict[object, Client] = {}
 
@@ -94,7 +98,9 @@ class Conversations(Mapping[str, "Conversation"]):
         return Files(lambda: self.client)
 
     def close(self) -> None:
-        """Close the connections; they come back with the next question."""
+        """Stop the answers in the background and close the connections, which come back with the next question."""
+        for conversation in self.values():
+            conversation.stop()
         while self._clients:
             self._clients.popitem()[1].close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from claude_magic.conversation.rendering import Ending, Renderer, Silent
@@ -12,6 +13,7 @@ from claude_magic.messages.errors import BadInput
 
 if TYPE_CHECKING:
     from claude_magic.messages.client import Client
+    from claude_magic.tools.aside import Surroundings
     from claude_magic.tools.calls import Call
 
 
@@ -26,8 +28,14 @@ class Host:
         """Where the next question of this conversation would stand; counts nothing."""
         return None
 
-    def renderer(self) -> Renderer:
-        """Who draws the answer."""
+    def renderer(self, *, background: bool = False) -> Renderer:
+        """Who draws the answer.
+
+        Parameters
+        ----------
+        background : bool
+            Whether the cell that runs now will have ended by then.
+        """
         return Silent()
 
     def confirm(self, call: Call) -> str:
@@ -41,6 +49,10 @@ class Host:
         from claude_magic.tools.calls import ask_in_cell
 
         return ask_in_cell(call)
+
+    def here(self) -> Surroundings:
+        """Makes contexts in which what is shown goes where it goes now."""
+        return contextlib.nullcontext
 
     def notices(self) -> list[str]:
         """What the reader should know beside what the conversation knows."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from claude_magic.conversation.turns import Turn
 from claude_magic.messages.errors import BadInput
@@ -45,9 +46,10 @@ class Change:
 
 
 class Journal:
-    """The states in order; committing, undoing and redoing are one assignment each.
+    """The states in order; changing, undoing and redoing are one assignment each.
 
-    An interrupt between two bytecodes therefore leaves either the old state or the new one.
+    An interrupt between two bytecodes therefore leaves either the old state or the new one. What
+    several threads change at the same time is changed one after the other: none of it is lost.
     """
 
     def __init__(self, state: State) -> None:
@@ -60,18 +62,22 @@ class Journal:
         entries, at = self._entries
         return entries[at][1]
 
-    def commit(self, state: State, said: str) -> None:
-        """Make a state the present one.
+    def change(self, make: Callable[[State], tuple[str, State]]) -> None:
+        """Make another state the present one.
 
         Parameters
         ----------
-        state : State
-        said : str
-            What changed, for the user who undoes it: ``the answer in In [5]``.
+        make : callable
+            Given the present one, says in words what changes, for the user who undoes it (``the answer
+            in In [5]``), and what it becomes. Must not change the conversation itself.
         """
         with self._lock:
             entries, at = self._entries
-            self._entries = ((*entries[: at + 1], (said, state)), at + 1)
+            self._entries = ((*entries[: at + 1], make(entries[at][1])), at + 1)
+
+    def replace(self, said: str, **fields: Any) -> None:
+        """Give fields of the state other values, whatever they were."""
+        self.change(lambda state: (said, dataclasses.replace(state, **fields)))
 
     def undo(self) -> Change:
         """Take the last change back.
@@ -81,10 +87,11 @@ class Journal:
         BadInput
             If there is none.
         """
-        entries, at = self._entries
-        if at == 0:
-            raise BadInput("There is nothing to undo.")
-        self._entries = (entries, at - 1)
+        with self._lock:
+            entries, at = self._entries
+            if at == 0:
+                raise BadInput("There is nothing to undo.")
+            self._entries = (entries, at - 1)
         return Change(f"Took back {entries[at][0]}. redo() brings it again.")
 
     def redo(self) -> Change:
@@ -95,8 +102,9 @@ class Journal:
         BadInput
             If nothing was, or something else was changed since.
         """
-        entries, at = self._entries
-        if at + 1 == len(entries):
-            raise BadInput("There is nothing to redo.")
-        self._entries = (entries, at + 1)
+        with self._lock:
+            entries, at = self._entries
+            if at + 1 == len(entries):
+                raise BadInput("There is nothing to redo.")
+            self._entries = (entries, at + 1)
         return Change(f"Brought back {entries[at + 1][0]}.")

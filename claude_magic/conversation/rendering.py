@@ -28,6 +28,8 @@ class Opening:
         Whether the user asked to keep it.
     pictures : sequence of Thumbnail
         Of those that are sent, in their order.
+    stop : callable or None
+        Ends an answer that is given in the background, where an interrupt does not reach it.
     """
 
     model: str
@@ -35,6 +37,7 @@ class Opening:
     prefill: str
     show_thinking: bool
     pictures: Sequence[Thumbnail] = ()
+    stop: Callable[[], None] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -43,8 +43,8 @@ class Tools(Sequence["Offered"]):
     ----------
     held : callable
         The tools as they are now.
-    commit : callable
-        Makes others the present ones, and is told in words what changed.
+    change : callable
+        Told in words what changes, makes others out of the present ones.
     turns : callable
         The turns that Claude sees.
     settings : Settings
@@ -65,17 +65,17 @@ class Tools(Sequence["Offered"]):
         Functions whose calls need no further yes in this conversation.
     """
 
-    __slots__ = ("_commit", "_held", "_settings", "_turns", "always", "confirm", "seconds", "steps", "tokens")
+    __slots__ = ("_change", "_held", "_settings", "_turns", "always", "confirm", "seconds", "steps", "tokens")
 
     def __init__(
         self,
         held: Callable[[], tuple[Offered, ...]],
-        commit: Callable[[tuple[Offered, ...], str], None],
+        change: Callable[[str, Callable[[tuple[Offered, ...]], tuple[Offered, ...]]], None],
         turns: Callable[[], Sequence[Turn]],
         settings: Settings,
     ) -> None:
         self._held = held
-        self._commit = commit
+        self._change = change
         self._turns = turns
         self._settings = settings
         self.confirm: str | None = None
@@ -119,15 +119,18 @@ class Tools(Sequence["Offered"]):
             If one cannot be a tool; nothing changes.
         """
         new = read(functions)
-        self._commit(joined(self._held(), new), f"the tools {', '.join(map(name_of, new))}")
+        self._change(f"the tools {', '.join(map(name_of, new))}", lambda held: joined(held, new))
 
     def __delitem__(self, which: str | int | slice) -> None:
         held = current(self._held())
         chosen = [self[which]] if not isinstance(which, slice) else held[which]
         for tool in chosen:
             self.check_removable(name_of(tool))
-        kept = tuple(tool for tool in held if tool not in chosen)
-        self._commit(kept, f"taking out the tools {', '.join(map(name_of, chosen))}")
+        gone = {name_of(tool) for tool in chosen}
+        self._change(
+            f"taking out the tools {', '.join(map(name_of, chosen))}",
+            lambda held: tuple(tool for tool in current(held) if name_of(tool) not in gone),
+        )
 
     def check_removable(self, name: str) -> None:
         """Refuse to take out what a turn in the history calls: the API wants its definition to stay."""

@@ -24,7 +24,8 @@
     │   ├── NotTheMessagesAPI       an answer that is no answer of this API
     │   ├── AnswerBroken            the connection or the stream broke in the middle of an answer
     │   ├── AnswerUnfit             the answer is not of the type that was asked for
-    │   └── Refused                 Claude declined (stop reason ``refusal``)
+    │   ├── Refused                 Claude declined (stop reason ``refusal``)
+    │   └── StillAnswering (TimeoutError)  an answer in the background is not there in time
     └── Interrupted (KeyboardInterrupt)   stopped by the user
 
 In a notebook an error shows as its one line; from Python code also the place in the user's code;
@@ -93,8 +94,13 @@ class Explained(BaseException):
     from_cell: bool = False
     reply: Any = None
 
+    @property
+    def line(self) -> str:
+        """The one line."""
+        return " ".join([f"{type(self).__name__}: {self}", *getattr(self, "__notes__", [])])
+
     def _render_traceback_(self) -> list[str]:
-        line = " ".join([f"{type(self).__name__}: {self}", *getattr(self, "__notes__", [])])
+        line = self.line
         if _asked_for_everything():
             return "".join(traceback.format_exception(type(self), self, self.__traceback__)).splitlines()
         if self.from_cell or (place := _users_place(self.__traceback__)) is None:
@@ -141,6 +147,10 @@ class AnswerUnfit(ClaudeError):
 
 class Refused(ClaudeError):
     """Claude declined to answer."""
+
+
+class StillAnswering(ClaudeError, TimeoutError):
+    """The time to wait for an answer in the background is up; it goes on."""
 
 
 class APIError(ClaudeError):

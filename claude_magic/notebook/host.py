@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from claude_magic.notebook.context import Memory
 if TYPE_CHECKING:
     from claude_magic.messages.client import Client
     from claude_magic.simulator import Simulator
+    from claude_magic.tools.aside import Surroundings
 
 SIMULATOR = "simulator"
 _PACE = 60.0
@@ -56,6 +59,14 @@ class Kernel(Host):
         """The running cell, of which this is no question."""
         return self.cells.peek(conversation)
 
+    def here(self) -> Surroundings:
+        """The running cell, also when another one runs."""
+        if not hasattr(self._shell, "set_parent"):
+            return super().here()
+        from claude_magic.notebook.display.elsewhere import showing_in
+
+        return functools.partial(showing_in, self._shell, self._shell.get_parent())
+
     def notices(self) -> list[str]:
         """What the notebook shows and Claude does not see."""
         return self.cells.notices()
@@ -64,7 +75,7 @@ class Kernel(Host):
         """Remember what this execution has shown already."""
         self.cells.current.endings.append(ending)
 
-    def renderer(self, replay: Callable[[], None] | None = None) -> Renderer:
+    def renderer(self, replay: Callable[[], None] | None = None, *, background: bool = False) -> Renderer:
         """Markdown in a kernel, text in a terminal, or as configured.
 
         A widget is drawn only where somebody looks: front ends tell which cell runs, programs that
@@ -74,13 +85,18 @@ class Kernel(Host):
         ----------
         replay : callable, optional
             Shows again what was in the cell before.
+        background : bool
+            Whether the cell will have ended when the answer comes.
         """
         in_terminal = not hasattr(self._shell, "kernel")
         if self.display == "text" or (self.display in ("auto", "live") and in_terminal):
-            from claude_magic.notebook.display.text import TextRenderer
+            from claude_magic.notebook.display.text import TextRenderer, WholeRenderer
 
+            if background:
+                return (WholeRenderer if in_terminal else TextRenderer)(self.footer, sys.stdout, flush=in_terminal)
             return TextRenderer(self.footer, flush=in_terminal)
-        from claude_magic.notebook.display.markdown import MarkdownRenderer
+        from claude_magic.notebook.display.elsewhere import EndedCell
+        from claude_magic.notebook.display.markdown import HookedPublisher, MarkdownRenderer
 
         kind = MarkdownRenderer
         if self.display == "live" and self.cells.current.cell:
@@ -88,8 +104,11 @@ class Kernel(Host):
 
             kind = LiveRenderer
         owns_cell = replay is not None and self.cells.is_one_question
+        publisher = self._shell.display_pub
+        if background and isinstance(publisher, HookedPublisher):
+            publisher = EndedCell(publisher, self._shell.get_parent())
         return kind(
-            self._shell.display_pub,
+            publisher,
             owns_cell=owns_cell,
             style=self.footer,
             replay=replay,

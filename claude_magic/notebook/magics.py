@@ -10,6 +10,7 @@ from traitlets import All, Bool, Enum, Float, Int, List, Unicode, observe
 
 from claude_magic.content import Named, before
 from claude_magic.conversation import toolbox
+from claude_magic.conversation.background import Answer
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.options import Options
@@ -181,6 +182,10 @@ class ClaudeMagics(Magics):
             replay()
             look.at(line, self.shell, conversation.prepare(prompt, options, tools=tools, **more))
             return
+        if line.background:
+            renderer = self._kernel.renderer(replay, background=True)
+            self._bind(line.out, conversation.ask_aside(prompt, options, tools=tools, renderer=renderer, **more))
+            return
         renderer = self._kernel.renderer(replay)
         try:
             reply = conversation.ask(prompt, options, tools=tools, renderer=renderer, **more)
@@ -190,6 +195,21 @@ class ClaudeMagics(Magics):
             raise
         if line.out:
             namespace[line.out] = reply
+
+    def _bind(self, name: str | None, answer: Answer) -> None:
+        """Put the reply into a variable when it is there, unless that has been given another value."""
+        namespace = self.shell.user_ns
+
+        def there() -> None:
+            if name and namespace.get(name) is answer:
+                if answer.reply is not None:
+                    namespace[name] = answer.reply
+                else:
+                    del namespace[name]
+
+        if name:
+            namespace[name] = answer
+            answer.when_done(there)
 
     def _tools(self, line: Line) -> tuple[list[object], dict[str, Any]]:
         """The tools that are named, and the choice that ``none`` means."""

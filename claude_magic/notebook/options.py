@@ -125,6 +125,7 @@ OPTIONS = (
     Option("--thinking", "", "show|hide|off|N", "keep the thinking, hide it, none, or at most N tokens"),
     Option("--tool-choice", "", "NAME", "auto, any, none, or the tool to call first, where the model takes it"),
     Option("--disable-parallel-tool-use", "", "", "at most one call at a time"),
+    Option("--background", "-b", "", "return at once; the answer streams on while you work"),
     Option("--once", "", "", "system prompt and tools, no history; leaves nothing in the conversation"),
     Option("--new", "", "", "the conversation starts afresh here", holds=True),
     Option("--verbatim", "", "", "send {{ }} as they are"),

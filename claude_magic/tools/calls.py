@@ -9,6 +9,8 @@
       │            └───────────────────> stopped
       ├────────────────────────────────> failed    no such tool, wrong arguments
       └────────────────────────────────> stopped   its turn never came
+
+Beside the notebook a plain function is ``waiting`` for the main thread before it is ``running``.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ from claude_magic.content import Part, text_part
 from claude_magic.content.words import listed, shortened
 from claude_magic.messages.errors import BadInput
 from claude_magic.tools import printing, results
+from claude_magic.tools.aside import away
 from claude_magic.tools.definition import WrongArguments
-from claude_magic.tools.running import Threads, TimeUp, Work, here, on_loop
+from claude_magic.tools.running import Threads, TimeUp, Work, at_home, on_loop
 
 if TYPE_CHECKING:
     from claude_magic.tools.definition import Tool
@@ -46,7 +49,7 @@ class Call:
     tool : Tool or None
         None if there is no such tool.
     state : str
-        ``asked``, ``confirming``, ``running``; in the end ``done``, ``failed``, ``refused`` or
+        ``asked``, ``confirming``, ``waiting``, ``running``; in the end ``done``, ``failed``, ``refused`` or
         ``stopped``.
     value : object
         What the tool returned.
@@ -257,6 +260,11 @@ def _run(works: dict[Work, Call], changed: Callable[[Call], None]) -> None:
             works[work].state = "running"
             changed(works[work])
 
+    def wait(work: Work) -> None:
+        if away() is not None:
+            works[work].state = "waiting"
+            changed(works[work])
+
     def end(*ended: Work) -> None:
         for work in ended:
             _answer(works[work], work)
@@ -276,11 +284,12 @@ def _run(works: dict[Work, Call], changed: Callable[[Call], None]) -> None:
         for work in works:
             if work in beside or work in together:
                 continue
-            begin(work)
             if work in awaited:
+                begin(work)
                 on_loop([work])
             else:
-                here(work)
+                wait(work)
+                at_home(work, functools.partial(begin, work))
             end(work)
         if together:
             begin(*together)

@@ -10,6 +10,9 @@ plain function          in the thread that asks, where the         a timer's sig
                         connection opened there can be used        not end within two seconds
 ======================  =========================================  ====================================
 
+For an answer beside the notebook a plain function runs in the main thread, once that is free or waits;
+a coroutine on a loop of its own, because the kernel's stands still while a cell runs.
+
 A signal is seen between two steps of Python: code in C that does not look for signals runs to its end
 first. No thread can be stopped from outside. A coroutine can only be stopped where it awaits.
 """
@@ -29,7 +32,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
 from typing import Any
 
-from claude_magic.tools.printing import Printed, into
+from claude_magic.messages.errors import Interrupted
+from claude_magic.tools.aside import away, waking
+from claude_magic.tools.printing import Printed, into, routed
 
 GRACE = 2.0
 """Seconds that a cancelled coroutine has for tidying up."""
@@ -131,6 +136,33 @@ def can_be_timed() -> bool:
     return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
 
 
+def at_home(work: Work, begin: Callable[[], None]) -> None:
+    """Run a plain function where the notebook's objects live: here, or for an answer beside it in the main thread.
+
+    Parameters
+    ----------
+    work : Work
+    begin : callable
+        Called just before, in that thread.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the user pressed Ctrl-C, or the answer beside the notebook was stopped.
+    """
+
+    def run() -> None:
+        begin()
+        with routed():
+            here(work)
+
+    if (aside := away()) is None:
+        begin()
+        here(work)
+    else:
+        aside.send(run)
+
+
 def here(work: Work) -> None:
     """Run a plain function in this thread.
 
@@ -182,7 +214,8 @@ class Threads:
     """
 
     def __init__(self, works: Iterable[Work]) -> None:
-        self._finished: queue.SimpleQueue[tuple[Work, Any, BaseException | None, float]] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[tuple[Work, Any, BaseException | None, float] | None] = queue.SimpleQueue()
+        self._stopped = False
         self._due: dict[Work, float] = {}
         for work in works:
             self._due[work] = time.monotonic() + (math.inf if work.timeout is None else work.timeout)
@@ -205,7 +238,11 @@ class Threads:
         """Each work as soon as it has ended or its time is up."""
         while self._due:
             wait = min(_LOOK, min(self._due.values()) - time.monotonic())
-            yield from self._ended(max(0.0, wait))
+            with waking(lambda: self._finished.put(None)):
+                ended = [*self._ended(max(0.0, wait))]
+            yield from ended
+            if self._stopped:
+                raise Interrupted("Stopped.")
             for work in [work for work, due in self._due.items() if due <= time.monotonic()]:
                 work.timed_out = work.left_behind = True
                 work.seconds = work.timeout or 0.0
@@ -215,7 +252,10 @@ class Threads:
     def _ended(self, wait: float) -> Iterator[Work]:
         """What has ended, at most one."""
         with contextlib.suppress(queue.Empty):
-            work, value, raised, seconds = self._finished.get(timeout=wait)
+            if (found := self._finished.get(timeout=wait)) is None:
+                self._stopped = True
+                return
+            work, value, raised, seconds = found
             if self._due.pop(work, None) is not None:
                 work.value, work.exception, work.seconds, work.ended = value, raised, seconds, True
                 yield work
@@ -245,7 +285,7 @@ def on_loop(works: Sequence[Work]) -> None:
     loop = _loop()
     if loop is None:
         with asyncio.Runner() as runner:
-            runner.run(_all(works))
+            _run_on(runner.get_loop(), works)
         return
     if loop.is_running():
         _open(loop)
@@ -256,6 +296,16 @@ def on_loop(works: Sequence[Work]) -> None:
         everything.cancel()  # else it would go on, unseen
         loop.run_until_complete(asyncio.wait({everything}, timeout=GRACE + 1))
         raise
+
+
+def _run_on(loop: asyncio.AbstractEventLoop, works: Sequence[Work]) -> None:
+    """Run them on a loop that is there only for this."""
+    everything = loop.create_task(_all(works))
+    with waking(lambda: loop.call_soon_threadsafe(everything.cancel)):
+        try:
+            loop.run_until_complete(everything)
+        except asyncio.CancelledError:
+            raise Interrupted("Stopped.") from None
 
 
 def _open(loop: asyncio.AbstractEventLoop) -> None:

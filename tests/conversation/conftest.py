@@ -64,7 +64,7 @@ class Notebook(Host):
         self.number += 1
         return Place(self.cell, str(self.executions), self.number - 1, self.cell)
 
-    def renderer(self) -> Renderer:
+    def renderer(self, *, background: bool = False) -> Renderer:
         self.recorder = Recorder()
         return self.recorder
 

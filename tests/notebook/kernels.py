@@ -7,6 +7,7 @@ import dataclasses
 import os
 import re
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,6 +122,7 @@ class Running:
         self.prompts: list[str] = []
         """What the cell asked, and was answered."""
         self._idle = False
+        kernel.cells[id] = self
         self._reply: dict[str, Any] | None = None
         self.messages: list[Message] = []
         self.screen = Screen()
@@ -135,6 +137,14 @@ class Running:
             assert left > 0, f"not seen in {timeout:.0f} s; the cell shows {self.screen.outputs}"
             assert not self._idle, f"the cell ended without it and shows {self.screen.outputs}"
             self._read(min(left, 0.02))  # the condition may be about something else than the screen
+
+    def later(self, condition: Callable[[Screen], object], timeout: float = PATIENCE) -> None:
+        """Read messages until something is on the screen of a cell that may have ended."""
+        deadline = time.monotonic() + timeout
+        while not condition(self.screen):
+            left = deadline - time.monotonic()
+            assert left > 0, f"not seen in {timeout:.0f} s; the cell shows {self.screen.outputs}"
+            self._read(min(left, 0.02))
 
     def during(self, seconds: float) -> None:
         """Read messages for a while."""
@@ -166,10 +176,14 @@ class Running:
         frames = channel.socket.recv_multipart()
         now = time.monotonic()
         message = channel.session.deserialize(channel.session.feed_identities(frames)[1])
-        if message["parent_header"].get("msg_id") != self._id:
-            return
         kind, content = message["header"]["msg_type"], message["content"]
-        self.messages.append(Message(now, sum(map(len, frames)), kind, content))
+        if (owner := self._kernel.cells.get(message["parent_header"].get("msg_id"))) is not None:
+            owner._take(Message(now, sum(map(len, frames)), kind, content))
+
+    def _take(self, message: Message) -> None:
+        """Show a message, which may come when the cell has ended."""
+        now, kind, content = message.at, message.kind, message.content
+        self.messages.append(message)
         if kind == "status" and content["execution_state"] == "idle":
             self._idle = True
         self.screen.apply(kind, content)
@@ -219,6 +233,8 @@ class Kernel:
     def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
         self.manager = manager
         self.client = client
+        self.cells: weakref.WeakValueDictionary[str, Running] = weakref.WeakValueDictionary()
+        """Those that somebody still looks at, by the id of their request."""
 
     def start(self, code: str, cell: str = "", deleted: Sequence[str] = (), answers: Sequence[str] = ()) -> Running:
         """Begin to execute a cell.
@@ -272,7 +288,7 @@ class Kernel:
 
 
 @contextmanager
-def running_kernel(folder: Path, url: str) -> Iterator[Kernel]:
+def running_kernel(folder: Path, url: str, errors: Path | None = None) -> Iterator[Kernel]:
     """A kernel of its own home and folders.
 
     Parameters
@@ -281,6 +297,8 @@ def running_kernel(folder: Path, url: str) -> Iterator[Kernel]:
         For everything that it writes.
     url : str
         Where it finds the API.
+    errors : pathlib.Path, optional
+        The file for what its process writes to standard error.
     """
     private = {
         name: str(folder)
@@ -291,7 +309,8 @@ def running_kernel(folder: Path, url: str) -> Iterator[Kernel]:
     }
     manager = KernelManager(kernel_name="python3", connection_file=str(folder / "kernel.json"))
     api = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "any-key"}
-    manager.start_kernel(env={**inherited, **private, **api}, cwd=str(folder))
+    stderr = errors.open("wb") if errors is not None else None
+    manager.start_kernel(env={**inherited, **private, **api}, cwd=str(folder), stderr=stderr)
     client = manager.client()
     try:
         client.start_channels()
@@ -300,3 +319,5 @@ def running_kernel(folder: Path, url: str) -> Iterator[Kernel]:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+        if stderr is not None:
+            stderr.close()

@@ -61,11 +61,15 @@ function render({ model, el }) {
   const kernel = () => model.widget_manager?.kernel;
   const elsewhere = () => { stop.textContent = ELSEWHERE; };
   const interrupt = () => {
+    if (model.get("background")) { // no cell runs, or another one: the kernel stops it when it is free
+      stop.textContent = "Stopping…";
+      return model.send({ stop: true });
+    }
     if (!kernel()?.interrupt) return elsewhere();
     stop.textContent = "Stopping…";
     Promise.resolve(kernel().interrupt()).catch(elsewhere);
   };
-  if (!kernel()?.interrupt) elsewhere();
+  if (!kernel()?.interrupt && !model.get("background")) elsewhere();
   stop.addEventListener("click", interrupt);
   el.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,10 @@ class Page:
         self._number += 1
         self._comm.send({"method": "update", "state": {**state, "number": self._number}, "buffer_paths": []})
 
+    def on_stop(self, stop: Callable[[], None]) -> None:
+        """Call a function when the page's button is pressed; the kernel hears of it between cells."""
+        self._comm.on_msg(lambda message: stop() if _is_stop(message) else None)
+
     def close(self) -> None:
         """Take it out of the page."""
         self._comm.close()
@@ -98,7 +102,10 @@ class LiveRenderer(MarkdownRenderer):
         self._told: dict[str, Any] = {}
         self._asks = False
         self._fastest = FASTEST
-        self._page = Page(model=opening.model, pieces=0, number=0, says="Claude is answering.")
+        background = opening.stop is not None
+        self._page = Page(model=opening.model, pieces=0, number=0, says="Claude is answering.", background=background)
+        if opening.stop is not None:
+            self._page.on_stop(opening.stop)
         self._publish(self._displays[0], {VIEW: self._page.view, "text/plain": "The answer is drawn while it comes."})
         super().start(opening)
 
@@ -190,6 +197,11 @@ def chunks(html: str) -> list[str]:
             found.append("".join(chunk))
             chunk, size = [], 0
     return [*found, "".join(chunk)] if chunk else found
+
+
+def _is_stop(message: dict[str, Any]) -> bool:
+    data = message["content"]["data"]
+    return data.get("method") == "custom" and (data.get("content") or {}).get("stop") is True
 
 
 def outcome(ending: Ending) -> str:

@@ -44,7 +44,7 @@ _SHARE = 6
 """So many bytes may be sent for each new one before drawing slows down."""
 _PATIENCE = 2.0
 """Seconds until a call goes on although what came before it could not be drawn."""
-_UNDER_WAY = ("confirming", "running")
+_UNDER_WAY = ("confirming", "waiting", "running")
 FINISHED = None
 """Stands between pieces where the text before is finished."""
 
@@ -153,6 +153,7 @@ class MarkdownRenderer:
         self._pictures = opening.pictures
         self._model = opening.model
         self._show_thinking = opening.show_thinking
+        self._status.background = opening.stop is not None
         self._status.begin()
         if opening.prefill:
             self._status.end()
@@ -177,7 +178,8 @@ class MarkdownRenderer:
 
     def _watch(self, call: Call) -> None:
         """See whether something else comes into the cell than the answer, which is then not ours alone."""
-        if call.state == "confirming" or (call.tool is not None and call.tool.parallel):
+        in_another_thread = self._status.background or (call.tool is not None and call.tool.parallel)
+        if call.state == "confirming" or in_another_thread:
             self._owns_cell = False  # what another thread shows cannot be seen
         elif not self._watched and self._hooks is not None:
             self._hooks.register_hook(self._sees_other)

@@ -11,11 +11,12 @@ from claude_magic.notebook.display.footer import escaped
 
 _THINKING_SHOWN = 600
 _MOST_CALLS = 3
+_WORDS = {"waiting": "waits until the notebook is free"}
 
 
 @dataclasses.dataclass(frozen=True)
 class _Call:
-    """A call that has not ended: ``being called``, ``confirming`` or ``running``."""
+    """A call that has not ended: ``being called``, ``confirming``, ``waiting`` or ``running``."""
 
     title: str
     state: str
@@ -29,7 +30,14 @@ class Status:
     ----------
     clock : callable
         Seconds.
+
+    Attributes
+    ----------
+    background : bool
+        Whether the cell has ended, so that nothing can be asked in it.
     """
+
+    background = False
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -60,7 +68,7 @@ class Status:
         self._thinking.append(text)
 
     def call(self, id: str, title: str, state: str) -> None:
-        """A call is ``being called``, ``confirming`` or ``running``."""
+        """A call is ``being called``, ``confirming``, ``waiting`` or ``running``."""
         known = self._calls.get(id)
         since = known.since if known is not None and known.state == state else self._clock()
         self._calls[id] = _Call(title, state, since)
@@ -87,16 +95,20 @@ class Status:
         if self._thinking_since is not None:
             return self._thoughts(self._thinking_since)
         if (asked := self._asked_about()) is not None:
-            return f"*{escaped(asked.title)} waits for your yes*"
-        if calls := self._of("running") or self._of("being called"):
-            lines = [f"*{escaped(call.title)} {call.state}, {self._seconds(call.since)}*" for call in calls]
+            how = ", which claude.wait() asks for" if self.background else ""
+            return f"*{escaped(asked.title)} waits for your yes{how}*"
+        if calls := self._of("running") or self._of("waiting") or self._of("being called"):
+            lines = [
+                f"*{escaped(call.title)} {_WORDS.get(call.state, call.state)}, {self._seconds(call.since)}*"
+                for call in calls
+            ]
             more = len(lines) - _MOST_CALLS
             return "  \n".join([*lines[:_MOST_CALLS], *([f"*and {counted(more, 'more call')}*"] if more > 0 else [])])
         return f"*waiting, {self._seconds(self._since)}*" if self._clock() - self._since >= 1 else "*…*"
 
     def _asked_about(self) -> _Call | None:
         """The call that the user is asked about now: all are confirmed before the first one runs."""
-        asked = [] if self._of("running") else self._of("confirming")
+        asked = [] if self._of("running") or self._of("waiting") else self._of("confirming")
         return asked[-1] if asked else None
 
     def _of(self, state: str) -> list[_Call]:

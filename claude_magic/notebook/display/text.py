@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TextIO
 
@@ -122,3 +123,18 @@ class TextRenderer:
             stream.write(text)
             if self._flush:
                 stream.flush()
+
+
+class WholeRenderer(TextRenderer):
+    """Writes when the answer is whole: in a terminal there is no place for one that grows beside the prompt."""
+
+    def __init__(self, style: str = "full", stream: TextIO | None = None, *, flush: bool = True) -> None:
+        self._whole = io.StringIO()
+        self._out = stream or sys.stdout
+        super().__init__(style, self._whole, flush=flush)
+
+    def finish(self, ending: Ending) -> None:
+        """Write all of it."""
+        super().finish(ending)
+        self._out.write(f"\n{self._whole.getvalue()}")
+        self._out.flush()
