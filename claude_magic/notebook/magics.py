@@ -15,7 +15,7 @@ from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.options import Options
 from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.turns import shortened
-from claude_magic.messages.errors import Explained, Interrupted
+from claude_magic.messages.errors import BadInput, Explained, Interrupted
 from claude_magic.notebook import card, template
 from claude_magic.notebook.context import LastError
 from claude_magic.notebook.host import Kernel
@@ -140,6 +140,11 @@ class ClaudeMagics(Magics):
             self.shell.display_pub.publish({"text/markdown": markdown, "text/plain": plain})
             return
         done = []
+        if line.cell is not None:
+            if conversation.last is None:
+                raise BadInput(f"There is no answer of {conversation.name!r} yet to take code from.")
+            conversation.last.to_cell(line.cell)
+            done.append(f"code block {line.cell} goes into the cell below")
         if line.new:
             conversation.reset()
             done.append("begun afresh")
@@ -182,6 +187,8 @@ class ClaudeMagics(Magics):
             raise
         if line.out:
             namespace[line.out] = reply
+        if line.cell is not None:
+            reply.to_cell(line.cell)
 
     def _tools(self, line: Line) -> tuple[list[object], dict[str, Any]]:
         """The tools that are named, and the choice that ``none`` means."""
