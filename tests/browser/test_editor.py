@@ -15,9 +15,7 @@ from tests.browser.lab import Lab, Notebook, eventually
 EDITOR = Path(__file__).parents[2] / "claude_magic" / "notebook" / "editor"
 INSTALLED = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / "claude_magic"
 PYTHON = "for x in range(3):\n    print('a', x)  # in class B"
-PROSE = (
-    "Don't import anything from me, but say if this is True and which class is for 2024.\n    print('a')  # not code"
-)
+PROSE = "Don't import anything from me: is this True, and which class is for 2024?\n    print('a')  # not code"
 HEAD = '%%claude --effort high -s "Be brief." \\\n  -o reply'
 COLOURED = """
 content => [...content.querySelectorAll('.cm-line span[class]')]
