@@ -43,7 +43,7 @@ Running a cell again replaces its question; the other answers stay. claude.undo(
 Options:
 {table}
 
-claude is the conversation: claude.turns, claude.last, claude.tools, claude.undo(), claude.reset(), claude.login().
+claude is the conversation: claude.turns, claude.last, claude.last.code, claude.tools, claude.undo(), claude.reset(), claude.login().
 """
 
 
