@@ -43,7 +43,8 @@ Running a cell again replaces its question; the other answers stay. claude.undo(
 Options:
 {table}
 
-claude is the conversation: claude.turns, claude.last, claude.last.code, claude.tools, claude.undo(), claude.reset(), claude.login().
+claude is the conversation: claude.turns, claude.last, claude.tools, claude.undo(), claude.reset(), claude.login().
+claude.last.code is the code of the last answer; claude.last.to_cell() puts it into a new cell.
 """
 
 
