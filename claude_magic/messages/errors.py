@@ -41,6 +41,8 @@ import traceback
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+from claude_magic.messages.shell import running_shell
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -74,8 +76,7 @@ def _users_place(tb: TracebackType | None) -> tuple[str, int, str, str] | None:
 
 def _cell_name(path: str) -> str:
     """``Cell In[5]`` for a cell of a notebook, which IPython compiles under an invented path."""
-    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
-    shell = get_ipython() if get_ipython is not None else None
+    shell = running_shell()
     name = shell.compile.format_code_name(path) if shell is not None else None
     return " ".join(name) if name else path
 

@@ -8,6 +8,7 @@ so: it is never called complete.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,7 @@ from claude_magic.messages.errors import BadInput, api_error
 from claude_magic.messages.usage import Usage
 
 if TYPE_CHECKING:
+    from claude_magic.messages.code import Code
     from claude_magic.messages.forms import Program
     from claude_magic.messages.received import Events, Response
     from claude_magic.messages.transmission import Transmission
@@ -145,6 +147,41 @@ class Reply:
     def text(self) -> str:
         """The words of the answer, a blank line between messages."""
         return "\n\n".join(filter(None, (message.own_text for message in self.messages)))
+
+    @property
+    def code(self) -> list[Code]:
+        """The fenced blocks of code in the answer, in order: strings that know their ``language``."""
+        from claude_magic.messages.code import blocks
+
+        return [code for message in self.messages for code in blocks(message.own_text)]
+
+    def to_cell(self, n: int = 0) -> None:
+        """Put a block of code into a new cell below the one that runs, or the next prompt of a terminal.
+
+        Parameters
+        ----------
+        n : int
+            Which of :attr:`code`, from 0; -1 is the last.
+
+        Raises
+        ------
+        BadInput
+            If there is no such block, or no notebook.
+        """
+        from claude_magic.messages.shell import put_next, running_shell
+
+        code = self.code
+        if not code:
+            raise BadInput("There is no code in this answer to put into a cell.")
+        if not -len(code) <= n < len(code):
+            has = f"{len(code)} blocks of code, 0 to {len(code) - 1}" if len(code) > 1 else "one block of code, 0"
+            raise BadInput(f"There is no block of code {n}: the answer has {has}.")
+        shell = running_shell()
+        if shell is None:
+            raise BadInput("There is no notebook here to put a cell into; the list .code of the reply holds the code.")
+        put_next(shell, code[n])
+        if not code[n].complete:
+            print("The answer ends before this block of code does: it may be cut.", file=sys.stderr)
 
     @property
     def thinking(self) -> str:

@@ -45,6 +45,7 @@ Options:
 
 claude is the conversation: claude.turns, claude.last, claude.tools, claude.undo(), claude.reset(), claude.login();
 claude.wait() and claude.stop() for answers in the background.
+claude.last.code is the code of the last answer; claude.last.to_cell() puts it into a new cell.
 """
 
 

@@ -16,7 +16,7 @@ from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.options import Options
 from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.turns import shortened
-from claude_magic.messages.errors import Explained, Interrupted
+from claude_magic.messages.errors import BadInput, Explained, Interrupted
 from claude_magic.notebook import card, look, template
 from claude_magic.notebook.context import LastError
 from claude_magic.notebook.host import Kernel
@@ -144,6 +144,11 @@ class ClaudeMagics(Magics):
             self.shell.display_pub.publish({"text/markdown": markdown, "text/plain": plain})
             return
         done = []
+        if line.cell is not None:
+            if conversation.last is None:
+                raise BadInput(f"There is no answer of {conversation.name!r} yet to take code from.")
+            conversation.last.to_cell(line.cell)
+            done.append(f"code block {line.cell} goes into the cell below")
         if line.new:
             conversation.reset()
             done.append("begun afresh")
@@ -162,6 +167,10 @@ class ClaudeMagics(Magics):
     def _ask(self, line: Line, source: str) -> None:
         namespace = self.shell.user_ns
         look.check(line)
+        if line.background and line.cell is not None:
+            raise UsageError(
+                "--cell waits for the answer: leave it out, and run %claude --cell when the answer is there."
+            )
         try:
             replay, prompt = self._prompt(line, source)
             tools, choice = self._tools(line)
@@ -195,6 +204,8 @@ class ClaudeMagics(Magics):
             raise
         if line.out:
             namespace[line.out] = reply
+        if line.cell is not None:
+            reply.to_cell(line.cell)
 
     def _bind(self, name: str | None, answer: Answer) -> None:
         """Put the reply into a variable when it is there, unless that has been given another value."""

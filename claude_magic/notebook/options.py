@@ -32,6 +32,8 @@ class Option:
         Whether it may stand in ``%claude`` without a question, as a setting.
     expression : bool
         Whether the value is found in the notebook: a variable, or an expression.
+    default : str
+        The value where it may be left out, and is.
     """
 
     long: str
@@ -42,6 +44,7 @@ class Option:
     repeatable: bool = False
     holds: bool = False
     expression: bool = False
+    default: str = "1"
 
     @property
     def name(self) -> str:
@@ -114,6 +117,15 @@ OPTIONS = (
     Option("--previous", "-p", "[N]", "attach the N cells run before (default 1): source, output, pictures", _whole),
     Option("--schema", "", "EXPR", "answer as this type or JSON schema: reply.parsed, reply.frame", expression=True),
     Option("--out", "-o", "NAME", "put the reply into this variable", _variable),
+    Option(
+        "--cell",
+        "",
+        "[N]",
+        "put the code block N of the answer, from 0, in a cell below",
+        _whole,
+        holds=True,
+        default="0",
+    ),
     Option("--append", "-a", "", "add a turn instead of replacing this cell's"),
     Option("--max-tokens", "", "N", "most tokens of the answer, thinking included", _whole),
     Option("--stop", "", "TEXT", "stop where Claude writes this; repeatable", repeatable=True),
@@ -287,7 +299,7 @@ def parse(line: str, *, question_follows: bool, fill: Callable[[str], str] = str
         elif option.metavar.startswith("["):
             following = line[word.end :].split(maxsplit=1)
             has_value = bool(following) and following[0].isdecimal()
-            value_word = next(scanner) if has_value else Word("1", quoted=False, end=word.end)
+            value_word = next(scanner) if has_value else Word(option.default, quoted=False, end=word.end)
         else:
             value_word = _value(scanner, option)
         at = value_word.end

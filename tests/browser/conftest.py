@@ -50,6 +50,13 @@ def lab(browser: Browser, simulator: Simulator, tmp_path_factory: pytest.TempPat
         yield running
 
 
+@pytest.fixture(scope="package")
+def notebook7(browser: Browser, simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    api = {"ANTHROPIC_BASE_URL": simulator.url, "ANTHROPIC_API_KEY": "any-key"}
+    with running_lab(tmp_path_factory.mktemp("notebook7"), api, "notebook") as running:
+        yield running
+
+
 @pytest.fixture
 def page(browser: Browser, lab: Lab) -> Iterator[Page]:
     """A page that reaches this machine and nothing else; it fails the test that makes it try."""

@@ -42,12 +42,13 @@ cell => {
 
 
 class Lab:
-    """A running JupyterLab."""
+    """A running JupyterLab, or Notebook 7."""
 
-    def __init__(self, url: str, token: str, folder: Path) -> None:
+    def __init__(self, url: str, token: str, folder: Path, application: str) -> None:
         self.url = url
         self.token = token
         self.folder = folder
+        self.application = application
 
     def open(self, page: Page, name: str, cells: Sequence[nbformat.NotebookNode | str]) -> Notebook:
         """Write a notebook and open it.
@@ -70,7 +71,8 @@ class Lab:
 
     def reopen(self, page: Page, path: Path) -> Notebook:
         """Open a notebook that is there, with a kernel of its own."""
-        page.goto(f"{self.url}/lab/tree/{path.name}?reset&token={self.token}")
+        pages = "notebooks" if self.application == "notebook" else "lab/tree"
+        page.goto(f"{self.url}/{pages}/{path.name}?reset&token={self.token}")
         opened = Notebook(page, path)
         opened.wait_until_ready()
         return opened
@@ -186,7 +188,7 @@ class Notebook:
 
 
 @contextmanager
-def running_lab(folder: Path, environment: Mapping[str, str]) -> Iterator[Lab]:
+def running_lab(folder: Path, environment: Mapping[str, str], application: str = "jupyterlab") -> Iterator[Lab]:
     """A JupyterLab of its own home and settings.
 
     Parameters
@@ -195,6 +197,8 @@ def running_lab(folder: Path, environment: Mapping[str, str]) -> Iterator[Lab]:
         For everything that it writes.
     environment : mapping
         More variables; the kernels inherit them.
+    application : str
+        ``jupyterlab``, or ``notebook`` for Notebook 7.
     """
     for name in ("home", "notebooks"):
         (folder / name).mkdir()
@@ -207,10 +211,10 @@ def running_lab(folder: Path, environment: Mapping[str, str]) -> Iterator[Lab]:
         private[name] = str(folder / name.lower())
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "JUPYTER"))}
     port, token = _free_port(), secrets.token_hex(16)
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+    command = [sys.executable, "-m", application, "--no-browser", "--allow-root", "--ip=127.0.0.1"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
     command += [f"--ServerApp.root_dir={folder / 'notebooks'}"]
-    lab = Lab(f"http://127.0.0.1:{port}", token, folder / "notebooks")
+    lab = Lab(f"http://127.0.0.1:{port}", token, folder / "notebooks", application)
     with (folder / "lab.log").open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -232,7 +236,7 @@ def running_lab(folder: Path, environment: Mapping[str, str]) -> Iterator[Lab]:
 
 
 def _answers(lab: Lab, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, f"JupyterLab ended with status {process.returncode}"
+    assert process.poll() is None, f"the server ended with status {process.returncode}"
     try:
         lab._call("GET", "/api/status")
     except OSError:

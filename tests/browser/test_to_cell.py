@@ -1,0 +1,43 @@
+"""Code of an answer, put into a cell below the one that runs."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from claude_magic.simulator import Simulator
+from tests.browser.lab import Lab
+
+LOAD = "%load_ext claude_magic"
+CODE = "say=Like this:\n\n```python\nx = [\n    1,\n]\n```\n\nand then\n\n```python\nprint(sum(x))\n```"
+
+
+@pytest.mark.parametrize("name", ["lab", "notebook7"])
+def test_code_goes_into_a_cell_below(
+    name: str, request: pytest.FixtureRequest, page: Page, simulator: Simulator
+) -> None:
+    front_end: Lab = request.getfixturevalue(name)
+    front_end.end_kernels()
+    last = "'the last'"
+    both = "for n in range(2): claude.last.to_cell(n)"
+    notebook = front_end.open(page, "to_cell", [LOAD, "%%claude\nWrite it.", "%claude --cell 1", last, both])
+    simulator.faults.append(CODE)
+    for number in (0, 1, 2):
+        notebook.run(number)
+    cells = notebook.panel.locator(".jp-Notebook .jp-Cell")
+    expect(cells).to_have_count(6)
+    expect(notebook.output(2)).to_contain_text("main: code block 1 goes into the cell below.")
+    expect(notebook.cell(3).locator(".cm-content")).to_have_text("print(sum(x))")
+    expect(notebook.cell(4).locator(".cm-content")).to_have_text(last)
+
+    notebook.run(5)  # the last cell of the notebook: two blocks, one new cell
+    expect(cells).to_have_count(7)
+    notebook.run(6)
+    expect(notebook.output(6)).to_have_text("1")
+    notebook.replace(4, "claude.last.to_cell(2)")
+    notebook.run(4)
+    expect(notebook.error(4)).to_have_count(1)
+    expect(notebook.error(4)).to_contain_text("There is no block of code 2: the answer has 2 blocks of code, 0 to 1.")
+    expect(cells).to_have_count(7)
+    sources = [cell.source for cell in notebook.save().cells]
+    assert sources[3::3] == ["print(sum(x))", "x = [\n    1,\n]\n\nprint(sum(x))"]

@@ -1,0 +1,87 @@
+"""Code of an answer goes to where the user writes next."""
+
+from __future__ import annotations
+
+import pytest
+
+from claude_magic.simulator import Simulator
+from tests.notebook.conftest import Cells
+
+TWO = "say=First\n\n```python\nx = 1\n```\n\nthen\n\n```sh\nls\n```"
+
+
+@pytest.fixture
+def asked(cells: Cells, simulator: Simulator) -> Cells:
+    simulator.faults.append(TWO)
+    cells("%%claude\nWrite it.")
+    assert cells["claude"].last.code == ["x = 1", "ls"]
+    return cells
+
+
+def put(cells: Cells) -> object:
+    """What the next prompt would begin with; it is used up, as by a terminal."""
+    waiting = getattr(cells.shell, "rl_next_input", None)
+    cells.shell.rl_next_input = None
+    return waiting
+
+
+def test_a_block_of_the_last_answer(asked: Cells) -> None:
+    assert asked("%claude --cell").stdout == "main: code block 0 goes into the cell below.\n"
+    assert put(asked) == "x = 1"
+    asked("%claude --cell 1")
+    assert put(asked) == "ls"
+    asked("claude.last.to_cell()")
+    assert put(asked) == "x = 1"
+    asked("claude.last.to_cell(-1)")
+    assert put(asked) == "ls"
+
+
+def test_two_blocks_stand_one_below_the_other(asked: Cells) -> None:
+    asked("for n in (1, 0): claude.last.to_cell(n)")
+    assert put(asked) == "ls\n\nx = 1"
+
+
+def test_no_question_is_asked_for_it(asked: Cells, simulator: Simulator) -> None:
+    asked("%claude --cell")
+    assert len(simulator.requests) == 1
+    assert len(asked["claude"].turns) == 1
+
+
+def test_of_another_conversation(asked: Cells, simulator: Simulator) -> None:
+    simulator.faults.append("say=```\nz\n```")
+    asked("%%claude -c other\nWrite it.")
+    asked("%claude --cell -c other")
+    assert put(asked) == "z"
+
+
+def test_a_question_may_want_it_at_once(cells: Cells, simulator: Simulator) -> None:
+    simulator.faults.append(TWO)
+    cells("%%claude --cell 1\nWrite it.")
+    assert put(cells) == "ls"
+    assert "no code in this answer" in cells.fail("%claude --cell simulate: say=None here.")
+    assert len(cells["claude"].turns) == 2
+
+
+def test_code_that_was_cut_is_said(cells: Cells, simulator: Simulator) -> None:
+    simulator.faults.append("stop=max_tokens; say=```python\nx = [1,")
+    cells("%%claude\nWrite it.")
+    assert "it may be cut" in cells("%claude --cell").stderr
+    assert put(cells) == "x = [1,"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("%claude --cell 2", "no block of code 2: the answer has 2 blocks of code, 0 to 1"),
+        ("claude.last.to_cell(-3)", "no block of code -3"),
+        ("%claude --cell -c other", "no answer of 'other' yet"),
+        ("%claude --cell=x", "needs a whole number, not 'x'"),
+        ("%claude --cell --new -m opus --cell", "--cell is given twice"),
+    ],
+)
+def test_what_cannot_be_had_is_one_line(asked: Cells, simulator: Simulator, line: str, said: str) -> None:
+    shown = asked.fail(line)
+    assert said in shown
+    assert put(asked) is None
+    assert len(simulator.requests) == 1
+    assert asked["claude"].last.code
