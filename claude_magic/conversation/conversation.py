@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from claude_magic.content import Named, before, disk
 from claude_magic.content.words import counted
-from claude_magic.conversation import toolbox
-from claude_magic.conversation.family import Conversations, Spending
+from claude_magic.conversation import caching, toolbox
+from claude_magic.conversation.bill import Bill, BilledUsage, Cost, Spending
+from claude_magic.conversation.budget import Limited
+from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.interrupts import OneInterrupt
 from claude_magic.conversation.journal import Change, Journal, State
 from claude_magic.conversation.options import Options
@@ -23,7 +25,6 @@ from claude_magic.conversation.toolbox import Tools
 from claude_magic.conversation.turns import Turn, Turns, seen, shortened
 from claude_magic.messages import limits
 from claude_magic.messages.errors import AuthenticationFailed, BadInput, ClaudeError
-from claude_magic.messages.usage import Usage
 
 if TYPE_CHECKING:
     from claude_magic.conversation.files import Files
@@ -36,7 +37,7 @@ _answering: contextvars.ContextVar[Mapping[Conversation, int]] = contextvars.Con
 """The conversations that are answering where this code runs, which may be a tool, each with its thread."""
 
 
-class Conversation:
+class Conversation(Limited):
     """A conversation with Claude.
 
     Call it to ask: ``claude("What is this?", picture)``. In a notebook the answer streams into the
@@ -79,6 +80,8 @@ class Conversation:
         self._told: set[str] = set()
         self._largest_side = limits.MAX_IMAGE_SIDE
         self._last: Reply | None = None
+        self._precedent: caching.Precedent | None = None
+        self._diagnosing = False
         self._home._by_name[name] = self
 
     # -- what it is ------------------------------------------------------------------------------
@@ -133,15 +136,32 @@ class Conversation:
         self._journal.commit(dataclasses.replace(self.state, tools=tools), said)
 
     @property
-    def usage(self) -> Usage:
-        """Tokens of all its answers, those that were replaced or undone included."""
-        spent = (spending.usage for spending in self._home.spendings if spending.conversation == self.name)
-        return sum(spent, start=Usage())
+    def usage(self) -> BilledUsage:
+        """Tokens of all its answers, those that were replaced or undone included; shows as a table.
+
+        Simulated ones are counted only while there are no others.
+        """
+        return BilledUsage.of(Bill(self.name, self._home.spendings))
 
     @property
-    def cost(self) -> float | None:
-        """US dollars of all its answers, simulated ones left out; None if a price is unknown."""
-        return self._home.cost(self.name)
+    def cost(self) -> Cost | None:
+        """US dollars of all its answers, simulated ones left out; None if a price is unknown. Shows as a table."""
+        return Cost.of(Bill(self.name, self._home.spendings))
+
+    def why_no_cache(self) -> caching.Explanation:
+        """Why the last answer did not find all it could in the prompt cache.
+
+        What the API knows of it, it says to those who ask with each request; this begins with the
+        question after the first call.
+        """
+        client, model = self._home.client, limits.lookup(self.model, self._home.learned)
+        possible = ""
+        if self._home.settings.cache == "off":
+            possible = 'The cache is off: %config ClaudeMagics.cache = "auto" switches it on.'
+        elif not client.is_anthropic:
+            possible = f"Only Anthropic's own servers are asked for caching, not {client.where}."
+        asked, self._diagnosing = self._diagnosing, self._diagnosing or not possible
+        return caching.explained(self._last, asked=asked, possible=possible, minimum=model.cache_minimum)
 
     @property
     def files(self) -> Files:
@@ -322,7 +342,7 @@ class Conversation:
             The fields of :class:`claude_magic.conversation.options.Options`: ``model``,
             ``max_tokens``, ``stop``, ``prefill``, ``temperature``, ``top_p``, ``top_k``, ``effort``,
             ``thinking``, ``tool_choice``, ``disable_parallel_tool_use``, ``schema``, ``once``,
-            ``new``, ``append``.
+            ``new``, ``append``, ``yes``.
 
         Returns
         -------
@@ -395,7 +415,12 @@ class Conversation:
             raise BadInput(f"A tool that runs in parallel cannot ask {self.name!r}, which waits for it. Use fork().")
         place = home.host.place(self.name)
         new_tools = toolbox.read(tools)
-        with self._asking, OneInterrupt() as interrupts:  # questions of several threads wait for each other
+        allowance = home.budget.question(yes=options.yes)
+        with (
+            self._asking,
+            allowance as allowed,
+            OneInterrupt() as interrupts,
+        ):  # questions of several threads wait for each other
             asking = Asking(
                 _with(self.state, system, new_tools),
                 prompt,
@@ -407,6 +432,9 @@ class Conversation:
                 self._tools,
                 home.host.confirm,
                 self._largest_side,
+                allowance=allowed,
+                precedent=self._precedent,
+                diagnosing=self._diagnosing,
             )
             drawn = Guarded(renderer or home.host.renderer())
             inside = _answering.set({**_answering.get(), self: threading.get_ident()})
@@ -420,6 +448,8 @@ class Conversation:
             notices = [*home.host.notices(), *self._deletions()]
             self._last = turn.reply
             self._largest_side = asking.largest_side
+            if not options.once:
+                self._precedent = asking.precedent
             if asking.kept:
                 # Another thread, or a function that Claude called, may have changed the conversation meanwhile.
                 after, said, consequences = asking.after(turn, _with(self.state, system, new_tools))
@@ -438,10 +468,11 @@ class Conversation:
 
     def _ending(self, turn: Turn, notices: list[str]) -> Ending:
         reply, cost = turn.reply, None
-        if reply.begun or reply.ended:
+        if reply.begun or reply.ended or reply.usage.total_input:
             price = reply.cost
             cost = float(price) if price is not None else None
-            self._home.spendings.append(Spending(self.name, reply.model, reply.usage, cost, reply.simulated))
+            label = turn.place.label if turn.place else ""
+            self._home.spendings.append(Spending(self.name, reply.model, reply.usage, cost, reply.simulated, label))
         visible = list(self.turns)
         return Ending(
             reply=reply,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from claude_magic.conversation.rendering import Ending, Renderer, Silent
@@ -37,6 +38,15 @@ class Host:
         from claude_magic.tools.calls import ask_in_cell
 
         return ask_in_cell(call)
+
+    @property
+    def attended(self) -> bool:
+        """Whether somebody sits in front: in plain Python, where it is an interactive one."""
+        return hasattr(sys, "ps1")
+
+    def configure(self, settings: Settings, name: str, value: object) -> None:
+        """Change a setting."""
+        setattr(settings, name, value)
 
     def notices(self) -> list[str]:
         """What the reader should know beside what the conversation knows."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from claude_magic.content.words import counted
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
@@ -70,9 +72,17 @@ def load_line(conversations: Conversations, name_taken: bool) -> str:
     return line
 
 
+def _spent(conversations: Conversations) -> str:
+    spent, limit = conversations.cost(), conversations.budget.limit(simulated=False)
+    said = money(spent) if spent is not None else "unknown: no price for one of the models"
+    if limit is None or math.isinf(limit):
+        return said
+    alone = ", because nobody sits in front" if conversations.settings.budget is None else ""
+    return f"{said}; the budget is {limit:,.2f} USD{alone}"
+
+
 def card(conversation: Conversation, conversations: Conversations) -> tuple[str, str]:
     """The status card as Markdown and as plain text."""
-    spent = conversations.cost()
     turns = len(conversation.turns)
     others = [name for name in conversations if name != conversation.name]
     rows = [
@@ -81,7 +91,7 @@ def card(conversation: Conversation, conversations: Conversations) -> tuple[str,
         ("conversation", f"{conversation.name}, {counted(turns, 'turn')}"),
         ("system prompt", " ".join((conversation.system or "none").split())[:80]),
         *([("tools", ", ".join(map(name_of, conversation.tools)))] if conversation.tools else []),
-        ("spent", money(spent) if spent is not None else "unknown: no price for one of the models"),
+        ("spent", _spent(conversations)),
     ]
     if simulated := conversations.cost(simulated=True):
         rows.append(("simulated", f"would have cost {money(simulated)}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ class Kernel(Host):
     ----------
     cells : Cells
     memory : Memory
+    configurable : ClaudeMagics
+        What ``%config`` shows.
     display, footer : str
     keep_images : bool
         As configured.
@@ -40,6 +43,7 @@ class Kernel(Host):
 
     cells: Cells
     memory: Memory
+    configurable: Any
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
@@ -51,6 +55,15 @@ class Kernel(Host):
     def place(self, conversation: str) -> Place | None:
         """The running cell."""
         return self.cells.place(conversation)
+
+    @property
+    def attended(self) -> bool:
+        """Whether somebody sits in front: a front end that tells which cell runs, or a terminal."""
+        return bool(self.cells.current.cell) or (not hasattr(self._shell, "kernel") and sys.stdin.isatty())
+
+    def configure(self, settings: Settings, name: str, value: object) -> None:
+        """Change a setting where ``%config`` shows it."""
+        setattr(self.configurable, name, value)
 
     def notices(self) -> list[str]:
         """What the notebook shows and Claude does not see."""
@@ -102,7 +115,9 @@ class Kernel(Host):
             from claude_magic.simulator import start
 
             self._simulator = start(pace=_PACE)
-        return super().connect(dataclasses.replace(settings, base_url=self._simulator.url), SimulatorCredentials())
+        client = super().connect(dataclasses.replace(settings, base_url=self._simulator.url), SimulatorCredentials())
+        client.is_anthropic = client.simulated = True  # it behaves as Anthropic's servers do, and is known to
+        return client
 
     def close(self) -> None:
         """Stop the simulator."""

@@ -6,10 +6,11 @@ from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import All, Bool, Enum, Float, Int, List, Unicode, observe
+from traitlets import All, Bool, Enum, Float, Int, List, Unicode, observe, validate
 
 from claude_magic.content import Named, before
 from claude_magic.conversation import toolbox
+from claude_magic.conversation.budget import amount
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.options import Options
@@ -36,6 +37,7 @@ _PASSED_ON = (
     "once",
     "new",
     "append",
+    "yes",
 )
 
 
@@ -68,6 +70,17 @@ class ClaudeMagics(Magics):
     tool_confirm = Enum(
         ["asked", "all"], "asked", help="Which calls need your yes: of tools that want it, or all."
     ).tag(config=True)
+    budget = Float(
+        None,
+        allow_none=True,
+        help="US dollars for this kernel, all conversations; None: no limit, but 1 dollar where nobody sits in front.",
+    ).tag(config=True)
+    budget_tokens = Float(
+        None, allow_none=True, help="Tokens for models whose price is not known; None: no limit."
+    ).tag(config=True)
+    ask_above = Float(
+        _DEFAULTS.ask_above, allow_none=True, help="US dollars of a request above which it needs --yes; None: never."
+    ).tag(config=True)
     display = Enum(
         ["auto", "live", "markdown", "text"], "auto", help="How answers are drawn; auto goes by the front end."
     ).tag(config=True)
@@ -82,6 +95,7 @@ class ClaudeMagics(Magics):
     def __init__(self, shell: Any, conversations: Conversations, kernel: Kernel) -> None:
         self.conversations = conversations
         self._kernel = kernel
+        kernel.configurable = self
         super().__init__(shell)
         self.model = self.model or conversations.settings.model
         self.base_url = self.base_url or conversations.settings.base_url
@@ -92,6 +106,10 @@ class ClaudeMagics(Magics):
     def main(self) -> Conversation:
         """The kernel's main conversation."""
         return self.conversations.open("main")
+
+    @validate("budget", "budget_tokens", "ask_above")
+    def _is_amount(self, proposal: Any) -> float | None:
+        return amount(proposal["trait"].name, proposal["value"])
 
     @observe(All)
     def _changed(self, change: Any) -> None:

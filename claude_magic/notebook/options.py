@@ -118,6 +118,7 @@ OPTIONS = (
     Option("--disable-parallel-tool-use", "", "", "at most one call at a time"),
     Option("--once", "", "", "system prompt and tools, no history; leaves nothing in the conversation"),
     Option("--new", "", "", "the conversation starts afresh here", holds=True),
+    Option("--yes", "", "", "send it although it is above ask_above, or this question above the budget"),
     Option("--verbatim", "", "", "send {{ }} as they are"),
 )
 _NAMES = frozenset(option.name for option in OPTIONS)
