@@ -41,8 +41,8 @@ class Host:
 
     @property
     def attended(self) -> bool:
-        """Whether somebody sits in front: in plain Python, where it is an interactive one."""
-        return hasattr(sys, "ps1")
+        """Whether somebody sits in front: in plain Python, where there is a prompt in a terminal."""
+        return hasattr(sys, "ps1") and sys.stdin is not None and sys.stdin.isatty()
 
     def configure(self, settings: Settings, name: str, value: object) -> None:
         """Change a setting."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +57,8 @@ class Kernel(Host):
 
     @property
     def attended(self) -> bool:
-        """Whether somebody sits in front: a front end that tells which cell runs, or a terminal."""
-        return bool(self.cells.current.cell) or (not hasattr(self._shell, "kernel") and sys.stdin.isatty())
+        """Whether somebody sits in front: a front end tells which cell runs, a program does not."""
+        return bool(self.cells.current.cell) or super().attended
 
     def configure(self, settings: Settings, name: str, value: object) -> None:
         """Change a setting where ``%config`` shows it."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import All, Bool, Enum, Float, Int, List, Unicode, observe, validate
+from traitlets import All, Bool, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
 from claude_magic.content import Named, before
 from claude_magic.conversation import toolbox
@@ -16,7 +16,7 @@ from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.options import Options
 from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.turns import shortened
-from claude_magic.messages.errors import Explained, Interrupted
+from claude_magic.messages.errors import BadInput, Explained, Interrupted
 from claude_magic.notebook import card, template
 from claude_magic.notebook.context import LastError
 from claude_magic.notebook.host import Kernel
@@ -109,7 +109,10 @@ class ClaudeMagics(Magics):
 
     @validate("budget", "budget_tokens", "ask_above")
     def _is_amount(self, proposal: Any) -> float | None:
-        return amount(proposal["trait"].name, proposal["value"])
+        try:
+            return amount(proposal["trait"].name, proposal["value"])
+        except BadInput as error:
+            raise TraitError(str(error)) from None  # the one that traitlets takes the change back for
 
     @observe(All)
     def _changed(self, change: Any) -> None:

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_magic.conversation.caching import LOOKBACK, MOST_MARKS, ends_out_of_reach
@@ -130,6 +130,7 @@ def test_a_mark_changes_nothing_but_the_mark() -> None:
 SIZES = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(SIZES, st.integers(0, 3))
 def test_marks_reach_from_one_to_the_next(sizes: list[tuple[int, int]], most: int) -> None:
     block = {"type": "text", "text": "x"}
