@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from claude_magic.messages.errors import BadInput, OverBudget
-from claude_magic.messages.usage import in_words
+from claude_magic.messages.usage import in_words, usd
 
 if TYPE_CHECKING:
     from claude_magic.conversation.bill import Spending
@@ -233,7 +233,7 @@ class Allowance:
         for each in (coming, last):
             after += _Sum.of(each.dollars, each.input + each.output)
         if dollars is not None and after.dollars > dollars:
-            return f"the budget of {dollars:,.2f} USD"
+            return f"the budget of {usd(dollars)}"
         return f"the budget of {tokens:,.0f} tokens" if tokens is not None and after.tokens > tokens else ""
 
     def _said(self, coming: Estimate, spent: _Sum) -> str:
@@ -246,7 +246,7 @@ class Allowance:
         else:
             of = f"about {in_words(coming.dollars)}"
             if limit is not None and spent.dollars + coming.dollars > limit:
-                of += f"; spent {spent.dollars:.2f} of {limit:,.2f} USD"
+                of += f"; spent {usd(spent.dollars).removesuffix(' USD')} of {usd(limit)}"
                 of += ", the budget where nobody sits in front" if settings.budget is None else ""
             else:
                 of += f", more than the {in_words(settings.ask_above or 0)} of ask_above"

@@ -81,7 +81,7 @@ class Conversation(Limited):
         self._largest_side = limits.MAX_IMAGE_SIDE
         self._last: Reply | None = None
         self._precedent: caching.Precedent | None = None
-        self._diagnosing = False
+        self._diagnosing = self._diagnosed = False
         self._home._by_name[name] = self
 
     # -- what it is ------------------------------------------------------------------------------
@@ -160,8 +160,8 @@ class Conversation(Limited):
             possible = 'The cache is off: %config ClaudeMagics.cache = "auto" switches it on.'
         elif not client.is_anthropic:
             possible = f"Only Anthropic's own servers are asked for caching, not {client.where}."
-        asked, self._diagnosing = self._diagnosing, self._diagnosing or not possible
-        return caching.explained(self._last, asked=asked, possible=possible, minimum=model.cache_minimum)
+        self._diagnosing = self._diagnosing or not possible
+        return caching.explained(self._last, asked=self._diagnosed, possible=possible, minimum=model.cache_minimum)
 
     @property
     def files(self) -> Files:
@@ -220,6 +220,7 @@ class Conversation(Limited):
         for limit in ("confirm", "steps", "seconds", "tokens"):  # not what was allowed for always
             setattr(fork.tools, limit, getattr(self.tools, limit))
         fork._largest_side = self._largest_side
+        fork._precedent = self._precedent
         return fork
 
     def __reduce__(self) -> NoReturn:
@@ -448,6 +449,7 @@ class Conversation(Limited):
             notices = [*home.host.notices(), *self._deletions()]
             self._last = turn.reply
             self._largest_side = asking.largest_side
+            self._diagnosed = self._diagnosing and not options.once
             if not options.once:
                 self._precedent = asking.precedent
             if asking.kept:

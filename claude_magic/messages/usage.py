@@ -178,6 +178,11 @@ def money(dollars: Decimal | float | None) -> str:
     return f"{cents:.2g} ¢" if cents else "0 ¢"
 
 
+def usd(dollars: float) -> str:
+    """An amount as ``4.40 USD``, with more digits where it is less than a cent."""
+    return f"{dollars:,.2f} USD" if dollars >= 0.01 or not dollars else f"{dollars:.2g} USD"
+
+
 def in_words(dollars: float) -> str:
     """An amount in a sentence: ``82 cents``, ``1.20 dollars``."""
     if dollars >= 0.995:

@@ -9,7 +9,7 @@ from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.toolbox import name_of
 from claude_magic.messages import limits
-from claude_magic.messages.usage import money
+from claude_magic.messages.usage import money, usd
 from claude_magic.notebook.display.footer import escaped
 from claude_magic.notebook.host import SIMULATOR
 from claude_magic.notebook.options import OPTIONS
@@ -46,6 +46,7 @@ Options:
 {table}
 
 claude is the conversation: claude.turns, claude.last, claude.tools, claude.undo(), claude.reset(), claude.login().
+claude.usage is the bill, claude.budget = 5 (US dollars) bounds it for this kernel, claude.why_no_cache() explains it.
 """
 
 
@@ -78,7 +79,7 @@ def _spent(conversations: Conversations) -> str:
     if limit is None or math.isinf(limit):
         return said
     alone = ", because nobody sits in front" if conversations.settings.budget is None else ""
-    return f"{said}; the budget is {limit:,.2f} USD{alone}"
+    return f"{said}; the budget is {usd(limit)}{alone}"
 
 
 def card(conversation: Conversation, conversations: Conversations) -> tuple[str, str]:

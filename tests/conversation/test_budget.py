@@ -51,7 +51,7 @@ def test_a_question_beyond_the_budget_is_not_sent(claude: Conversation, simulato
     with pytest.raises(OverBudget) as caught:
         claude(LONG)
     assert str(caught.value) == (
-        "This would send about 40,800 tokens (about 9.2 cents; spent 0.00 of 0.05 USD, all of it simulated). "
+        "This would send about 40,800 tokens (about 9.2 cents; spent 0.00037 of 0.05 USD, all of it simulated). "
         "Add --yes, use --new, or raise claude.budget."
     )
     assert "$" not in str(caught.value)

@@ -236,6 +236,7 @@ def test_nothing_is_asked_of_the_api_unasked(claude: Conversation, simulator: Si
     said = repr(claude.why_no_cache())
     assert "tokens of the last answer came from the cache" in said
     assert "From the next question on the API is asked" in said
+    assert repr(claude.why_no_cache()) == said  # nothing was asked meanwhile
     claude("And?")
     assert body(simulator)["diagnostics"]["previous_message_id"].startswith("msg_")
     assert "does not know the request before" in repr(claude.why_no_cache())
