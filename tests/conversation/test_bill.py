@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +18,7 @@ from claude_magic.conversation.bill import Bill, BilledUsage, Cost, Spending
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
 from claude_magic.messages import limits
-from claude_magic.messages.errors import AnswerBroken, ClaudeError
+from claude_magic.messages.errors import AnswerBroken, ClaudeError, Interrupted
 from claude_magic.messages.usage import Usage
 from claude_magic.simulator import Simulator
 from tests.conversation.conftest import Notebook
@@ -124,16 +126,25 @@ def test_a_stopped_answer_counts_with_what_was_received(
     assert notebook.recorder.ending is not None
 
 
-def test_one_that_stopped_before_its_first_word_has_been_read(claude: Conversation, simulator: Simulator) -> None:
-    simulator.faults.append("fault=error; after=1; deltas=5")
-    with pytest.raises(ClaudeError):
+def test_one_that_stopped_before_its_first_block_has_been_read(
+    claude: Conversation, home: Conversations, simulator: Simulator
+) -> None:
+    simulator.faults.append("think=0; think-delay=60; say=Hi")
+
+    def stop_when_it_is_counted() -> None:
+        pause, deadline = threading.Event(), time.monotonic() + 60
+        while time.monotonic() < deadline and not any(each.reply.counted.total_input for each in home.client._streams):
+            pause.wait(0.01)
+        home.client.abort()
+
+    stopping = threading.Thread(target=stop_when_it_is_counted)
+    stopping.start()
+    with pytest.raises(Interrupted):
         claude("Go.")
-    first = claude.usage
-    assert first.at_least
-    simulator.faults.append("fault=refusal")
-    with pytest.raises(ClaudeError):
-        claude("Go.")
-    assert claude.usage.input_tokens > first.input_tokens
+    stopping.join(60)
+    assert claude.usage.input_tokens > 0
+    assert claude.usage.at_least
+    assert not claude.turns
 
 
 def test_what_was_refused_with_an_error_costs_nothing(claude: Conversation, simulator: Simulator) -> None:
