@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
-from claude_magic.messages.limits import ImageLimits
+from claude_magic.messages.limits import ImageLimits, fit, image_tokens
 
 Block = dict[str, Any]
+
+
+_PAGE, _PAGE_SIZE = 2000, (1075, 1520)
+"""Tokens of the text of a PDF page (Anthropic: 1,500 to 3,000), and the pixels of the picture that goes with it."""
+_UNKNOWN_PAGES = 10
+"""Pages of a document that is not here to be counted."""
+
+
+class Weight(NamedTuple):
+    """What in a block is no text: its bytes in the request, and the tokens that it costs."""
+
+    bytes: int
+    tokens: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,6 +64,17 @@ class Part:
     def summary(self, limits: ImageLimits) -> str | None:
         """What is sent, in a few words."""
         return self.about
+
+    def weight(self, limits: ImageLimits) -> Weight:
+        """What in it is no text; of a picture or document that is elsewhere, what is likely."""
+        source = self.wire.get("source")
+        if not isinstance(source, dict) or source.get("type") in ("text", "content"):
+            return Weight(0, 0)
+        size = len(source.get("data", ""))
+        if self.is_picture:
+            return Weight(size, limits.tokens)
+        page = _PAGE + image_tokens(*fit(*_PAGE_SIZE, limits))
+        return Weight(size, (self.pages or _UNKNOWN_PAGES) * page)
 
 
 def text_part(text: str) -> Part:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Literal
 
 from claude_magic.content.encoding import Encoded, damaged, decode, format_of, orientation, prepared, turned_size
 from claude_magic.content.original import Original, PictureFile, Pixels
-from claude_magic.content.part import Block, Part
+from claude_magic.content.part import Block, Part, Weight
 from claude_magic.content.words import counted
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import ImageLimits, fit, image_tokens, widest_limits
@@ -185,6 +186,11 @@ class PicturePart(Part):
         if sent != (right - left, lower - upper):
             shown = f"{shown} sent as {sent[0]}x{sent[1]}"
         return f"{shown}{f', {self.note}' if self.note else ''}, {counted(image_tokens(*sent), 'token')}"
+
+    def weight(self, limits: ImageLimits) -> Weight:
+        """Its tokens by the published rule."""
+        encoded = self.encoded(limits)
+        return Weight(4 * math.ceil(len(encoded.data) / 3), image_tokens(*encoded.size))
 
     def to_original(self, x: float, y: float, limits: ImageLimits | None = None) -> tuple[float, float]:
         """Where a point of the sent picture is in the original; see :meth:`Picture.to_original`."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from claude_magic.content import Named, Part, compose, text_part, to_parts
 from claude_magic.content.thumbnails import thumbnails
 from claude_magic.content.words import counted
+from claude_magic.conversation import caching
+from claude_magic.conversation.caching import Precedent
 from claude_magic.conversation.exchange import Exchange
 from claude_magic.conversation.journal import State
 from claude_magic.conversation.loop import Loop
@@ -31,6 +33,7 @@ from claude_magic.messages.limits import Model
 from claude_magic.tools.server import ServerTool
 
 if TYPE_CHECKING:
+    from claude_magic.conversation.budget import Allowance
     from claude_magic.conversation.counting import Count
     from claude_magic.conversation.toolbox import Offered
     from claude_magic.messages.transmission import Outgoing
@@ -60,6 +63,12 @@ class Asking:
         Asks the user whether a call may run.
     largest_side : int
         Pixels, if the server is known to take no larger picture.
+    allowance : Allowance, optional
+        What it may cost.
+    precedent : Precedent, optional
+        The request before it in the conversation.
+    diagnosing : bool
+        Whether the API is asked why the cache was missed.
 
     Raises
     ------
@@ -79,6 +88,10 @@ class Asking:
         tools: Tools,
         confirm: Callable[[Call], str],
         largest_side: int = limits.MAX_IMAGE_SIDE,
+        *,
+        allowance: Allowance | None = None,
+        precedent: Precedent | None = None,
+        diagnosing: bool = False,
     ) -> None:
         if place is not None and (options.append or settings.rerun == "append"):
             place = dataclasses.replace(place, number=None)
@@ -101,15 +114,23 @@ class Asking:
         self._exchange = Exchange(
             client=client,
             wire={**asked_for.wire, **tool_fields(offered, options, model)},
-            unasked=asked_for.unasked | {"cache_control"},
+            unasked=asked_for.unasked | {"cache_control", "diagnostics"},
             before=tuple(message for turn in before for message in turn.messages),
             own=[Message("user", question)],
             model=model,
             system=state.system,
             prefill=options.prefill,
             largest_side=largest_side,
-            caching=_caching(settings.cache, client),
+            caching=caching.automatic(settings.cache, client),
+            lasting=not options.once,
+            allowance=allowance,
+            precedent=precedent,
+            longest=max((reply.counted.output_tokens for turn in before for reply in turn.reply.messages), default=0),
+            diagnosing=diagnosing and not options.once,
         )
+        self._cache_notice = ""
+        if precedent is not None:
+            self._cache_notice = precedent.notice(self._exchange.wire, state.system, self._exchange.before)
         _check_for_keys(question, state.system, self._exchange.wire)
         _check_counts(model, self._exchange.messages)
         if model.known:
@@ -160,7 +181,7 @@ class Asking:
         reply = self._exchange.reply
         reply.sent = self._opening.sent
         reply.model = reply.model or self._model.id
-        if reply.blocks and not reply.ended:
+        if not reply.ended and (reply.blocks or reply.counted.total_input):
             # The server counts at the end; of a cut answer only what arrived can be counted.
             texts = (block.text for block in reply.blocks if isinstance(block, TextBlock | ThinkingBlock))
             output = max(reply.counted.output_tokens, sum(map(len, texts)) // 4)
@@ -196,9 +217,19 @@ class Asking:
         return self._exchange.largest_side
 
     @property
+    def precedent(self) -> Precedent | None:
+        """What the next request can build on."""
+        return self._exchange.precedent
+
+    @property
+    def once(self) -> bool:
+        """Whether it leaves nothing in the conversation."""
+        return self._options.once
+
+    @property
     def kept(self) -> bool:
         """Whether the turn becomes part of the history."""
-        return self._result.answer is not None and not self._options.once
+        return self._result.answer is not None and not self.once
 
     def after(self, turn: Turn, state: State) -> tuple[State, str, list[str]]:
         """The state with the turn in its place, the step in words, and what it means for the rest.
@@ -239,7 +270,9 @@ class Asking:
 
     def notices(self, result: Outcome) -> list[str]:
         """How it went, for the reader."""
-        return [*self._exchange.notices(), *self._loop.notices, *([result.notice] if result.notice else [])]
+        about_cache = [self._cache_notice] if self._cache_notice and self._exchange.reply.begun else []
+        notices = [*about_cache, *self._exchange.notices(), *self._loop.notices]
+        return [*notices, *([result.notice] if result.notice else [])]
 
 
 def _parts(prompt: Sequence[str | Named]) -> tuple[tuple[Part, ...], list[tuple[str, Part]]]:
@@ -328,13 +361,6 @@ def _asked_within(turn: Turn, place: Place | None) -> bool:
     if place is None or former is None or place.number is None or former.number is None or not place.cell:
         return False
     return former.cell == place.cell and former.execution != place.execution and former.number > place.number
-
-
-def _caching(wish: str, client: Client) -> dict[str, Any] | None:
-    """The automatic breakpoint: only Anthropic's own servers are known to take it."""
-    if wish == "off" or not client.is_anthropic:
-        return None
-    return {"type": "ephemeral", "ttl": "1h"} if wish == "1h" else {"type": "ephemeral"}
 
 
 def _shape(options: Options) -> Shape | None:

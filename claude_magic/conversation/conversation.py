@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
 from claude_magic.content import Named, before, disk
 from claude_magic.content.words import counted
-from claude_magic.conversation import toolbox
+from claude_magic.conversation import caching, toolbox
 from claude_magic.conversation.background import Answer, Line, Ticket, confirmed_at_home, ending_unsent, said, wait_for
-from claude_magic.conversation.family import Conversations, Spending
+from claude_magic.conversation.bill import Bill, BilledUsage, Cost, Spending
+from claude_magic.conversation.budget import Allowance, Limited
+from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.interrupts import OneInterrupt
 from claude_magic.conversation.journal import Change, Journal, State
 from claude_magic.conversation.options import Options
@@ -25,7 +27,6 @@ from claude_magic.conversation.toolbox import Tools
 from claude_magic.conversation.turns import Place, Turn, Turns, seen, shortened
 from claude_magic.messages import limits
 from claude_magic.messages.errors import AuthenticationFailed, BadInput, ClaudeError, Interrupted
-from claude_magic.messages.usage import Usage
 
 if TYPE_CHECKING:
     from claude_magic.conversation.asking import Asking
@@ -43,7 +44,7 @@ _answering: contextvars.ContextVar[Mapping[Conversation, int]] = contextvars.Con
 """The conversations that are answering where this code runs, which may be a tool, each with its thread."""
 
 
-class Conversation:
+class Conversation(Limited):
     """A conversation with Claude.
 
     Call it to ask: ``claude("What is this?", picture)``. In a notebook the answer streams into the
@@ -87,6 +88,8 @@ class Conversation:
         self._told: set[str] = set()
         self._largest_side = limits.MAX_IMAGE_SIDE
         self._last: Reply | None = None
+        self._precedent: caching.Precedent | None = None
+        self._diagnosing = self._diagnosed = False
         self._home._by_name[name] = self
 
     # -- what it is ------------------------------------------------------------------------------
@@ -141,15 +144,32 @@ class Conversation:
         self._journal.change(lambda state: (said, dataclasses.replace(state, tools=make(state.tools))))
 
     @property
-    def usage(self) -> Usage:
-        """Tokens of all its answers, those that were replaced or undone included."""
-        spent = (spending.usage for spending in self._home.spendings if spending.conversation == self.name)
-        return sum(spent, start=Usage())
+    def usage(self) -> BilledUsage:
+        """Tokens of all its answers, those that were replaced or undone included; shows as a table.
+
+        Simulated ones are counted only while there are no others.
+        """
+        return BilledUsage.of(Bill(self.name, self._home.spendings))
 
     @property
-    def cost(self) -> float | None:
-        """US dollars of all its answers, simulated ones left out; None if a price is unknown."""
-        return self._home.cost(self.name)
+    def cost(self) -> Cost | None:
+        """US dollars of all its answers, simulated ones left out; None if a price is unknown. Shows as a table."""
+        return Cost.of(Bill(self.name, self._home.spendings))
+
+    def why_no_cache(self) -> caching.Explanation:
+        """Why the last answer did not find all it could in the prompt cache.
+
+        What the API knows of it, it says to those who ask with each request; this begins with the
+        question after the first call.
+        """
+        client, model = self._home.client, limits.lookup(self.model, self._home.learned)
+        possible = ""
+        if self._home.settings.cache == "off":
+            possible = 'The cache is off: %config ClaudeMagics.cache = "auto" switches it on.'
+        elif not client.is_anthropic:
+            possible = f"Only Anthropic's own servers are asked for caching, not {client.where}."
+        self._diagnosing = self._diagnosing or not possible
+        return caching.explained(self._last, asked=self._diagnosed, possible=possible, minimum=model.cache_minimum)
 
     @property
     def files(self) -> Files:
@@ -208,6 +228,7 @@ class Conversation:
         for limit in ("confirm", "steps", "seconds", "tokens"):  # not what was allowed for always
             setattr(fork.tools, limit, getattr(self.tools, limit))
         fork._largest_side = self._largest_side
+        fork._precedent = self._precedent
         return fork
 
     def __reduce__(self) -> NoReturn:
@@ -368,7 +389,7 @@ class Conversation:
             The fields of :class:`claude_magic.conversation.options.Options`: ``model``,
             ``max_tokens``, ``stop``, ``prefill``, ``temperature``, ``top_p``, ``top_k``, ``effort``,
             ``thinking``, ``tool_choice``, ``disable_parallel_tool_use``, ``schema``, ``once``,
-            ``new``, ``append``.
+            ``new``, ``append``, ``yes``.
 
         Returns
         -------
@@ -513,9 +534,10 @@ class Conversation:
 
         def answered() -> tuple[Turn, BaseException | None]:
             home.client.require_credentials()
-            asking = self._asking(prompt, options, change, place)
-            drawn = Guarded(renderer or home.host.renderer())
-            return self._carry_out(asking, change, drawn, home.host.notices, interrupts)
+            with home.budget.question(yes=options.yes) as allowance:
+                asking = self._asking(prompt, options, change, place, allowance)
+                drawn = Guarded(renderer or home.host.renderer())
+                return self._carry_out(asking, change, drawn, home.host.notices, interrupts)
 
         with OneInterrupt() as interrupts:
             turn, error = self._line.answer(Ticket(), answered)  # questions of several threads wait for each other
@@ -561,7 +583,9 @@ class Conversation:
         ticket = Ticket()
 
         def answered() -> tuple[Turn, BaseException | None]:
-            return self._carry_out(make(), change, drawn, lambda: notices, OneInterrupt(), answer)
+            with home.budget.question(yes=options.yes) as allowance:
+                asking = make(allowance)
+                return self._carry_out(asking, change, drawn, lambda: notices, OneInterrupt(), answer)
 
         def work() -> Reply:
             try:
@@ -624,7 +648,12 @@ class Conversation:
         return Change(f"Stopped {counted(len(under_way), 'answer')}." if under_way else "There was nothing to stop.")
 
     def _asking(
-        self, prompt: Sequence[str | Named], options: Options, change: Callable[[State], State], place: Place | None
+        self,
+        prompt: Sequence[str | Named],
+        options: Options,
+        change: Callable[[State], State],
+        place: Place | None,
+        allowance: Allowance | None = None,
     ) -> Asking:
         from claude_magic.conversation.asking import Asking
 
@@ -640,6 +669,9 @@ class Conversation:
             self._tools,
             confirmed_at_home(home.host.confirm),
             self._largest_side,
+            allowance=allowance,
+            precedent=self._precedent,
+            diagnosing=self._diagnosing,
         )
 
     def _carry_out(
@@ -665,6 +697,9 @@ class Conversation:
         told = [*notices(), *self._deletions()]
         self._last = turn.reply
         self._largest_side = asking.largest_side
+        self._diagnosed = self._diagnosing and not asking.once
+        if not asking.once:
+            self._precedent = asking.precedent
         if asking.kept and not (aside is not None and aside.dropped):
 
             def commit(state: State) -> tuple[str, State]:
@@ -691,10 +726,11 @@ class Conversation:
 
     def _ending(self, turn: Turn, notices: list[str]) -> Ending:
         reply, cost = turn.reply, None
-        if reply.begun or reply.ended:
+        if reply.begun or reply.ended or reply.usage.total_input:
             price = reply.cost
             cost = float(price) if price is not None else None
-            self._home.spendings.append(Spending(self.name, reply.model, reply.usage, cost, reply.simulated))
+            label = turn.place.label if turn.place else ""
+            self._home.spendings.append(Spending(self.name, reply.model, reply.usage, cost, reply.simulated, label))
         visible = list(self.turns)
         return Ending(
             reply=reply,

@@ -10,18 +10,23 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from claude_magic.conversation.caching import Precedent, ends_out_of_reach, free_marks
+from claude_magic.conversation.estimate import Estimate, count, estimate
 from claude_magic.conversation.request import Request, build
 from claude_magic.conversation.turns import Message
 from claude_magic.messages.client import Client
-from claude_magic.messages.errors import InvalidRequest, NotFound
+from claude_magic.messages.errors import InvalidRequest, NotFound, RequestTooLarge
 from claude_magic.messages.limits import ImageLimits, Model, image_limits, nearest
 from claude_magic.messages.reply import Change, Reply
 from claude_magic.messages.retry import Wait
 from claude_magic.messages.stream import Stream
 from claude_magic.messages.transmission import Outgoing
 from claude_magic.tools.aside import waking
+
+if TYPE_CHECKING:
+    from claude_magic.conversation.budget import Allowance
 
 _THINKING_ELSEWHERE = re.compile(r"messages\.\d+\.content\.\d+.*(signature|bound to a different|thinking)", re.DOTALL)
 
@@ -46,7 +51,17 @@ class Exchange:
     largest_side : int
         Pixels of a side that the server is known to take at most.
     caching : dict or None
-        The automatic breakpoint, once there is an answer to be cached.
+        The automatic mark for the prompt cache.
+    lasting : bool
+        Whether the question stays, so that it is worth writing to the cache from the first request on.
+    allowance : Allowance or None
+        What may be spent; None: anything.
+    precedent : Precedent or None
+        The request before, of this answer or an earlier one.
+    longest : int
+        Tokens of Claude's longest message so far.
+    diagnosing : bool
+        Whether the API is asked why the cache was missed.
     repairs : list of str
         In words.
     waits : list of Wait
@@ -64,6 +79,11 @@ class Exchange:
     prefill: str | None
     largest_side: int
     caching: dict[str, Any] | None = None
+    lasting: bool = False
+    allowance: Allowance | None = None
+    precedent: Precedent | None = None
+    longest: int = 0
+    diagnosing: bool = False
     repairs: list[str] = dataclasses.field(default_factory=list)
     waits: list[Wait] = dataclasses.field(default_factory=list)
     bound_to: bytes = b""
@@ -120,8 +140,11 @@ class Exchange:
             self.repairs.append(f"{_pictures(refitted)} fitted anew: the limits for this request are others.")
         while True:
             request = self._build()
+            self._check(request)
             try:
                 self._read(request, update)
+                self.precedent = Precedent.of(self.wire, self.system, self._count(request), self.reply)
+                self.longest = max(self.longest, self.reply.counted.output_tokens)
                 return
             except KeyboardInterrupt:
                 if self._waiting:
@@ -143,6 +166,7 @@ class Exchange:
                 elif (field := _field_of(error)) in self.unasked and field in self.wire:
                     del self.wire[field]
                     self.caching = None if field == "cache_control" else self.caching
+                    self.diagnosing = self.diagnosing and field != "diagnostics"
                     self.repairs.append(f"Sent again without {field!r}, which this server does not take.")
                 else:
                     if _largest_side(error) is not None:
@@ -158,22 +182,55 @@ class Exchange:
         """The next request, as it would be sent now."""
         return self.client.outgoing(self._build().body)
 
+    def at_its_end(self) -> str:
+        """The limit that leaves room for the coming request and no other; empty if there is none."""
+        if self.allowance is None or not self.allowance.bounded(simulated=self.client.simulated):
+            return ""
+        try:
+            request = self._build()
+        except RequestTooLarge:
+            return ""  # that is said when it is to be sent
+        coming, last = self._estimate(request), self._estimate(request, concluding=True)
+        answered = self._unsent.earlier
+        return self.allowance.at_its_end(coming, last, answered, simulated=self.client.simulated)
+
+    def _check(self, request: Request) -> None:
+        if self.allowance is not None:
+            answered = self._unsent.earlier
+            self.allowance.check(self._estimate(request), answered, simulated=self.client.simulated)
+
+    def _count(self, request: Request) -> int:
+        return count(request, self.messages, self.limits, self.model)
+
+    def _estimate(self, request: Request, *, concluding: bool = False) -> Estimate:
+        wire = {**self.wire, "tool_choice": {"type": "none"}} if concluding else self.wire
+        tokens, cached = self._count(request), 0
+        if request.goes_on and self.precedent is not None:
+            tokens, cached = self.precedent.foresee(tokens, wire, self.system)
+        return estimate(tokens, self.model, wire, longest=self.longest, cached=cached)
+
     def _build(self) -> Request:
-        if self.caching is not None and any(message.role == "assistant" for message in self.messages):
+        messages, marked = self.messages, frozenset[int]()
+        if self.caching is not None and (self.lasting or any(message.role == "assistant" for message in messages)):
             self.wire["cache_control"] = self.caching
+            marked = ends_out_of_reach(messages, free_marks(self.wire) - 1)
+        if self.diagnosing:
+            self.wire["diagnostics"] = {"previous_message_id": self.precedent.id if self.precedent else None}
         request = build(
             self.wire,
-            self.messages,
+            messages,
             self.limits,
             system=self.system,
             prefill=self.prefill,
             with_thinking=self._with_thinking,
+            marked=marked,
         )
         self.bound_to = request.bound_to
         return request
 
     def _read(self, request: Request, update: Callable[[Change | Wait], None]) -> None:
         def waiting(wait: Wait) -> None:
+            self._check(request)
             self.waits.append(wait)
             self._waiting = True
             update(wait)

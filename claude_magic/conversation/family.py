@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from claude_magic.conversation import bill
+from claude_magic.conversation.bill import Spending
+from claude_magic.conversation.budget import Budget
 from claude_magic.conversation.host import Host
 from claude_magic.conversation.settings import Settings
 from claude_magic.messages import limits
 from claude_magic.messages.credentials import Credentials
-from claude_magic.messages.usage import Usage
 from claude_magic.tools.aside import Errands
 
 if TYPE_CHECKING:
     from claude_magic.conversation.conversation import Conversation
     from claude_magic.conversation.files import Files
     from claude_magic.messages.client import Client
-
-
-@dataclasses.dataclass(frozen=True)
-class Spending:
-    """One answer on the bill, whether it was kept or not."""
-
-    conversation: str
-    model: str
-    usage: Usage
-    cost: float | None
-    simulated: bool
 
 
 class Conversations(Mapping[str, "Conversation"]):
@@ -43,6 +33,8 @@ class Conversations(Mapping[str, "Conversation"]):
     Attributes
     ----------
     spendings : list of Spending
+    budget : Budget
+        What may be spent.
     learned : dict
         What the Models API said of models, by id; it goes before the table.
     errands : Errands
@@ -56,6 +48,7 @@ class Conversations(Mapping[str, "Conversation"]):
         self.host = host or Host()
         self.credentials = credentials or Credentials()
         self.spendings: list[Spending] = []
+        self.budget = Budget(self.settings, self.spendings, lambda: self.host.attended)
         self.learned: dict[str, limits.Model] = {}
         self.errands = Errands()
         self._by_name: dict[str, Conversation] = {}
@@ -119,13 +112,11 @@ class Conversations(Mapping[str, "Conversation"]):
         float or None
             None if the price of one of them is unknown.
         """
-        total = 0.0
-        for spending in self.spendings:
-            if conversation in (None, spending.conversation) and spending.simulated == simulated:
-                if spending.cost is None:
-                    return None
-                total += spending.cost
-        return total
+        return bill.cost(
+            spending
+            for spending in self.spendings
+            if conversation in (None, spending.conversation) and spending.simulated == simulated
+        )
 
     def cells_deleted(self, cells: set[str]) -> None:
         """Leave out the turns of cells that were deleted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import TYPE_CHECKING
 
 from claude_magic.conversation.rendering import Ending, Renderer, Silent
@@ -53,6 +54,15 @@ class Host:
     def here(self) -> Surroundings:
         """Makes contexts in which what is shown goes where it goes now."""
         return contextlib.nullcontext
+
+    @property
+    def attended(self) -> bool:
+        """Whether somebody sits in front: in plain Python, where there is a prompt in a terminal."""
+        return hasattr(sys, "ps1") and sys.stdin is not None and sys.stdin.isatty()
+
+    def configure(self, settings: Settings, name: str, value: object) -> None:
+        """Change a setting."""
+        setattr(settings, name, value)
 
     def notices(self) -> list[str]:
         """What the reader should know beside what the conversation knows."""

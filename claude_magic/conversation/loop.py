@@ -126,15 +126,21 @@ class Loop:
         finally:
             results, wire = [call.result() for call in calls], self._exchange.wire
             if limit := self._limit(reply):
-                self._concluding = True
-                self.notices.append(f"Claude was asked to conclude: {limit}.")
-                wire["tool_choice"] = {"type": "none"}
+                self._conclude(limit)
                 results.append(text_part(_CONCLUDE))
             elif (choice := wire.get("tool_choice", {})).get("type") in ("any", "tool"):
                 # It was for the first message; every further one would be made to call a tool, too.
                 wire["tool_choice"] = {name: choice[name] for name in choice if name != "name"} | {"type": "auto"}
             self._exchange.go_on(*answered, Message("user", tuple(results)))
+        if not self._concluding and (limit := self._exchange.at_its_end()):
+            self._conclude(limit)
+            self._exchange.own[-1] = Message("user", (*results, text_part(_CONCLUDE)))
         return True
+
+    def _conclude(self, limit: str) -> None:
+        self._concluding = True
+        self.notices.append(f"Claude was asked to conclude: {limit}.")
+        self._exchange.wire["tool_choice"] = {"type": "none"}
 
     def _take_results_back(self) -> bool:
         """Tell Claude that its latest results are too large to be sent; False if there are none, or it was told."""

@@ -48,6 +48,8 @@ class Options:
         The conversation starts afresh with this question.
     append : bool
         Add a turn, even if this cell has one.
+    yes : bool
+        Send it although it is above ``ask_above`` or the budget.
     """
 
     model: str | None = None
@@ -65,6 +67,7 @@ class Options:
     once: bool = False
     new: bool = False
     append: bool = False
+    yes: bool = False
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -78,7 +81,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("model", "prefill", "effort", "thinking", "tool_choice"), (str,)),
     **dict.fromkeys(("max_tokens", "top_k"), (int,)),
     **dict.fromkeys(("temperature", "top_p"), (float, int)),
-    **dict.fromkeys(("once", "new", "append", "disable_parallel_tool_use"), (bool,)),
+    **dict.fromkeys(("once", "new", "append", "yes", "disable_parallel_tool_use"), (bool,)),
     "schema": (object,),
     "stop": (tuple,),
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from claude_magic.conversation.turns import Message, encode
@@ -31,10 +31,13 @@ class Request:
     body : Body
     bound_to : bytes
         Digest of everything before the answer.
+    goes_on : bool
+        Whether all before Claude's latest message in it is as it was when that was written.
     """
 
     body: Body
     bound_to: bytes
+    goes_on: bool = False
 
 
 def build(
@@ -45,6 +48,7 @@ def build(
     system: str | None = None,
     prefill: str | None = None,
     with_thinking: bool = True,
+    marked: Container[int] = (),
 ) -> Request:
     """Put a request together.
 
@@ -61,6 +65,8 @@ def build(
         The first words of the answer.
     with_thinking : bool
         False leaves all earlier thinking out.
+    marked : container of int
+        Places of messages of the user's whose end is marked for the cache as the request is.
 
     Raises
     ------
@@ -73,12 +79,15 @@ def build(
     pieces = [encode(head)[:-1] + b',"messages":[']
     binding = hashlib.sha256(encode([wire.get("model"), system or None, wire.get("tools")])).digest()
     sent: list[bytes] = []
-    for message in messages:
-        valid = with_thinking and message.bound_to == binding
-        fragment = message.bare if message.thinks and not valid else message.within(limits)
+    goes_on = False
+    for place, message in enumerate(messages):
+        bound = message.bound_to == binding
+        goes_on = bound if message.role == "assistant" else goes_on
+        fragment = message.bare if message.thinks and not (with_thinking and bound) else message.within(limits)
         if fragment.data:
             binding = hashlib.sha256(binding + fragment.digest).digest()
-            sent += [b",", fragment.data]
+            data = _with_mark(fragment.data, wire["cache_control"]) if place in marked else fragment.data
+            sent += [b",", data]
     pieces += sent[1:]
     if prefill is not None:
         pieces.append(b"," + encode({"role": "assistant", "content": prefill}))
@@ -90,7 +99,19 @@ def build(
             status=413,
             type="request_too_large",
         )
-    return Request(body, binding)
+    return Request(body, binding, goes_on)
+
+
+_AS_TEXT = encode({"role": "user", "content": ""})[:-2]
+
+
+def _with_mark(data: bytes, mark: Mapping[str, Any]) -> bytes:
+    """A message of the user's whose last block is marked; the mark is no part of what thinking is bound to."""
+    added = b',"cache_control":' + encode(mark) + b"}]}"
+    if data.startswith(_AS_TEXT):
+        text = data[len(_AS_TEXT) : -1]
+        return _AS_TEXT[:-1] + b'[{"type":"text","text":"' + text + added
+    return data.removesuffix(b"}]}") + added
 
 
 def _joined(pieces: list[bytes]) -> list[bytes]:

@@ -37,6 +37,13 @@ class Settings:
         After which an answer that calls tools is asked to conclude; 0 is no limit.
     tool_confirm : str
         ``asked`` (the tools that want it) or ``all``.
+    budget : float or None
+        US dollars that all conversations of a kernel may spend; None: no limit, but 1 dollar where
+        nobody sits in front.
+    budget_tokens : float or None
+        Tokens that they may use with models whose price is not known.
+    ask_above : float or None
+        US dollars of a request above which it needs a yes.
     """
 
     model: str = dataclasses.field(default_factory=lambda: os.environ.get("ANTHROPIC_MODEL") or DEFAULT_MODEL)
@@ -52,3 +59,6 @@ class Settings:
     tool_seconds: float = 0.0
     tool_tokens: int = 0
     tool_confirm: str = "asked"
+    budget: float | None = None
+    budget_tokens: float | None = None
+    ask_above: float | None = 0.5

@@ -161,6 +161,7 @@ class Client:
         self._recent = Recent()
         host = urlsplit(self.base_url).hostname or ""
         self.is_anthropic = host == "api.anthropic.com"
+        self.simulated = False  # until it says so
         self._auth = _Sign(self.credentials, login, required=not network.is_loopback(host))
 
     @functools.cached_property

@@ -5,7 +5,8 @@
     Explained                       one line that says what happened and what to do next
     ├── ClaudeError (Exception)
     │   ├── BadInput (ValueError)   refused on our side, nothing was sent
-    │   │   └── NoCredentials       no key, no token
+    │   │   ├── NoCredentials       no key, no token
+    │   │   └── OverBudget          it would cost more than is allowed
     │   ├── ConnectionFailed        nobody answered, or the connection broke before the answer
     │   │   └── TimedOut
     │   ├── APIError                the API said no
@@ -124,6 +125,10 @@ class BadInput(ClaudeError, ValueError):
 
 class NoCredentials(BadInput):
     """There is neither a key nor a token."""
+
+
+class OverBudget(BadInput):
+    """A request would cost more than the budget or ``ask_above`` allows; it was not sent."""
 
 
 class ConnectionFailed(ClaudeError):

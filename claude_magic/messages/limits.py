@@ -26,6 +26,8 @@ MAX_IMAGE_BASE64_BYTES = 10 * 1024 * 1024
 MAX_IMAGE_SIDE = 8000
 MAX_IMAGE_SIDE_WHEN_MANY = 2000
 MANY_IMAGES = 20
+WRITE, WRITE_1H = 1.25, 2.0
+"""What a token costs that is written to the cache, for five minutes and for an hour, in input tokens."""
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 IMAGE_PATCH = 28
 """Pixels: a picture costs one token for each started square of this side."""
@@ -33,11 +35,29 @@ IMAGE_PATCH = 28
 
 @dataclasses.dataclass(frozen=True)
 class Price:
-    """US dollars per million tokens."""
+    """US dollars per million tokens.
+
+    Attributes
+    ----------
+    input, output, cache_read : float
+    long_above : int
+        Input tokens beyond which all of them cost ``long_factor`` times as much; 0: never.
+    """
 
     input: float
     output: float
     cache_read: float
+    long_above: int = 0
+    long_factor: float = 1.0
+
+    def dollars(
+        self, uncached: float, output: float, *, read: float = 0, written: float = 0, written_1h: float = 0
+    ) -> float:
+        """US dollars for tokens of one request: writing to the cache costs 1.25 times (an hour: twice) the input."""
+        long = self.long_above and uncached + read + written + written_1h > self.long_above
+        plain = self.input * (uncached + WRITE * written + WRITE_1H * written_1h)
+        once = (plain + self.cache_read * read + self.output * output) / 1e6
+        return once * (self.long_factor if long else 1)
 
 
 class ImageLimits(NamedTuple):

@@ -104,6 +104,8 @@ class Reply:
         Whether the simulator wrote it.
     sent : tuple of str
         What was sent beside the words of the question, in words.
+    diagnostics : dict or None
+        What the API says of the prompt cache, where it was asked.
     seconds : float
         From sending the request to the end.
     transmission : Transmission or None
@@ -128,6 +130,7 @@ class Reply:
         self.unknown: list[dict[str, Any]] = []
         self.simulated: bool = any(message.simulated for message in earlier)
         self.sent: tuple[str, ...] = ()
+        self.diagnostics: dict[str, Any] | None = None
         self.seconds = 0.0
         self.transmission: Transmission | None = None
         self.blocks: list[Block] = []
@@ -360,6 +363,7 @@ class Reply:
         self.id = str(message.get("id") or self.id)
         self.model = str(message.get("model") or self.model)
         self.counted = self.counted.updated(_object(message, "usage"))
+        self.diagnostics = _object(message, "diagnostics") or self.diagnostics
 
     def _start(self, index: int, start: Mapping[str, Any]) -> Change:
         block = make_block(start)

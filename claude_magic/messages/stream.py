@@ -116,7 +116,7 @@ class Stream:
 
     def _read(self, response: httpx2.Response, transmission: Transmission) -> Iterator[Change]:
         self.reply.request_id = request_id(response.headers)
-        self.reply.simulated = "x-simulator" in response.headers
+        self.reply.simulated = self._client.simulated = "x-simulator" in response.headers
         kind = response.headers.get("content-type", "no content type").lower()
         reader = SSEReader()
         if "html" not in kind:

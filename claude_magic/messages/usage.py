@@ -7,10 +7,16 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from claude_magic.messages import limits
+
 _COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
+_SEARCH = Decimal("0.01")
+"""US dollars for a web search, where the price list does not know the model."""
+
+
+@dataclasses.dataclass(frozen=True, repr=False, eq=False)
 class Usage:
     """Tokens of one answer, or of several added up.
 
@@ -28,6 +34,9 @@ class Usage:
         Searches that a server tool ran; they are billed by the piece.
     at_least : bool
         Whether the answer stopped before the server could count to the end.
+    iterations : tuple of (str, Usage)
+        Where one answer took several runs (of an adviser, a fallback, a compaction), each with the
+        model that is billed for it, empty for the one that answers; they are counted in above.
     """
 
     input_tokens: int = 0
@@ -37,6 +46,7 @@ class Usage:
     one_hour_cache_tokens: int = 0
     web_searches: int = 0
     at_least: bool = False
+    iterations: tuple[tuple[str, Usage], ...] = ()
 
     @property
     def total_input(self) -> int:
@@ -46,13 +56,32 @@ class Usage:
     def __add__(self, other: Usage) -> Usage:
         if not isinstance(other, Usage):
             return NotImplemented
-        sums = {
-            field.name: getattr(self, field.name) + getattr(other, field.name) for field in dataclasses.fields(self)
-        }
-        return Usage(**{**sums, "at_least": self.at_least or other.at_least})
+        sums = {name: getattr(self, name) + getattr(other, name) for name in _SUMMED}
+        several = self.iterations or other.iterations
+        return Usage(
+            **sums,
+            at_least=self.at_least or other.at_least,
+            iterations=(*self._runs(), *other._runs()) if several else (),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        # Written out: a usage that knows how to show itself is equal to one that does not.
+        return isinstance(other, Usage) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple(getattr(self, field.name) for field in dataclasses.fields(self))
+
+    def _runs(self) -> tuple[tuple[str, Usage], ...]:
+        """What is billed, each with its model; web searches are billed beside it."""
+        return self.iterations or (("", dataclasses.replace(self, web_searches=0)),)
 
     def __repr__(self) -> str:
-        named = ", ".join(f"{name}={value}" for name, value in vars(self).items() if value)
+        named = ", ".join(
+            f"{field.name}={value!r}" for field in dataclasses.fields(self) if (value := getattr(self, field.name))
+        )
         return f"Usage({named})"
 
     def updated(self, raw: Mapping[str, Any]) -> Usage:
@@ -63,6 +92,12 @@ class Usage:
         if isinstance(tools := raw.get("server_tool_use"), dict):
             found["web_searches"] = tools.get("web_search_requests")
         changes: dict[str, Any] = {name: count for name, count in found.items() if type(count) is int}
+        if isinstance(runs := raw.get("iterations"), list) and runs:
+            # Beside them the counts leave out what other models and compactions took.
+            read = [(_model_of(run), Usage().updated(run)) for run in runs if isinstance(run, dict)]
+            total = sum((usage for _, usage in read), start=Usage())
+            counts = {name: getattr(total, name) for name in (*_COUNTS, "one_hour_cache_tokens")}
+            changes |= {**counts, "iterations": tuple(read)}
         return dataclasses.replace(self, **changes) if changes else self
 
     def cost(self, model: str) -> Decimal | None:
@@ -76,8 +111,15 @@ class Usage:
         Returns
         -------
         Decimal or None
-            None if the list does not know the model.
+            None if neither the list nor our table of models knows the price.
         """
+        if not self.iterations:
+            return self._price(model)
+        prices = [usage._price(other or model) for other, usage in self.iterations]
+        prices.append(Usage(web_searches=self.web_searches)._price(model))
+        return sum((price for price in prices if price is not None), Decimal()) if None not in prices else None
+
+    def _price(self, model: str) -> Decimal | None:
         # Imported here: the price list takes 0.1 s to load, and is wanted after an answer.
         from genai_prices import Usage as Priced
         from genai_prices import calc_price
@@ -99,8 +141,29 @@ class Usage:
                 provider_id="anthropic",
             )
         except LookupError:
-            return None
+            return self._by_table(model)
         return price.total_price
+
+    def _by_table(self, model: str) -> Decimal | None:
+        price = limits.lookup(model).price
+        if price is None:
+            return None
+        hour = min(self.one_hour_cache_tokens, self.cache_creation_input_tokens)
+        dollars = price.dollars(
+            self.input_tokens,
+            self.output_tokens,
+            read=self.cache_read_input_tokens,
+            written=self.cache_creation_input_tokens - hour,
+            written_1h=hour,
+        )
+        return Decimal(str(dollars)) + self.web_searches * _SEARCH
+
+
+_SUMMED = tuple(field.name for field in dataclasses.fields(Usage) if field.type == "int")
+
+
+def _model_of(run: Mapping[str, Any]) -> str:
+    return str(run.get("model") or "")
 
 
 def money(dollars: Decimal | float | None) -> str:
@@ -113,3 +176,17 @@ def money(dollars: Decimal | float | None) -> str:
     if cents >= 0.1:
         return f"{cents:.1f} ¢"
     return f"{cents:.2g} ¢" if cents else "0 ¢"
+
+
+def usd(dollars: float) -> str:
+    """An amount as ``4.40 USD``, with more digits where it is less than a cent."""
+    return f"{dollars:,.2f} USD" if dollars >= 0.01 or not dollars else f"{dollars:.2g} USD"
+
+
+def in_words(dollars: float) -> str:
+    """An amount in a sentence: ``82 cents``, ``1.20 dollars``."""
+    if dollars >= 0.995:
+        return f"{dollars:,.2f} dollars"
+    cents = dollars * 100
+    number = f"{cents:.0f}" if cents >= 9.5 else f"{cents:.2g}"
+    return f"{number} cent{'' if number == '1' else 's'}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from claude_magic.content.words import counted
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.toolbox import name_of
 from claude_magic.messages import limits
-from claude_magic.messages.usage import money
+from claude_magic.messages.usage import money, usd
 from claude_magic.notebook.display.footer import escaped
 from claude_magic.notebook.host import SIMULATOR
 from claude_magic.notebook.options import OPTIONS
@@ -45,6 +47,7 @@ Options:
 
 claude is the conversation: claude.turns, claude.last, claude.tools, claude.undo(), claude.reset(), claude.login();
 claude.wait() and claude.stop() for answers in the background.
+claude.usage is the bill, claude.budget = 5 (US dollars) bounds it for this kernel, claude.why_no_cache() explains it.
 claude.last.code is the code of the last answer; claude.last.to_cell() puts it into a new cell.
 """
 
@@ -72,9 +75,17 @@ def load_line(conversations: Conversations, name_taken: bool) -> str:
     return line
 
 
+def _spent(conversations: Conversations) -> str:
+    spent, limit = conversations.cost(), conversations.budget.limit(simulated=False)
+    said = money(spent) if spent is not None else "unknown: no price for one of the models"
+    if limit is None or math.isinf(limit):
+        return said
+    alone = ", because nobody sits in front" if conversations.settings.budget is None else ""
+    return f"{said}; the budget is {usd(limit)}{alone}"
+
+
 def card(conversation: Conversation, conversations: Conversations) -> tuple[str, str]:
     """The status card as Markdown and as plain text."""
-    spent = conversations.cost()
     turns = len(conversation.turns)
     others = [name for name in conversations if name != conversation.name]
     rows = [
@@ -83,7 +94,7 @@ def card(conversation: Conversation, conversations: Conversations) -> tuple[str,
         ("conversation", f"{conversation.name}, {counted(turns, 'turn')}"),
         ("system prompt", " ".join((conversation.system or "none").split())[:80]),
         *([("tools", ", ".join(map(name_of, conversation.tools)))] if conversation.tools else []),
-        ("spent", money(spent) if spent is not None else "unknown: no price for one of the models"),
+        ("spent", _spent(conversations)),
     ]
     if simulated := conversations.cost(simulated=True):
         rows.append(("simulated", f"would have cost {money(simulated)}"))

@@ -36,6 +36,8 @@ class Kernel(Host):
     ----------
     cells : Cells
     memory : Memory
+    configurable : ClaudeMagics
+        What ``%config`` shows.
     display, footer : str
     keep_images : bool
         As configured.
@@ -43,6 +45,7 @@ class Kernel(Host):
 
     cells: Cells
     memory: Memory
+    configurable: Any
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
@@ -66,6 +69,15 @@ class Kernel(Host):
         from claude_magic.notebook.display.elsewhere import showing_in
 
         return functools.partial(showing_in, self._shell, self._shell.get_parent())
+
+    @property
+    def attended(self) -> bool:
+        """Whether somebody sits in front: a front end tells which cell runs, a program does not."""
+        return bool(self.cells.current.cell) or super().attended
+
+    def configure(self, settings: Settings, name: str, value: object) -> None:
+        """Change a setting where ``%config`` shows it."""
+        setattr(self.configurable, name, value)
 
     def notices(self) -> list[str]:
         """What the notebook shows and Claude does not see."""
@@ -126,7 +138,7 @@ class Kernel(Host):
 
             self._simulator = start(pace=_PACE)
         client = super().connect(dataclasses.replace(settings, base_url=self._simulator.url), SimulatorCredentials())
-        client.is_anthropic = True  # it behaves as Anthropic's servers do
+        client.is_anthropic = client.simulated = True  # it behaves as Anthropic's servers do, and is known to
         return client
 
     def close(self) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import All, Bool, Enum, Float, Int, List, Unicode, observe
+from traitlets import All, Bool, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
 from claude_magic.content import Named, before
 from claude_magic.conversation import toolbox
 from claude_magic.conversation.background import Answer
+from claude_magic.conversation.budget import amount
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.options import Options
@@ -37,6 +38,7 @@ _PASSED_ON = (
     "once",
     "new",
     "append",
+    "yes",
 )
 
 
@@ -69,6 +71,17 @@ class ClaudeMagics(Magics):
     tool_confirm = Enum(
         ["asked", "all"], "asked", help="Which calls need your yes: of tools that want it, or all."
     ).tag(config=True)
+    budget = Float(
+        None,
+        allow_none=True,
+        help="US dollars for this kernel, all conversations; None: no limit, but 1 dollar where nobody sits in front.",
+    ).tag(config=True)
+    budget_tokens = Float(
+        None, allow_none=True, help="Tokens for models whose price is not known; None: no limit."
+    ).tag(config=True)
+    ask_above = Float(
+        _DEFAULTS.ask_above, allow_none=True, help="US dollars of a request above which it needs --yes; None: never."
+    ).tag(config=True)
     display = Enum(
         ["auto", "live", "markdown", "text"], "auto", help="How answers are drawn; auto goes by the front end."
     ).tag(config=True)
@@ -83,6 +96,7 @@ class ClaudeMagics(Magics):
     def __init__(self, shell: Any, conversations: Conversations, kernel: Kernel) -> None:
         self.conversations = conversations
         self._kernel = kernel
+        kernel.configurable = self
         super().__init__(shell)
         self.model = self.model or conversations.settings.model
         self.base_url = self.base_url or conversations.settings.base_url
@@ -93,6 +107,13 @@ class ClaudeMagics(Magics):
     def main(self) -> Conversation:
         """The kernel's main conversation."""
         return self.conversations.open("main")
+
+    @validate("budget", "budget_tokens", "ask_above")
+    def _is_amount(self, proposal: Any) -> float | None:
+        try:
+            return amount(proposal["trait"].name, proposal["value"])
+        except BadInput as error:
+            raise TraitError(str(error)) from None  # the one that traitlets takes the change back for
 
     @observe(All)
     def _changed(self, change: Any) -> None:
@@ -168,9 +189,7 @@ class ClaudeMagics(Magics):
         namespace = self.shell.user_ns
         look.check(line)
         if line.background and line.cell is not None:
-            raise UsageError(
-                "--cell waits for the answer: leave it out, and run %claude --cell when the answer is there."
-            )
+            raise UsageError("--cell waits for the answer. Leave it out; run %claude --cell when the answer is there.")
         try:
             replay, prompt = self._prompt(line, source)
             tools, choice = self._tools(line)

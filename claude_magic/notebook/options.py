@@ -140,6 +140,7 @@ OPTIONS = (
     Option("--background", "-b", "", "return at once; the answer streams on while you work"),
     Option("--once", "", "", "system prompt and tools, no history; leaves nothing in the conversation"),
     Option("--new", "", "", "the conversation starts afresh here", holds=True),
+    Option("--yes", "", "", "send it although it is above ask_above, or this question above the budget"),
     Option("--verbatim", "", "", "send {{ }} as they are"),
     Option("--count", "", "", "input tokens and price by the API's free counter; nothing is answered or billed"),
     Option("--show", "", "FORM", "what would be sent, as request, curl, python or typescript; last: what was", _form),

@@ -110,6 +110,8 @@ class Answer:
     stop_details : dict or None
     input_transformations : tuple of dict
         What was dropped from the request.
+    diagnostics : dict or None
+        Why the prompt cache was missed, where that was asked.
     """
 
     id: str
@@ -120,6 +122,7 @@ class Answer:
     stop_sequence: str | None = None
     stop_details: JSON | None = None
     input_transformations: tuple[JSON, ...] = ()
+    diagnostics: JSON | None = None
 
     def stop(self) -> JSON:
         """How it ended, as a ``message_delta`` says."""
@@ -149,7 +152,7 @@ class Answer:
 
     def _frame(self, content: list[JSON], stop: JSON, usage: JSON) -> JSON:
         start = {"id": self.id, "type": "message", "role": "assistant", "model": self.model}
-        return {**start, "content": content, **stop, "diagnostics": None, "usage": usage}
+        return {**start, "content": content, **stop, "diagnostics": self.diagnostics, "usage": usage}
 
 
 def output_tokens(parts: tuple[Part, ...]) -> int:

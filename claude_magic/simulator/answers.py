@@ -187,4 +187,5 @@ def compose(call: Call, plan: Plan, cache: Cache, ids: Ids) -> Answer:
     made = Answer(ids.next("msg"), call.model_name, parts, {}, reason, sequence)
     made = _planned_end(made, plan)
     usage = _usage(call, counted, made.parts, hidden)
-    return dataclasses.replace(made, usage=usage, input_transformations=call.transformations)
+    found = cache.diagnosed(call, made.id, counted)
+    return dataclasses.replace(made, usage=usage, input_transformations=call.transformations, diagnostics=found)

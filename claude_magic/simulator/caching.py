@@ -10,10 +10,13 @@ from typing import NamedTuple
 
 from . import tokens
 from .call import JSON, Call, blocks
+from .diagnosing import Fingerprint
 
 LOOKBACK = 20
 """Blocks before a breakpoint that are searched for an earlier entry."""
 
+_REMEMBERED = 1000
+"""Requests that later ones can be compared with."""
 _SECONDS = {"5m": 300.0, "1h": 3600.0}
 
 
@@ -80,6 +83,7 @@ class Cache:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._entries: dict[bytes, tuple[float, str]] = {}
+        self._fingerprints: dict[str, tuple[Fingerprint, int]] = {}
         self._lock = threading.Lock()
 
     def count(self, call: Call) -> Counted:
@@ -90,6 +94,26 @@ class Cache:
         with self._lock:
             found = self._read(steps, marks)
             return self._write(steps, marks, found, total, call.model.cache_minimum)
+
+    def diagnosed(self, call: Call, id: str, counted: Counted) -> JSON | None:
+        """Why the cache was missed, for a request that asks; only those are remembered to be compared with."""
+        if (asked := call.body.get("diagnostics")) is None:
+            return None
+        now, reached = Fingerprint.of(call), counted.read + counted.written_5m + counted.written_1h
+        with self._lock:
+            earlier = self._fingerprints.get(asked.get("previous_message_id") or "")
+            self._fingerprints[id] = (now, reached)
+            for forgotten in list(self._fingerprints)[:-_REMEMBERED]:
+                del self._fingerprints[forgotten]
+        if not asked.get("previous_message_id"):
+            return None
+        if earlier is None:
+            return {"cache_miss_reason": {"type": "previous_message_not_found"}}
+        before, cached = earlier
+        if (kind := before.divergence(now)) is None:
+            return None
+        missed = {} if kind == "unavailable" else {"cache_missed_input_tokens": max(0, cached - counted.read)}
+        return {"cache_miss_reason": {"type": kind, **missed}}
 
     def _read(self, steps: list[_Step], marks: list[int]) -> int:
         """How many tokens are already there; using an entry renews it."""

@@ -89,6 +89,10 @@ def _values(body: JSON) -> None:
             raise invalid("stop_sequences: each stop sequence must contain non-whitespace")
     if body.get("cache_control"):
         cache_mark(body["cache_control"], "cache_control")
+    if body.get("diagnostics"):
+        conform(body["diagnostics"], shape("previous_message_id"), "diagnostics")
+        if (identifier := body["diagnostics"].get("previous_message_id")) is not None:
+            typed(identifier, str, "diagnostics.previous_message_id")
     if "metadata" in body:
         conform(body["metadata"], shape("user_id"), "metadata")
     if "service_tier" in body:

@@ -9,7 +9,7 @@ from typing import Any
 
 from claude_magic import content
 from claude_magic.content import Part, RemotePicture, text_part
-from claude_magic.content.part import Block
+from claude_magic.content.part import Block, Weight
 from claude_magic.content.words import counted, shortened, without_surrogates
 from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.limits import ImageLimits
@@ -61,6 +61,11 @@ class Result(Part):
         if len(blocks) == 1 and blocks[0].keys() == {"type", "text"}:
             return {**self.wire, "content": blocks[0]["text"]}
         return {**self.wire, "content": blocks}
+
+    def weight(self, limits: ImageLimits) -> Weight:
+        """What in it is no text."""
+        weights = [part.weight(limits) for part in self.content]
+        return Weight(sum(weight.bytes for weight in weights), sum(weight.tokens for weight in weights))
 
     def summary(self, limits: ImageLimits) -> str | None:
         """Whose result it is, and what is in it besides words."""

@@ -65,12 +65,13 @@ def test_what_is_sent_unasked_is_what_is_documented(claude: Conversation, simula
     assert body(simulator).keys() == {"model", "max_tokens", "stream", "messages"}
 
 
-def test_caching_is_asked_of_anthropic_alone_and_once_there_is_an_answer(
+def test_caching_is_asked_of_anthropic_alone_and_for_questions_that_stay(
     claude: Conversation, home: Conversations, simulator: Simulator
 ) -> None:
     home.client.is_anthropic = True
     expected = [None, {"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}, None]
-    for wish in ("auto", "auto", "1h", "off"):
+    claude("Hi", once=True)
+    for wish in ("auto", "1h", "off"):
         home.settings.cache = wish
         claude("Hi")
     home.client.is_anthropic = False

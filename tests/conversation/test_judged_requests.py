@@ -66,6 +66,13 @@ def on_the_server(claude: Conversation) -> None:
     claude("Once more.", model="claude-haiku-4-5")
 
 
+def marked_for_the_cache(claude: Conversation) -> None:
+    """So many calls that the end of the request before gets a mark of its own."""
+    claude._home.client.is_anthropic = True
+    calls = "; ".join(["tool=fails"] * 25)
+    claude(f"Draw.\nsimulate: {calls}\nsimulate: {calls}", tools=[fails])
+
+
 @dataclasses.dataclass
 class Where:
     """A place, as an answer."""
@@ -96,6 +103,7 @@ QUESTIONS: dict[str, tuple[Judged, int]] = {
     "the server's tools": (on_the_server, 4),
     "a forced choice": (lambda claude: claude("Draw.", tools=[chart], tool_choice="chart", model="haiku"), 2),
     "at most one call": (lambda claude: claude("Hi.", tools=[fails], disable_parallel_tool_use=True), 1),
+    "marks for the cache": (marked_for_the_cache, 3),
     "an answer of a type": (lambda claude: claude("Say.", schema=list[Where], effort="low"), 1),
     "everything, in several turns": (
         lambda claude: [claude("Look.", value) for value in (PICTURE, pdf(1), TABLE, Document(["One."]))],

@@ -136,7 +136,7 @@ def test_pages_are_counted_over_the_history(claude: Conversation, simulator: Sim
     claude("Read.", buffer.getvalue(), model="claude-haiku-4-5")
     with pytest.raises(BadInput, match="120 pages of PDF, and 100 are the most"):
         claude("And this.", buffer.getvalue(), model="claude-haiku-4-5")
-    assert claude("And this.", buffer.getvalue()).complete
+    assert claude("And this.", buffer.getvalue(), yes=True).complete  # 120 pages cost more than ask_above
     assert len(simulator.requests) == 2
 
 

@@ -89,7 +89,12 @@ STANDARD, HIGH = ImageLimits(1568, 1568), ImageLimits(2576, 4784)
         ),
         (
             "claude-haiku-5-5",
-            {"price": Price(0.1, 0.5, 0.01), "default_effort": "medium", "max_images": 600, "image_tier": HIGH},
+            {
+                "price": Price(0.1, 0.5, 0.01, long_above=100_000, long_factor=5),
+                "default_effort": "medium",
+                "max_images": 600,
+                "image_tier": HIGH,
+            },
         ),
         ("claude-haiku-4-5-20251001", {"id": "claude-haiku-4-5", "price": Price(1, 5, 0.1), "sampling": True}),
         ("claude-mythos-preview", {"price": None, "status": "restricted", "prefill": False}),

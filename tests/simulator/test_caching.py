@@ -117,3 +117,42 @@ def test_lookback_of_twenty_blocks(api: Api):
 def test_mixed_life_times(api: Api):
     found = api.ask([*marked(LONG, HOUR), *marked(LONG)])["usage"]
     assert found["cache_creation"] == {"ephemeral_5m_input_tokens": 650, "ephemeral_1h_input_tokens": 650}
+
+
+def reason(api: Api, previous: str | None, **body: Any) -> tuple[str, Any]:
+    """The id of the answer, and what it says of the cache."""
+    found = api.ask(diagnostics={"previous_message_id": previous}, cache_control=FIVE, **body)
+    return found["id"], found["diagnostics"]
+
+
+def test_diagnostics_name_what_differs_first(api: Api):
+    first = {"system": LONG, "messages": [{"role": "user", "content": "Hi"}]}
+    id, said = reason(api, None, **first)
+    assert said is None
+    messages = [*first["messages"], {"role": "assistant", "content": "Hello."}, {"role": "user", "content": "And?"}]
+    assert reason(api, id, system=marked(), messages=messages)[1] is None  # a mark is no difference
+    tools = [{"name": "add", "input_schema": {"type": "object"}}]
+    for changes, kind in (
+        ({"model": "claude-opus-5-5", "system": "x", "tools": tools}, "model_changed"),
+        ({"system": "x", "tools": tools}, "system_changed"),
+        ({"tools": tools}, "tools_changed"),
+        ({"messages": [{"role": "user", "content": "Ho"}, *messages[1:]]}, "messages_changed"),
+    ):
+        found = reason(api, id, **{"system": LONG, "messages": messages, **changes})[1]["cache_miss_reason"]
+        assert found["type"] == kind
+        assert type(found["cache_missed_input_tokens"]) is int
+    effort = {"output_config": {"effort": "low"}}
+    unsure = reason(api, id, system=LONG, messages=messages, **effort)[1]
+    assert unsure == {"cache_miss_reason": {"type": "unavailable"}}
+
+
+def test_diagnostics_know_those_requests_alone_that_asked(api: Api):
+    id = api.ask()["id"]
+    unknown = {"cache_miss_reason": {"type": "previous_message_not_found"}}
+    assert reason(api, id)[1] == unknown
+    assert reason(api, "msg_nobody")[1] == unknown
+    assert api.ask(diagnostics=None)["diagnostics"] is None
+    assert "previous_message_id" in api.error(diagnostics={"previous_message_id": 5})
+    assert "Extra inputs" in api.error(diagnostics={"previous": "x"})
+    events = api.events(diagnostics={"previous_message_id": "msg_nobody"})
+    assert events[0]["message"]["diagnostics"] == unknown

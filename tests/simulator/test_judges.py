@@ -72,6 +72,12 @@ def produced(api: Api) -> list[tuple[str, dict[str, Any]]]:
     for question in QUESTIONS:
         found.append(("message", api.ask(**question)))
         found += [("event", event) for event in api.events(**question)]
+    asked: dict[str, Any] = {"diagnostics": {"previous_message_id": found[0][1]["id"]}, "max_tokens": 10}
+    id = api.ask(**asked)["id"]
+    for changes in ({}, {"system": "Be brief."}):  # not found, and changed
+        found.append(("message", api.ask(**asked, **changes)))
+        asked = {**asked, "diagnostics": {"previous_message_id": id}}
+    found.append(("event", api.events(**asked, system="Be kind.")[0]))
     models = api.http.get("/v1/models", headers=api.headers).json()["data"]
     return found + [("model", model) for model in models]
 

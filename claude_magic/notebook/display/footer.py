@@ -68,6 +68,8 @@ def footer(ending: Ending, style: str) -> str:
             would = "would cost " if reply.simulated else ""
             so_far = f", so far {money(ending.spent)}" if ending.spent is not None else ""
             parts.append(f"{would}{least}{money(ending.cost)}{so_far}")
+        else:
+            parts.append("price unknown")
         parts.append(f"{reply.seconds:.0f} s" if reply.seconds >= 1 else f"{reply.seconds:.1f} s")
     return " · ".join(parts)
 
@@ -83,7 +85,7 @@ def state(reply: Reply) -> str:
 def metadata(ending: Ending) -> dict[str, Any]:
     """What the output carries for later: the numbers, and which turn it is."""
     reply = ending.reply
-    usage = {name: value for name, value in vars(reply.usage).items() if value}
+    usage = {name: value for name, value in vars(reply.usage).items() if value and name != "iterations"}
     calls = [
         {"name": one_line(call.name), "state": call.state, "seconds": round(call.seconds, 3)}
         for call in reply.tool_calls
