@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from claude_magic.conversation.turns import Message, encode
+from claude_magic.conversation.turns import Fragment, Message, encode
 from claude_magic.messages.client import Body
 from claude_magic.messages.errors import RequestTooLarge
 from claude_magic.messages.limits import MAX_REQUEST_BYTES, ImageLimits
@@ -71,13 +71,13 @@ def build(
     if system:
         head["system"] = system
     pieces = [encode(head)[:-1] + b',"messages":[']
-    binding = hashlib.sha256(encode([wire.get("model"), system or None, wire.get("tools")])).digest()
+    binding = begun(wire.get("model"), system, wire.get("tools"))
     sent: list[bytes] = []
     for message in messages:
         valid = with_thinking and message.bound_to == binding
         fragment = message.bare if message.thinks and not valid else message.within(limits)
         if fragment.data:
-            binding = hashlib.sha256(binding + fragment.digest).digest()
+            binding = followed(binding, fragment)
             sent += [b",", fragment.data]
     pieces += sent[1:]
     if prefill is not None:
@@ -91,6 +91,16 @@ def build(
             type="request_too_large",
         )
     return Request(body, binding)
+
+
+def begun(model: object, system: str | None, tools: object) -> bytes:
+    """Digest of what stands before all messages."""
+    return hashlib.sha256(encode([model, system or None, tools])).digest()
+
+
+def followed(binding: bytes, fragment: Fragment) -> bytes:
+    """Digest of all up to and with a message that is sent."""
+    return hashlib.sha256(binding + fragment.digest).digest()
 
 
 def _joined(pieces: list[bytes]) -> list[bytes]:
