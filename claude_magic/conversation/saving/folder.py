@@ -118,7 +118,9 @@ class Reader:
         except FileNotFoundError:
             raise BadInput(f"There is no file {str(self._path)!r}.") from None
         except OSError as error:
-            raise BadInput(f"{str(self._path)!r} cannot be read: {error.strerror or error}.") from None
+            raise BadInput(
+                f"{str(self._path)!r} cannot be read: {error.strerror or error}. Nothing was loaded."
+            ) from None
 
     def __getitem__(self, name: str) -> bytes:
         """A file beside it, if it holds what its name says."""
