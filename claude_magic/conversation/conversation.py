@@ -274,6 +274,8 @@ class Conversation:
         """
         from claude_magic.conversation import given
 
+        if home is not None and name in home:
+            raise BadInput(f"There is a conversation {name!r} already. Give this one another name: name=….")
         made = cls(model, system, tools=tools, name=name, home=home)
         made._journal = Journal(dataclasses.replace(made.state, turns=given.turns(made, messages)))
         return made
@@ -295,7 +297,7 @@ class Conversation:
             If there is no such notebook, or no answer in it.
         """
         found = self._home.host.restored(self, path)
-        self._journal.commit(dataclasses.replace(self.state, turns=found.turns), found.step)
+        self._journal.commit(found.state, found.step)
         return Change(found.said)
 
     def export(self, path: str | os.PathLike[str]) -> Change:
@@ -562,6 +564,8 @@ class Conversation:
             cost=cost,
             spent=self._home.cost(simulated=reply.simulated),
             turn_id=turn.id,
+            asked=turn,
+            conversation=self.name,
         )
 
 

@@ -99,7 +99,7 @@ def _block(block: Any, role: str, where: str) -> dict[str, Any]:
     if not isinstance(block, dict) or not isinstance(kind := block.get("type"), str):
         raise BadInput(f"{where} is no block: it has no type.")
     if kind in (_OF_CLAUDE if role == "user" else _OF_THE_USER):
-        raise BadInput(f"{where}: a {kind} cannot stand in a message of the {role}.")
+        raise BadInput(f"{where}: {kind} cannot stand in a message of the {role}.")
     for key, types in _NEEDED.get(kind, {}).items():
         if not isinstance(block.get(key), types):
             raise BadInput(f"{where}: a {kind} needs {key!r}, as {types[0].__name__}.")

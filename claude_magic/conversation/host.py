@@ -6,9 +6,10 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
+from claude_magic.conversation.journal import State
 from claude_magic.conversation.rendering import Ending, Renderer, Silent
 from claude_magic.conversation.settings import Settings
-from claude_magic.conversation.turns import Place, Turn
+from claude_magic.conversation.turns import Place
 from claude_magic.messages.credentials import Credentials
 from claude_magic.messages.errors import BadInput
 
@@ -24,15 +25,15 @@ class Restored:
 
     Attributes
     ----------
-    turns : tuple of Turn
-        All that the conversation has with it.
+    state : State
+        Of the conversation, with all of it.
     step : str
         For the journal.
     said : str
         For the user: what is back, and what is missing.
     """
 
-    turns: tuple[Turn, ...]
+    state: State
     step: str
     said: str
 

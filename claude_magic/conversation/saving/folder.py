@@ -217,7 +217,7 @@ def _alone(lock: int) -> bool:
 
 def _collect(path: Path, folder: Path) -> None:
     """Remove what the file that is there now does not refer to, and what broken saves have left."""
-    text = _bounded(path, LARGEST).decode("ascii")
+    text = _bounded(path, LARGEST).decode("utf-8", "replace")
     for file in folder.iterdir():
         if _OURS.fullmatch(file.name) and file.name not in text:
             file.unlink(missing_ok=True)
