@@ -135,7 +135,9 @@ def _check_order(messages: list[tuple[str, str | list[dict[str, Any]]]]) -> None
             raise BadInput(f"{where}: {_unanswered(open_calls)}")
         for id in results:
             if open_calls.pop(id, None) is None:
-                raise BadInput(f"{where}: the result of {id!r} answers no call of the message before, or answers it twice.")
+                raise BadInput(
+                    f"{where}: the result of {id!r} answers no call of the message before, or answers it twice."
+                )
         if open_calls:
             raise BadInput(f"{where}: {_unanswered(open_calls)}")
         kinds = [block["type"] == "tool_result" for block in blocks]

@@ -56,7 +56,9 @@ def export(conversation: Conversation, path: str | os.PathLike[str]) -> Change:
     where = folder.located(path)
     write = _WRITERS.get(where.suffix.lower())
     if write is None:
-        raise BadInput(f"A conversation is exported as {', '.join(_WRITERS)}, not {where.suffix}. To go on with it: save.")
+        raise BadInput(
+            f"A conversation is exported as {', '.join(_WRITERS)}, not {where.suffix}. To go on with it: save."
+        )
     text, files = write(conversation, folder.beside(where).name)
     text = conversation._home.credentials.hide(text)
     folder.write(where, text.encode("utf-8", "replace"), files)
@@ -112,7 +114,10 @@ def _state(turn: Turn) -> list[str]:
 
 def _notebook(conversation: Conversation, beside: str) -> Written:
     turns = list(conversation.turns)
-    cells = [_markdown_cell("title", f"# {escaped(_title(conversation))}"), _code_cell("load", "%load_ext claude_magic")]
+    cells = [
+        _markdown_cell("title", f"# {escaped(_title(conversation))}"),
+        _code_cell("load", "%load_ext claude_magic"),
+    ]
     name = f"claude[{conversation.name!r}]" if conversation.name != "main" else "claude"
     if conversation.system:
         cells.append(_code_cell("system", f"{name}.system = {conversation.system!r}"))

@@ -16,7 +16,7 @@ _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.3rem; }
-h2 { font-size: 0.85rem; font-weight: 600; opacity: 0.75; margin: 0 0 0.4rem; }
+.who { font-size: 0.85rem; font-weight: 600; opacity: 0.75; margin: 0 0 0.4rem; }
 section { margin: 1.5rem 0; }
 .question { border-left: 4px solid #c96442; padding: 0.4rem 1rem; background: #8881; }
 .words { white-space: pre-wrap; overflow-wrap: anywhere; }
@@ -48,7 +48,9 @@ def page(title: str, system: str | None, exchanges: Iterable[Exchange]) -> str:
         f"<h1>{html.escape(title)}</h1>",
     ]
     if system:
-        parts.append(f'<section><h2>System prompt</h2><div class="words">{html.escape(system)}</div></section>')
+        parts.append(
+            f'<section><p class="who">System prompt</p><div class="words">{html.escape(system)}</div></section>'
+        )
     for exchange in exchanges:
         parts += _exchange(*exchange)
     return "\n".join([*parts, "</body></html>", ""])
@@ -62,12 +64,12 @@ def _exchange(turn: Turn, author: str, pictures: Sequence[tuple[str, str]], answ
     )
     sent = f'<p class="sent">sent: {html.escape(", ".join(turn.reply.sent))}</p>' if turn.reply.sent else ""
     return [
-        f'<section class="question"><h2>{html.escape(f"You{where} · {turn.asked:%Y-%m-%d %H:%M}")}</h2>',
+        f'<section class="question"><p class="who">{html.escape(f"You{where} · {turn.asked:%Y-%m-%d %H:%M}")}</p>',
         f'<div class="words">{html.escape(turn.prompt)}</div>',
         *images,
         sent,
         "</section>",
-        f'<section class="answer"><h2>{html.escape(author)}</h2>',
+        f'<section class="answer"><p class="who">{html.escape(author)}</p>',
         rendered(answer),
         "</section>",
     ]

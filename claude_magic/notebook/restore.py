@@ -18,10 +18,10 @@ from claude_magic.content import disk, text_part
 from claude_magic.content.words import counted, listed, one_line
 from claude_magic.conversation.host import Restored
 from claude_magic.conversation.turns import Message, Place, Turn, shortened
+from claude_magic.messages import counts
 from claude_magic.messages.blocks import make_block
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.reply import Reply
-from claude_magic.messages.usage import Usage
 from claude_magic.notebook import template
 from claude_magic.notebook.display.remembered import answer, digest
 from claude_magic.notebook.options import Line, continued, parse
@@ -64,6 +64,7 @@ class Shown:
 
     @property
     def conversation(self) -> str:
+        """The name of the conversation that was asked."""
         return _text(self.about, "conversation") or "main"
 
     @property
@@ -116,7 +117,9 @@ def restored(conversation: Conversation, path: str | os.PathLike[str]) -> Restor
         key=lambda shown: (shown.number, _text(shown.about, "asked")),
     )
     others = Counter(shown.conversation for shown in kept if shown.conversation != conversation.name)
-    elsewhere = "".join(f" Also there: claude[{name!r}].restore() ({counted(n, 'answer')})." for name, n in others.items())
+    elsewhere = "".join(
+        f" Also there: claude[{name!r}].restore() ({counted(n, 'answer')})." for name, n in others.items()
+    )
     if not mine:
         raise BadInput(f"{where.name} shows no answer of this conversation that could be restored.{elsewhere}")
     state = conversation.state
@@ -126,8 +129,8 @@ def restored(conversation: Conversation, path: str | os.PathLike[str]) -> Restor
     found = [_turn(shown) for shown in new]
     system = state.system or next(filter(None, (_system(shown) for shown in reversed(new))), None)
     said = [
-        f"Restored {counted(len(new), 'answer')} from {where.name} as it was saved at {saved_at:%H:%M}, as text: without "
-        "thinking, results of functions, and values.",
+        f"Restored {counted(len(new), 'answer')} from {where.name} as it was saved at {saved_at:%H:%M}, as text: "
+        "without thinking, results of functions, and values.",
         f"{counted(len(mine) - len(new), 'answer')} of this kernel stay as they are." if len(new) < len(mine) else "",
         *_missing(new, found),
         _which(new, [shown.is_edited for shown in new], "edited since: Claude sees the new words with the old answer"),
@@ -200,10 +203,7 @@ def _reply(shown: Shown) -> Reply:
     reply.stop_reason = _text(about, "stop_reason") or None
     reply.ended = about.get("complete") is True
     reply.simulated = about.get("simulated") is True
-    counts = about.get("usage")
-    known = {field.name: type(field.default) for field in dataclasses.fields(Usage)}
-    if isinstance(counts, dict):
-        reply.counted = Usage(**{name: count for name, count in counts.items() if type(count) is known.get(name)})
+    reply.counted = counts.read(about.get("usage"))
     return reply
 
 
@@ -267,13 +267,13 @@ def _system(shown: Shown) -> str | None:
 
 
 def _missing(new: Sequence[Shown], turns: Sequence[Turn]) -> Iterator[str]:
-    counts = Counter(
+    missing = Counter(
         {
             "value": sum(turn.prompt.count("not restored; run the cell to send it again]") for turn in turns),
             "call": sum(len(calls) for shown in new if isinstance(calls := shown.about.get("calls"), list)),
         }
     )
-    if words := [counted(count, noun) for noun, count in counts.items() if count]:
+    if words := [counted(count, noun) for noun, count in missing.items() if count]:
         yield f"Not restored: {' and '.join(words)}."
 
 

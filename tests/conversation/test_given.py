@@ -18,9 +18,8 @@ from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
 from claude_magic.messages.errors import BadInput, NotFound
 from claude_magic.simulator import Simulator
-from tests.content.test_pdf import pdf
 from tests.conversation.test_judged_requests import described as described
-from tests.conversation.wire import body, questions, thinks
+from tests.conversation.wire import body, thinks
 
 THINK = "Explain and compare why this is so, please, at some length."
 
@@ -116,7 +115,7 @@ def test_all_that_was_asked_comes_back(home: Conversations, simulator: Simulator
     """Pictures, documents, thinking, calls, and what the server ran."""
     claude = home.open("main")
     claude("Read.", Document(b"One.\nTwo.\n", citations=True, title="Notes"))
-    claude(f"{THINK}\nsimulate: think=20; tool=weather {{\"city\": \"Rome\"}}", tools=[weather, "web_search"])
+    claude(f'{THINK}\nsimulate: think=20; tool=weather {{"city": "Rome"}}', tools=[weather, "web_search"])
     claude("Search.\nsimulate: think=20; tool=web_search")
     claude("Look.", Picture(Image.new("RGB", (4000, 30), "red")))
     messages = claude.to_messages()

@@ -168,13 +168,19 @@ def prompts(text: str) -> Step:
 CELL = st.sampled_from("ABC")
 QUESTION = st.one_of(
     st.builds(
-        asked, st.sampled_from([THINK, "Half of a \ud83d pair", "Short."]), st.sampled_from([*VALUES]),
+        asked,
+        st.sampled_from([THINK, "Half of a \ud83d pair", "Short."]),
+        st.sampled_from([*VALUES]),
         st.sampled_from([None, None, "haiku", "opus"]),
     ),
     st.sampled_from([calls, cut, searches]),
 )
 STEP: st.SearchStrategy[Step] = st.one_of(
-    st.builds(lambda cell, question: lambda world: world.cell(cell, *question), CELL, st.lists(QUESTION, min_size=1, max_size=2)),
+    st.builds(
+        lambda cell, question: lambda world: world.cell(cell, *question),
+        CELL,
+        st.lists(QUESTION, min_size=1, max_size=2),
+    ),
     st.builds(lambda cell, gone: lambda world: world.cell(cell, deleted=gone), st.just("X"), CELL),
     st.just(quietly(lambda claude: claude.undo())),
     st.just(quietly(lambda claude: claude.redo())),
@@ -196,7 +202,9 @@ def pair() -> Iterator[tuple[Simulator, Simulator]]:
 )
 @given(st.lists(st.one_of(STEP, STEP, STEP, st.just(RELOAD)), min_size=2, max_size=9))
 @example([lambda world: world.cell("A", calls, searches), RELOAD, lambda world: world.cell("A", cut), RELOAD])
-@example([step for value in VALUES for step in (lambda world, v=value: world.cell(v, asked(THINK, v, "haiku")), RELOAD)])
+@example(
+    [step for value in VALUES for step in (lambda world, v=value: world.cell(v, asked(THINK, v, "haiku")), RELOAD)]
+)
 def test_any_sequence_sends_the_same_bytes_with_and_without_saving(
     pair: tuple[Simulator, Simulator], steps: list[Any]
 ) -> None:
@@ -237,8 +245,12 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "talk.json"
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
 def beside(path: Path) -> list[str]:
-    return sorted(os.listdir(saving.folder.beside(path)))
+    return names(saving.folder.beside(path))
 
 
 def everything(path: Path) -> bytes:
@@ -455,7 +467,7 @@ def test_whatever_stands_in_a_file_it_is_loaded_or_refused_in_one_line(saved: Pa
     try:
         loaded = Conversation.load(other)
     except BadInput as error:
-        assert "\n" not in str(error)  # noqa: PT017
+        assert "\n" not in str(error)
     else:
         assert repr(loaded)
 
@@ -556,10 +568,12 @@ except BadInput as error:
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="this system bounds no files")
 @pytest.mark.parametrize("most", [0, 100, 3000])
 def test_on_a_full_disk_the_old_file_survives(saved: Path, most: int) -> None:
-    before = everything(saved), beside(saved), sorted(os.listdir(saved.parent))
-    run = subprocess.run([sys.executable, "-c", _FULL, str(saved), str(most)], capture_output=True, text=True, check=True)
+    before = everything(saved), beside(saved), names(saved.parent)
+    run = subprocess.run(
+        [sys.executable, "-c", _FULL, str(saved), str(most)], capture_output=True, text=True, check=True
+    )
     assert "cannot be written: File too large. The file from before is unchanged." in run.stdout
-    assert before == (everything(saved), beside(saved), sorted(os.listdir(saved.parent)))
+    assert before == (everything(saved), beside(saved), names(saved.parent))
     assert len(Conversation.load(saved).turns) == 2
 
 
@@ -577,7 +591,9 @@ def test_where_nothing_can_be_written(claude: Conversation, tmp_path: Path) -> N
             claude.save(odd)  # type: ignore[arg-type]
 
 
-def test_an_interrupted_save_leaves_nothing_behind(saved: Path, claude: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_save_leaves_nothing_behind(
+    saved: Path, claude: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = everything(saved), beside(saved)
 
     def stopped(descriptor: int) -> None:
@@ -589,7 +605,7 @@ def test_an_interrupted_save_leaves_nothing_behind(saved: Path, claude: Conversa
         with pytest.raises(KeyboardInterrupt):
             claude.save(saved)
     assert (everything(saved), beside(saved)) == before
-    assert sorted(os.listdir(saved.parent)) == ["talk.json", "talk.json.files"]
+    assert names(saved.parent) == ["talk.json", "talk.json.files"]
 
 
 def test_what_is_no_longer_needed_is_removed_and_nothing_else(claude: Conversation, path: Path) -> None:
@@ -644,7 +660,7 @@ def test_two_kernels_that_save_to_one_path_do_not_break_each_other(path: Path) -
     loaded = Conversation.load(path)
     assert loaded.turns[0].reply.text == "29"
     assert sum(name.endswith(".png") for name in beside(path)) in (1, 2)
-    assert not [name for name in os.listdir(path.parent) if name.endswith(".tmp")]
+    assert not [name for name in names(path.parent) if name.endswith(".tmp")]
 
 
 def test_a_link_to_a_file_stays_one(saved: Path, claude: Conversation, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ SOURCES = {
     "fig": "from PIL import Image\nfig = Image.new('RGB', (300, 200), 'teal')\nnumber = 42",
     "tool": "def add(a: int, b: int = 2) -> int:\n    return a + b",
     "first": '%%claude -s "Be brief."\nWhat is this: {{ fig }}, and what is {{ number }}?',
-    "second": "%%claude -t add\nAdd.\nsimulate: think=20; tool=add {\"a\": 40}\nsimulate: say=It is **42** & $x$.",
+    "second": '%%claude -t add\nAdd.\nsimulate: think=20; tool=add {"a": 40}\nsimulate: say=It is **42** & $x$.',
     "other": "%%claude -c stats\nsimulate: say=Mean.",
     "python": "for word in ('one', 'two'):\n    claude(f'Say {word}.\\nsimulate: say=It is {word}.', fig)",
     "once": "%%claude --once\nsimulate: say=Not kept.",
@@ -91,13 +91,18 @@ def test_what_is_shown_is_what_claude_sees(claude: Conversation, simulator: Simu
     asked = questions(simulator)
     assert asked[0] == f"What is this: [fig: picture 300x200, {MISSING}, and what is [number: {MISSING}?"
     assert asked[1].startswith("Add.\nsimulate: think=20")
-    assert asked[2] == f"[fig: picture 300x200, {MISSING}Say one.\nsimulate: say=It is one." or "fig" not in asked[2]
+    assert asked[2] == f"[value 1: picture 300x200, {MISSING}\n\nSay one.\nsimulate: say=It is one."
     assert [words.splitlines()[-1] for words in asked[2:4]] == ["simulate: say=It is one.", "simulate: say=It is two."]
     assert asked[4] == "{{ stop }}\nsimulate: stop=max_tokens; say=Cut in the"
     assert asked[5] == "And now?"
     said_by_claude = answers(simulator)
     assert said_by_claude[0].startswith("This is a simulated answer")
-    assert said_by_claude[1:] == ["This is simulated: let me call a tool.\n\nIt is **42** & $x$.", "It is one.", "It is two.", "Cut in the"]
+    assert said_by_claude[1:] == [
+        "This is simulated: let me call a tool.\n\nIt is **42** & $x$.",
+        "It is one.",
+        "It is two.",
+        "Cut in the",
+    ]
     assert body(simulator)["system"] == "Be brief."
     assert "tools" not in body(simulator)
     assert said.startswith("Restored 5 answers from talk.ipynb as it was saved at ")

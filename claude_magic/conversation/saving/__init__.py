@@ -253,7 +253,7 @@ def _current(text: bytes, where: Path) -> dict[str, Any]:
             f"{where.name} was saved by a later claude_magic (version {version} of the format, this one reads "
             f"{VERSION}): pip install -U claude_magic. Nothing was loaded."
         )
-    while version < VERSION:
-        document = MIGRATIONS[version](document)
-        version += 1
-    return document
+    found: dict[str, Any] = document
+    for older in range(version, VERSION):
+        found = MIGRATIONS[older](found)
+    return found

@@ -133,7 +133,9 @@ class Reader:
                 raise BadInput(f"{shown} is not beside the file. Nothing was loaded.")
             data = _bounded(folder / name, min(LARGEST, self._room))
         except FileNotFoundError:
-            raise BadInput(f"{shown} is missing: the folder belongs to {self._path.name}. Nothing was loaded.") from None
+            raise BadInput(
+                f"{shown} is missing: the folder belongs to {self._path.name}. Nothing was loaded."
+            ) from None
         except OSError as error:
             raise BadInput(f"{shown} cannot be read: {error.strerror or error}. Nothing was loaded.") from None
         if hashlib.sha256(data).hexdigest() != name[:64]:
@@ -151,7 +153,7 @@ class Reader:
 
 def _bounded(path: Path, most: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError("it is no regular file")
         data = file.read(most + 1)

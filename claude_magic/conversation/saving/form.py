@@ -13,7 +13,6 @@ def _text(value: object) -> object:
     return value
 
 
-
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}(\.[a-z]{3,4})?$")]
 """The name of a file in the folder beside: what is in it, and how such files end."""
 Hex = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{2})*$")]

@@ -7,10 +7,7 @@ sent, byte by byte. Its metadata is not: it has no part in either.
 from __future__ import annotations
 
 import base64
-import binascii
-import dataclasses
 import io
-from collections.abc import Mapping
 from typing import Protocol
 
 from claude_magic.content import Part
@@ -19,9 +16,9 @@ from claude_magic.content.encoding import Encoded, decode, format_of, turned_siz
 from claude_magic.content.metadata import without_metadata
 from claude_magic.content.original import Original, PictureFile, Pixels
 from claude_magic.content.picture import PicturePart
-from claude_magic.conversation.saving import form, folder
+from claude_magic.conversation.saving import folder, form
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.limits import ImageLimits, widest_limits
+from claude_magic.messages.limits import ImageLimits
 from claude_magic.tools.results import Result
 
 _SUFFIXES = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,10 +10,10 @@ from claude_magic.content import Part
 from claude_magic.conversation.saving import form
 from claude_magic.conversation.saving.parts import Files, Writer, part_of
 from claude_magic.conversation.turns import Message, Place, Turn
+from claude_magic.messages import counts
 from claude_magic.messages.blocks import Block, RawBlock, TextBlock, ThinkingBlock, ToolUseBlock, make_block
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.reply import Reply
-from claude_magic.messages.usage import Usage
 from claude_magic.tools.calls import ANSWERED, Call
 from claude_magic.tools.results import Result
 
@@ -101,7 +100,7 @@ def _reply(reply: Reply) -> form.SavedReply:
         simulated=reply.simulated,
         sent=list(reply.sent),
         seconds=reply.seconds,
-        usage={name: value for name, value in vars(reply.counted).items() if value and type(value) in (int, bool)},
+        usage=counts.noted(reply.counted),
         calls=[_call(call) for call in reply.calls if call.state in ANSWERED],
     )
 
@@ -114,8 +113,7 @@ def _reply_of(saved: Iterable[form.SavedReply], results: Mapping[Any, tuple[Part
             setattr(reply, name, getattr(message, name))
         reply.simulated = message.simulated
         reply.sent = tuple(message.sent)
-        known = {field.name: type(field.default) for field in dataclasses.fields(Usage)}
-        reply.counted = Usage(**{name: n for name, n in message.usage.items() if type(n) is known.get(name)})
+        reply.counted = counts.read(message.usage)
         for block in message.blocks:
             if not isinstance(block.start.get("type"), str):
                 raise BadInput("A block has no type.")
@@ -132,8 +130,9 @@ def _reply_of(saved: Iterable[form.SavedReply], results: Mapping[Any, tuple[Part
 
 
 def _call(call: Call) -> form.SavedCall:
-    return form.SavedCall(**{name: getattr(call, name) for name in form.SavedCall.model_fields if name != "notes"},
-                          notes=list(call.notes))
+    return form.SavedCall(
+        **{name: getattr(call, name) for name in form.SavedCall.model_fields if name != "notes"}, notes=list(call.notes)
+    )
 
 
 def _start(block: Block) -> dict[str, Any]:
