@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_magic import content
 from claude_magic.content import Part, RemotePicture, text_part
-from claude_magic.conversation import keeping
+from claude_magic.conversation import blocks, keeping
 from claude_magic.conversation.request import begun, followed
 from claude_magic.conversation.turns import Message, Turn
 from claude_magic.messages.errors import BadInput
@@ -20,24 +20,6 @@ if TYPE_CHECKING:
     from claude_magic.conversation.conversation import Conversation
 
 _ROLES = ("user", "assistant")
-_NEEDED: dict[str, dict[str, tuple[type, ...]]] = {
-    "text": {"text": (str,)},
-    "image": {"source": (dict,)},
-    "document": {"source": (dict,)},
-    "search_result": {"source": (str,), "title": (str,), "content": (list,)},
-    "tool_result": {"tool_use_id": (str,)},
-    "tool_use": {"id": (str,), "name": (str,), "input": (dict,)},
-    "thinking": {"thinking": (str,), "signature": (str,)},
-    "redacted_thinking": {"data": (str,)},
-}
-"""What the blocks that we know have to hold; others go as they are."""
-_SOURCES = {
-    "base64": ("media_type", "data"),
-    "url": ("url",),
-    "file": ("file_id",),
-    "text": ("media_type", "data"),
-    "content": ("content",),
-}
 _OF_THE_USER = frozenset({"image", "document", "search_result", "tool_result"})
 _OF_CLAUDE = frozenset({"tool_use", "thinking", "redacted_thinking", "server_tool_use"})
 
@@ -58,9 +40,9 @@ def turns(conversation: Conversation, messages: Iterable[Mapping[str, Any]]) -> 
     """
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
         raise BadInput('Messages are a list of {"role": …, "content": …}.')
-    blocks = [_read(message, f"messages[{number}]") for number, message in enumerate(messages)]
-    _check_order(blocks)
-    made = [_message(role, inside, f"messages[{number}]") for number, (role, inside) in enumerate(blocks)]
+    read = [_read(message, f"messages[{number}]") for number, message in enumerate(messages)]
+    _check_order(read)
+    made = [_message(role, inside, f"messages[{number}]") for number, (role, inside) in enumerate(read)]
     return tuple(map(_turn, _grouped(_bound(conversation, made))))
 
 
@@ -96,29 +78,16 @@ def _plain(value: Any) -> Any:
 
 def _block(block: Any, role: str, where: str) -> dict[str, Any]:
     block = _plain(block)
-    if not isinstance(block, dict) or not isinstance(kind := block.get("type"), str):
-        raise BadInput(f"{where} is no block: it has no type.")
+    if wrong := blocks.problem(block):
+        raise BadInput(f"{where}: {wrong}.")
+    kind = block["type"]
     if kind in (_OF_CLAUDE if role == "user" else _OF_THE_USER):
         raise BadInput(f"{where}: {kind} cannot stand in a message of the {role}.")
-    for key, types in _NEEDED.get(kind, {}).items():
-        if not isinstance(block.get(key), types):
-            raise BadInput(f"{where}: a {kind} needs {key!r}, as {types[0].__name__}.")
     if kind == "text" and not block["text"].strip():
         raise BadInput(f"{where} is an empty text.")
-    if kind in ("image", "document"):
-        _check_source(block["source"], where)
     if kind == "tool_result" and isinstance(inner := block.get("content"), list):
         block["content"] = [_block(each, role, f"{where}.content[{at}]") for at, each in enumerate(inner)]
     return {key: value for key, value in block.items() if key != "cache_control"}
-
-
-def _check_source(source: dict[str, Any], where: str) -> None:
-    kind = source.get("type")
-    needed = _SOURCES.get(str(kind))
-    if needed is None:
-        raise BadInput(f"{where}.source: type is one of {', '.join(_SOURCES)}, not {kind!r}.")
-    if missing := [key for key in needed if not source.get(key)]:
-        raise BadInput(f"{where}.source: {missing[0]!r} is missing.")
 
 
 def _check_order(messages: list[tuple[str, str | list[dict[str, Any]]]]) -> None:
@@ -129,8 +98,8 @@ def _check_order(messages: list[tuple[str, str | list[dict[str, Any]]]]) -> None
     seen: set[str] = set()
     for number, (role, inside) in enumerate(messages):
         where = f"messages[{number}]"
-        blocks = inside if isinstance(inside, list) else []
-        results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
+        found = inside if isinstance(inside, list) else []
+        results = [block["tool_use_id"] for block in found if block["type"] == "tool_result"]
         if role == "assistant" and open_calls:
             raise BadInput(f"{where}: {_unanswered(open_calls)}")
         for id in results:
@@ -140,10 +109,10 @@ def _check_order(messages: list[tuple[str, str | list[dict[str, Any]]]]) -> None
                 )
         if open_calls:
             raise BadInput(f"{where}: {_unanswered(open_calls)}")
-        kinds = [block["type"] == "tool_result" for block in blocks]
+        kinds = [block["type"] == "tool_result" for block in found]
         if kinds != sorted(kinds, reverse=True):
             raise BadInput(f"{where}: results of calls come first in a message.")
-        for block in blocks:
+        for block in found:
             if block["type"] == "tool_use":
                 if block["id"] in seen:
                     raise BadInput(f"{where}: there are two calls {block['id']!r}.")

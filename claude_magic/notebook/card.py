@@ -43,7 +43,8 @@ Running a cell again replaces its question; the other answers stay. claude.undo(
 Options:
 {table}
 
-claude is the conversation: claude.turns, claude.last, claude.tools, claude.undo(), claude.reset(), claude.login().
+claude is the conversation: claude.turns, claude.last, claude.tools, claude.undo(), claude.reset(), claude.login();
+claude.save(path), claude.load(path), claude.restore(), claude.export(path) let it outlive the kernel.
 """
 
 

@@ -125,6 +125,7 @@ def restored(conversation: Conversation, path: str | os.PathLike[str]) -> Restor
     state = conversation.state
     here = {turn.place.cell for turn in state.turns if turn.place and turn.place.cell}
     ids = {turn.id for turn in state.turns}
+    mine = list({_text(shown.about, "turn"): shown for shown in reversed(mine)}.values())[::-1]  # a cell may be a copy
     new = [shown for shown in mine if shown.cell not in here and _text(shown.about, "turn") not in ids]
     found = [_turn(shown) for shown in new]
     system = state.system or next(filter(None, (_system(shown) for shown in reversed(new))), None)

@@ -191,11 +191,11 @@ WRONG: dict[str, tuple[Any, str]] = {
     "empty block": ([user([text("")])], r"messages\[0\].content\[0\] is an empty text"),
     "no content": ([{"role": "user"}], "content is"),
     "more keys": ([{**user("x"), "name": "Ann"}], "takes no 'name'"),
-    "no type": ([user([{"text": "x"}])], "has no type"),
+    "no type": ([user([{"text": "x"}])], "it has no type"),
     "no text": ([user([{"type": "text"}])], "needs 'text'"),
     "Claude's block": ([user([use()])], "tool_use cannot stand in a message of the user"),
     "the user's block": ([user("x"), assistant([picture()])], "image cannot stand in a message of the assistant"),
-    "odd source": ([user([{"type": "image", "source": {"type": "ftp"}}])], "type is one of"),
+    "odd source": ([user([{"type": "image", "source": {"type": "ftp"}}])], "type of its source is one of"),
     "no data": ([user([{"type": "image", "source": {"type": "base64", "media_type": "image/png"}}])], "'data'"),
     "no picture": (
         [user([{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}])],

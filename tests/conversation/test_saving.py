@@ -165,6 +165,10 @@ def prompts(text: str) -> Step:
     return quietly(change)
 
 
+def plain(cell: str) -> Step:
+    return lambda world: world.cell(cell, asked(THINK, "no value", None))
+
+
 CELL = st.sampled_from("ABC")
 QUESTION = st.one_of(
     st.builds(
@@ -201,6 +205,8 @@ def pair() -> Iterator[tuple[Simulator, Simulator]]:
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(st.lists(st.one_of(STEP, STEP, STEP, st.just(RELOAD)), min_size=2, max_size=9))
+@example([*(plain(cell) for cell in "ABC"), RELOAD, quietly(lambda claude: claude.undo()), RELOAD, plain("D")])
+@example([*(plain(cell) for cell in "AB"), lambda world: world.cell("X", deleted="A"), RELOAD, plain("A")])
 @example([lambda world: world.cell("A", calls, searches), RELOAD, lambda world: world.cell("A", cut), RELOAD])
 @example(
     [step for value in VALUES for step in (lambda world, v=value: world.cell(v, asked(THINK, v, "haiku")), RELOAD)]
@@ -441,7 +447,21 @@ def test_a_file_cut_anywhere_is_refused(saved: Path) -> None:
         refused(saved, "no saved conversation")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def use(loaded: Conversation, path: Path) -> None:
+    """All that one does with a conversation."""
+    assert repr(loaded) + repr(loaded.tools) + repr(loaded.last)
+    with contextlib.suppress(BadInput):
+        loaded.to_messages()
+        loaded.save(path.with_name("again.json"))
+        loaded.export(path.with_name("talk.md"))
+        loaded.export(path.with_name("talk.html"))
+        del loaded.tools["draw"]
+    with contextlib.suppress(BadInput):
+        while True:
+            loaded.undo()
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_stands_in_a_file_it_is_loaded_or_refused_in_one_line(saved: Path, data: st.DataObject) -> None:
     """Some value somewhere in the file is another one."""
@@ -469,7 +489,7 @@ def test_whatever_stands_in_a_file_it_is_loaded_or_refused_in_one_line(saved: Pa
     except BadInput as error:
         assert "\n" not in str(error)
     else:
-        assert repr(loaded)
+        use(loaded, other)
 
 
 def test_an_older_version_is_read(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:

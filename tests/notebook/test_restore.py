@@ -331,3 +331,12 @@ def test_pictures_are_named_by_their_size(claude: Conversation, tmp_path: Path) 
     claude.reset()
     restored(claude, tmp_path / "talk.ipynb")
     assert re.search(rf"\[value 1: picture 4000x30, {re.escape(MISSING)}", claude.turns[0].prompt)
+
+
+def test_a_copy_of_a_cell_is_the_same_turn(claude: Conversation, path: Path) -> None:
+    document = json.loads(path.read_text("utf-8"))
+    [cell] = [cell for cell in document["cells"] if cell["id"] == "first"]
+    document["cells"].append({**cell, "id": "copy"})
+    path.write_text(json.dumps(document), "utf-8")
+    restored(claude, path)
+    assert [turn.place.cell for turn in claude.turns] == ["first", "second", "python", "python", "cut"]

@@ -83,7 +83,7 @@ def save(path: str | os.PathLike[str], content: Saved, hide: Callable[[str], str
     hidden = _Hidden(hide)
     document = hidden(document)
     head = {"format": FORMAT, "version": VERSION, "saved": datetime.datetime.now().astimezone().isoformat()}
-    # With escapes, so that half characters come back as they were, and one line for each turn.
+    # With escapes, so that half characters come back as they were.
     text = json.dumps({**head, **document}, indent=1)
     folder.write(where, text.encode("ascii"), writer.files)
     state = content.steps[content.at][1]
@@ -167,19 +167,19 @@ class _Hidden:
 def _document(content: Saved, writer: Writer) -> dict[str, Any]:
     from claude_magic.conversation.saving import form, turns
 
-    held: dict[str, Turn] = {}
+    held: dict[int, Turn] = {}  # with and without its cell it is the same turn: its messages are
     tools: dict[str, int] = {}
     steps = []
     for said, state in content.steps:
         for turn in state.turns:
-            held.setdefault(turn.id, turn)
-        number = {id: number for number, id in enumerate(held)}
+            held.setdefault(id(turn.messages), turn)
+        number = {messages: number for number, messages in enumerate(held)}
         offered = [json.dumps(_tool(tool)) for tool in current(state.tools)]
         steps.append(
             form.SavedStep(
                 said=said,
-                turns=[number[turn.id] for turn in state.turns],
-                absent=[number[turn.id] for turn in state.turns if turn.absent],
+                turns=[number[id(turn.messages)] for turn in state.turns],
+                absent=[number[id(turn.messages)] for turn in state.turns if turn.absent],
                 system=state.system,
                 model=state.model,
                 tools=[tools.setdefault(tool, len(tools)) for tool in offered],

@@ -28,6 +28,8 @@ LARGEST = 256 * 2**20
 """Bytes of a file that is read."""
 MOST_IN_ALL = 2**30
 """Bytes of all files beside one."""
+_CAREFULLY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""No link is followed, no pipe waited for."""
 _OURS = re.compile(r"[0-9a-f]{64}(\.[a-z]{3,4})?|\.[0-9a-f]{64}[a-z.]*-[0-9a-f]{16}\.tmp")
 
 
@@ -152,7 +154,7 @@ class Reader:
 
 
 def _bounded(path: Path, most: int) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    descriptor = os.open(path, os.O_RDONLY | _CAREFULLY)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError("it is no regular file")

@@ -16,6 +16,7 @@ from claude_magic.content.encoding import Encoded, decode, format_of, turned_siz
 from claude_magic.content.metadata import without_metadata
 from claude_magic.content.original import Original, PictureFile, Pixels
 from claude_magic.content.picture import PicturePart
+from claude_magic.conversation import blocks
 from claude_magic.conversation.saving import folder, form
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import ImageLimits
@@ -105,6 +106,8 @@ def part_of(saved: form.SavedPicture | form.SavedBlock | form.SavedResult, files
         If a file is missing, or is not what it should be.
     """
     if isinstance(saved, form.SavedResult):
+        if wrong := blocks.problem(saved.wire):
+            raise BadInput(f"a block: {wrong}")
         content = tuple(part_of(inner, files) for inner in saved.content)
         return Result(saved.wire, saved.about, saved.pages, content)
     if isinstance(saved, form.SavedPicture):
@@ -113,10 +116,10 @@ def part_of(saved: form.SavedPicture | form.SavedBlock | form.SavedResult, files
     if saved.data is not None:
         source = wire.get("source")
         if not isinstance(source, dict):
-            raise BadInput("A document has no source.")
+            raise BadInput("a document has no source")
         wire = {**wire, "source": {**source, "data": base64.b64encode(files[saved.data]).decode("ascii")}}
-    if not isinstance(wire.get("type"), str):
-        raise BadInput("A block has no type.")
+    if wrong := blocks.problem(wire):
+        raise BadInput(f"a block: {wrong}")
     if saved.name is not None:
         return DocumentPart(wire, saved.about, saved.pages, name=saved.name)
     return Part(wire, saved.about, saved.pages)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from claude_magic.content import Part
+from claude_magic.conversation import blocks
 from claude_magic.conversation.saving import form
 from claude_magic.conversation.saving.parts import Files, Writer, part_of
 from claude_magic.conversation.turns import Message, Place, Turn
@@ -81,8 +82,8 @@ def _message_of(saved: form.SavedMessage, files: Files) -> Message:
         content = tuple(part_of(part, files) for part in saved.parts)
     else:
         content = tuple(saved.blocks or ())
-        if not all(isinstance(block, dict) and isinstance(block.get("type"), str) for block in content):
-            raise BadInput("A block has no type.")
+        if wrong := next(filter(None, map(blocks.problem, content)), ""):
+            raise BadInput(f"a block: {wrong}")
     return Message(saved.role, content, bytes.fromhex(saved.bound_to))
 
 
@@ -116,7 +117,7 @@ def _reply_of(saved: Iterable[form.SavedReply], results: Mapping[Any, tuple[Part
         reply.counted = counts.read(message.usage)
         for block in message.blocks:
             if not isinstance(block.start.get("type"), str):
-                raise BadInput("A block has no type.")
+                raise BadInput("a block has no type")
             made = make_block(block.start)
             if block.closed:
                 made.close()
