@@ -202,7 +202,7 @@ def pair() -> Iterator[tuple[Simulator, Simulator]]:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(st.lists(st.one_of(STEP, STEP, STEP, st.just(RELOAD)), min_size=2, max_size=9))
 @example([*(plain(cell) for cell in "ABC"), RELOAD, quietly(lambda claude: claude.undo()), RELOAD, plain("D")])
