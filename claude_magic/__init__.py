@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from claude_magic.messages.errors import Interrupted as Interrupted
     from claude_magic.messages.reply import Reply as Reply
     from claude_magic.messages.usage import Usage as Usage
+    from claude_magic.notebook.export import export as export
     from claude_magic.tools.definition import Tool as Tool
     from claude_magic.tools.definition import tool as tool
 
@@ -38,6 +39,7 @@ _OFFERED = {
     "Tool": "tools.definition",
     "Usage": "messages.usage",
     "annotate": "content.boxes",
+    "export": "notebook.export",
     "register": "content",
     "tool": "tools.definition",
 }

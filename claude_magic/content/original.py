@@ -68,6 +68,14 @@ class Pixels:
         self._kept: Image | Encoded = image
         self._photograph = photograph
 
+    @classmethod
+    def kept(cls, encoded: Encoded) -> Pixels:
+        """Such as they are once they were sent."""
+        pixels = cls.__new__(cls)
+        pixels._kept = encoded
+        pixels._photograph = encoded.media_type == "image/jpeg"
+        return pixels
+
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of what is kept."""

@@ -140,6 +140,8 @@ class PicturePart(Part):
     max_tokens : int or None
     note : str
         What else is to be said, for example ``first frame``.
+    sent : dict
+        What was encoded, by the limits it was encoded for, the latest last.
     """
 
     wire: Block = dataclasses.field(default_factory=lambda: {"type": "image"})
@@ -150,7 +152,7 @@ class PicturePart(Part):
     box: Box4
     max_tokens: int | None = None
     note: str = ""
-    _sent: dict[ImageLimits, Encoded] = dataclasses.field(default_factory=dict)
+    sent: dict[ImageLimits, Encoded] = dataclasses.field(default_factory=dict)
 
     def encoded(self, limits: ImageLimits) -> Encoded:
         """The picture for a request in which these limits hold.
@@ -160,14 +162,14 @@ class PicturePart(Part):
         BadInput
             If its pixels cannot be read.
         """
-        if limits not in self._sent:
+        if limits not in self.sent:
             if self.max_tokens is not None:
                 limited = limits._replace(tokens=min(limits.tokens, self.max_tokens))
             else:
                 limited = limits
-            self._sent[limits] = self._encode(limited)
-        found = self._sent.pop(limits)
-        self._sent[limits] = found  # the latest comes last
+            self.sent[limits] = self._encode(limited)
+        found = self.sent.pop(limits)
+        self.sent[limits] = found  # the latest comes last
         return found
 
     def block(self, limits: ImageLimits) -> Block:
@@ -195,7 +197,7 @@ class PicturePart(Part):
     def to_original(self, x: float, y: float, limits: ImageLimits | None = None) -> tuple[float, float]:
         """Where a point of the sent picture is in the original; see :meth:`Picture.to_original`."""
         if limits is None:
-            limits = next(reversed(self._sent), None) or widest_limits()
+            limits = next(reversed(self.sent), None) or widest_limits()
         width, height = self.encoded(limits).size
         left, upper, right, lower = self.box
         return left + x * (right - left) / width, upper + y * (lower - upper) / height

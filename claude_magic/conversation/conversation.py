@@ -6,6 +6,7 @@ import contextvars
 import dataclasses
 import functools
 import itertools
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +22,7 @@ from claude_magic.conversation.budget import Allowance, Limited
 from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.interrupts import OneInterrupt
 from claude_magic.conversation.journal import Change, Journal, State
+from claude_magic.conversation.loading import Loading
 from claude_magic.conversation.options import Options
 from claude_magic.conversation.rendering import Ending, Guarded, Renderer
 from claude_magic.conversation.toolbox import Tools
@@ -230,6 +232,117 @@ class Conversation(Limited):
         fork._largest_side = self._largest_side
         fork._precedent = self._precedent
         return fork
+
+    # -- outliving the kernel --------------------------------------------------------------------
+
+    load = Loading()
+
+    def save(self, path: str | os.PathLike[str], *, undo: bool = True) -> Change:
+        """Save the conversation, so that another kernel can go on with it: see :meth:`load`.
+
+        Next requests will be the same, byte by byte. Pictures and documents lie in a folder beside
+        the file. Not saved are keys, functions (their definitions are), values that functions returned, and
+        what is allowed to be called.
+
+        Parameters
+        ----------
+        path : path
+            ``.json`` is added where there is no suffix.
+        undo : bool
+            Whether what can be undone is saved too, deleted turns included. Without it, only what
+            Claude sees is in the file.
+
+        Raises
+        ------
+        BadInput
+            If it cannot be written; a file that was there is unchanged.
+        """
+        from claude_magic.conversation import keeping
+
+        return keeping.save(self, path, undo=undo)
+
+    def to_messages(self) -> list[dict[str, Any]]:
+        """What Claude sees, in the API's own form: the ``messages`` of the next request but for the question."""
+        from claude_magic.conversation import keeping
+
+        return keeping.to_messages(self)
+
+    @classmethod
+    def from_messages(
+        cls,
+        messages: Iterable[Mapping[str, Any]],
+        *,
+        model: str | None = None,
+        system: str | None = None,
+        tools: Iterable[object] = (),
+        name: str = "main",
+        home: Conversations | None = None,
+    ) -> Conversation:
+        """A conversation that begins with these messages, which need not be Claude's own.
+
+        Parameters
+        ----------
+        messages : iterable of mapping
+            In the API's form: ``role``, and ``content`` as text or a list of blocks. Pictures are fitted
+            for each request as others are; ``cache_control`` is left out, as caching is taken care of.
+        model, system, tools, name, home
+            As for a new conversation.
+
+        Raises
+        ------
+        BadInput
+            If the API would not take them; the line says which.
+
+        Examples
+        --------
+        >>> from claude_magic import Conversation
+        >>> messages = [{"role": "user", "content": "Hello!"}, {"role": "assistant", "content": "Hi."}]
+        >>> claude = Conversation.from_messages(messages, system="Be brief.")
+        >>> claude.to_messages() == messages
+        True
+        """
+        from claude_magic.conversation import given
+
+        if home is not None and name in home:
+            raise BadInput(f"There is a conversation {name!r} already. Give this one another name: name=….")
+        made = cls(model, system, tools=tools, name=name, home=home)
+        made._journal = Journal(dataclasses.replace(made.state, turns=given.turns(made, messages)))
+        return made
+
+    def restore(self, path: str | os.PathLike[str] | None = None) -> Change:
+        """Bring back the answers that the saved notebook shows, as text.
+
+        Without thinking, calls of functions and values; the line says what is missing. Running a
+        cell again replaces its answer, as always.
+
+        Parameters
+        ----------
+        path : path, optional
+            By default the notebook that is open, where the front end tells which it is.
+
+        Raises
+        ------
+        BadInput
+            If there is no such notebook, or no answer in it.
+        """
+        found = self._home.host.restored(self, path)
+        self._journal.change(lambda _: (found.step, found.state))
+        return Change(found.said)
+
+    def export(self, path: str | os.PathLike[str]) -> Change:
+        """Write the conversation for people: as ``.md``, ``.html`` or ``.ipynb``, by the path's suffix.
+
+        What Claude wrote is inert in all of them. Pictures lie in a folder beside the Markdown, small
+        ones within the notebook.
+
+        Raises
+        ------
+        BadInput
+            For any other suffix, or if it cannot be written.
+        """
+        import claude_magic  # how answers are shown is not the conversation's matter
+
+        return claude_magic.export(self, path)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A conversation cannot be copied or pickled. fork() makes one that begins where this stands.")
@@ -740,6 +853,8 @@ class Conversation(Limited):
             cost=cost,
             spent=self._home.cost(simulated=reply.simulated),
             turn_id=turn.id,
+            asked=turn,
+            conversation=self.name,
         )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import os
 import sys
 from typing import TYPE_CHECKING
 
+from claude_magic.conversation.journal import State
 from claude_magic.conversation.rendering import Ending, Renderer, Silent
 from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.turns import Place
@@ -13,9 +16,29 @@ from claude_magic.messages.credentials import Credentials
 from claude_magic.messages.errors import BadInput
 
 if TYPE_CHECKING:
+    from claude_magic.conversation.conversation import Conversation
     from claude_magic.messages.client import Client
     from claude_magic.tools.aside import Surroundings
     from claude_magic.tools.calls import Call
+
+
+@dataclasses.dataclass(frozen=True)
+class Restored:
+    """What was found in a notebook.
+
+    Attributes
+    ----------
+    state : State
+        Of the conversation, with all of it.
+    step : str
+        For the journal.
+    said : str
+        For the user: what is back, and what is missing.
+    """
+
+    state: State
+    step: str
+    said: str
 
 
 class Host:
@@ -70,6 +93,16 @@ class Host:
 
     def answered(self, ending: Ending) -> None:
         """A question has ended and was drawn."""
+
+    def restored(self, conversation: Conversation, path: str | os.PathLike[str] | None) -> Restored:
+        """The turns that a saved notebook shows, among those that the conversation has.
+
+        Raises
+        ------
+        BadInput
+            If there are none to be found.
+        """
+        raise BadInput("A notebook's answers are restored in a notebook: %load_ext claude_magic, claude.restore(path).")
 
     def connect(self, settings: Settings, credentials: Credentials) -> Client:
         """A client for these settings."""

@@ -56,11 +56,39 @@ class Journal:
         self._lock = threading.Lock()
         self._entries: tuple[tuple[tuple[str, State], ...], int] = ((("the beginning", state),), 0)
 
+    @classmethod
+    def of(cls, steps: tuple[tuple[str, State], ...], at: int) -> Journal:
+        """The journal that has come so far."""
+        journal = cls(steps[0][1])
+        journal._entries = (steps, at)
+        return journal
+
     @property
     def state(self) -> State:
         """The present state."""
         entries, at = self._entries
         return entries[at][1]
+
+    @property
+    def steps(self) -> tuple[tuple[tuple[str, State], ...], int]:
+        """All states with what led to them, and which is the present one."""
+        return self._entries
+
+    def adopt(self, steps: tuple[tuple[str, State], ...], at: int, said: str) -> None:
+        """Go on with the steps of another journal; undoing goes back through them, and then to what was here.
+
+        Parameters
+        ----------
+        steps : tuple
+        at : int
+            The one that becomes the present one.
+        said : str
+            What brought them here.
+        """
+        with self._lock:
+            entries, here = self._entries
+            kept = entries[: here + 1]
+            self._entries = ((*kept, (said, steps[0][1]), *steps[1:]), len(kept) + at)
 
     def change(self, make: Callable[[State], tuple[str, State]]) -> None:
         """Make another state the present one.

@@ -11,6 +11,7 @@ from claude_magic.messages.reply import Change, Reply
 from claude_magic.messages.retry import Wait
 
 if TYPE_CHECKING:
+    from claude_magic.conversation.turns import Turn
     from claude_magic.tools.calls import Call
 
 
@@ -56,6 +57,9 @@ class Ending:
     cost : float or None
         US dollars of this answer.
     turn_id : str
+    asked : Turn or None
+        The question with its answer.
+    conversation : str
     """
 
     reply: Reply
@@ -65,6 +69,8 @@ class Ending:
     cost: float | None
     spent: float | None
     turn_id: str
+    asked: Turn | None = None
+    conversation: str = "main"
 
 
 class Renderer(Protocol):

@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
-from claude_magic.conversation.turns import Message, encode
+from claude_magic.conversation.turns import Fragment, Message, encode
 from claude_magic.messages.client import Body
 from claude_magic.messages.errors import RequestTooLarge
 from claude_magic.messages.limits import MAX_REQUEST_BYTES, ImageLimits
@@ -77,7 +77,7 @@ def build(
     if system:
         head["system"] = system
     pieces = [encode(head)[:-1] + b',"messages":[']
-    binding = hashlib.sha256(encode([wire.get("model"), system or None, wire.get("tools")])).digest()
+    binding = begun(wire.get("model"), system, wire.get("tools"))
     sent: list[bytes] = []
     goes_on = False
     for place, message in enumerate(messages):
@@ -85,7 +85,7 @@ def build(
         goes_on = bound if message.role == "assistant" else goes_on
         fragment = message.bare if message.thinks and not (with_thinking and bound) else message.within(limits)
         if fragment.data:
-            binding = hashlib.sha256(binding + fragment.digest).digest()
+            binding = followed(binding, fragment)
             data = _with_mark(fragment.data, wire["cache_control"]) if place in marked else fragment.data
             sent += [b",", data]
     pieces += sent[1:]
@@ -112,6 +112,16 @@ def _with_mark(data: bytes, mark: Mapping[str, Any]) -> bytes:
         text = data[len(_AS_TEXT) : -1]
         return _AS_TEXT[:-1] + b'[{"type":"text","text":"' + text + added
     return data.removesuffix(b"}]}") + added
+
+
+def begun(model: object, system: str | None, tools: object) -> bytes:
+    """Digest of what stands before all messages."""
+    return hashlib.sha256(encode([model, system or None, tools])).digest()
+
+
+def followed(binding: bytes, fragment: Fragment) -> bytes:
+    """Digest of all up to and with a message that is sent."""
+    return hashlib.sha256(binding + fragment.digest).digest()
 
 
 def _joined(pieces: list[bytes]) -> list[bytes]:

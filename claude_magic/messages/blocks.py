@@ -166,6 +166,11 @@ class ToolUseBlock(Block):
         else:
             self.input, self.invalid = {}, raw or str(self._given)
 
+    def to_start(self) -> dict[str, Any]:
+        """The object that begins such a block, with the arguments as far as they came."""
+        given = (self.input if self.invalid is None else self.invalid) if self.closed else self.raw_input
+        return {"type": self.type, "id": self.id, "name": self.name, "input": given, **self._more}
+
     def to_wire(self) -> dict[str, Any] | None:
         """None while the arguments are not complete; invalid ones go as an object that quotes them."""
         if not self.closed:

@@ -49,6 +49,7 @@ claude is the conversation: claude.turns, claude.last, claude.tools, claude.undo
 claude.wait() and claude.stop() for answers in the background.
 claude.usage is the bill, claude.budget = 5 (US dollars) bounds it for this kernel, claude.why_no_cache() explains it.
 claude.last.code is the code of the last answer; claude.last.to_cell() puts it into a new cell.
+claude.save(path), claude.load(path), claude.restore(), claude.export(path) let it outlive the kernel.
 """
 
 

@@ -145,7 +145,13 @@ class Cells:
         if self._answered:
             return []
         self._answered = True
-        return ["New kernel: Claude does not see the answers above."] if self._older_answers_above() else []
+        if not self._older_answers_above():
+            return []
+        return ["New kernel: Claude does not see the answers above. claude.restore() brings them back."]
+
+    def are_seen(self) -> None:
+        """The older answers were brought back."""
+        self._answered = True
 
     def _older_answers_above(self) -> bool:
         path = os.environ.get("JPY_SESSION_NAME", "")

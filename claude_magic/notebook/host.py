@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.conversation.host import Host
+from claude_magic.conversation.host import Host, Restored
 from claude_magic.conversation.rendering import Ending, Renderer
 from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.turns import Place
@@ -16,6 +17,7 @@ from claude_magic.notebook.cells import Cells
 from claude_magic.notebook.context import Memory
 
 if TYPE_CHECKING:
+    from claude_magic.conversation.conversation import Conversation
     from claude_magic.messages.client import Client
     from claude_magic.simulator import Simulator
     from claude_magic.tools.aside import Surroundings
@@ -125,7 +127,16 @@ class Kernel(Host):
             style=self.footer,
             replay=replay,
             keep_images=self.keep_images,
+            source=self.cells.current.source if owns_cell else "",
         )
+
+    def restored(self, conversation: Conversation, path: str | os.PathLike[str] | None) -> Restored:
+        """The answers that the notebook shows, as it is saved."""
+        from claude_magic.notebook import restore
+
+        found = restore.restored(conversation, path or restore.notebook_of(self._shell))
+        self.cells.are_seen()
+        return found
 
     def connect(self, settings: Settings, credentials: Credentials) -> Client:
         """A client; for ``simulator`` one of our own, started here and ended with the kernel."""

@@ -21,7 +21,7 @@ from claude_magic.messages.errors import BadInput, Explained, Interrupted
 from claude_magic.notebook import card, look, template
 from claude_magic.notebook.context import LastError
 from claude_magic.notebook.host import Kernel
-from claude_magic.notebook.options import OPTIONS, Line, parse
+from claude_magic.notebook.options import OPTIONS, Line, continued, parse
 
 _DEFAULTS = Settings()
 _WHAT_WENT_WRONG = "What went wrong here, and how do I mend it?"
@@ -131,7 +131,7 @@ class ClaudeMagics(Magics):
             if cell is None:
                 self._line(parse(line, question_follows=True, fill=self._fill))
             else:
-                line, cell = _continued(line, cell)
+                line, cell = continued(line, cell)
                 self._ask(parse(line, question_follows=False, fill=self._fill), cell)
         except Explained as error:
             error.from_cell = True
@@ -266,11 +266,3 @@ class ClaudeMagics(Magics):
         finally:
             printed.show()
         return printed.show, before([*named, *attached], prompt)
-
-
-def _continued(line: str, cell: str) -> tuple[str, str]:
-    """An option line that goes on where it ends with a backslash."""
-    while line.rstrip().endswith("\\") and cell:
-        following, _, cell = cell.partition("\n")
-        line = f"{line.rstrip()[:-1]} {following}"
-    return line, cell

@@ -315,6 +315,14 @@ def parse(line: str, *, question_follows: bool, fill: Callable[[str], str] = str
     return Line(given, rest)
 
 
+def continued(line: str, cell: str) -> tuple[str, str]:
+    """An option line that goes on where it ends with a backslash, and what is left of the cell."""
+    while line.rstrip().endswith("\\") and cell:
+        following, _, cell = cell.partition("\n")
+        line = f"{line.rstrip()[:-1]} {following}"
+    return line, cell
+
+
 def _value(scanner: Iterator[Word], option: Option) -> Word:
     word = next(scanner, None)
     if word is None or (word.text in _BY_WORD and not word.quoted):

@@ -43,7 +43,7 @@ def render(source: str, namespace: Mapping[str, Any]) -> list[str | Named]:
         For braces that are not closed, something that is no expression, or one that fails.
     """
     parts: list[str | Named] = []
-    for text, expression, code in _pieces(source):
+    for text, expression, code in pieces(source):
         if text:
             parts.append(text)
         if code is not None:
@@ -215,8 +215,14 @@ def _at_commas(text: str) -> list[str]:
     return [*items, text[start:].strip()]
 
 
-def _pieces(source: str) -> Iterator[tuple[str, str, CodeType | None]]:
-    """Text, and the expression that follows it; the last piece has none."""
+def pieces(source: str) -> Iterator[tuple[str, str, CodeType | None]]:
+    """Text, and the expression that follows it; the last piece has none.
+
+    Raises
+    ------
+    BadInput
+        For braces that are not closed, or something that is no expression.
+    """
     at = 0
     while (opening := source.find("{{", at)) >= 0:
         expression, code, end = _first_expression(source, opening)

@@ -171,7 +171,7 @@ def test_a_new_kernel_says_that_it_does_not_see_the_answers_above(lab: Lab, page
     notebook.run(0)
     notebook.run(2)
     notice = notebook.markdown(2).locator("blockquote")
-    expect(notice).to_have_text("New kernel: Claude does not see the answers above.")
+    expect(notice).to_have_text("New kernel: Claude does not see the answers above. claude.restore() brings them back.")
 
 
 def test_an_error_is_one_line(lab: Lab, page: Page, screenshots: Path) -> None:

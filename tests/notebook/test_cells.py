@@ -64,7 +64,9 @@ def test_a_new_kernel_says_that_claude_does_not_see_the_answers_above(
     path = notebook_with(tmp_path / "n.ipynb", ("first", above), ("here", True), ("last", below))
     monkeypatch.setenv("JPY_SESSION_NAME", path)
     cells = Cells(Shell(cellId="here"), Conversations())
-    assert cells.notices() == (["New kernel: Claude does not see the answers above."] if said else [])
+    assert cells.notices() == (
+        ["New kernel: Claude does not see the answers above. claude.restore() brings them back."] if said else []
+    )
     assert cells.notices() == []
 
 

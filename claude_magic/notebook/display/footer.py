@@ -8,8 +8,10 @@ from urllib.parse import quote
 
 from claude_magic.content.words import one_line, shortened
 from claude_magic.conversation.rendering import Ending, Opening
+from claude_magic.messages import counts
 from claude_magic.messages.reply import Reply
 from claude_magic.messages.usage import money
+from claude_magic.notebook.display.remembered import remembered
 
 _SPECIAL = re.compile(r"([`*_\[\]<>|~#&])|([$\\])")
 _IN_AN_ADDRESS = ":/?#[]@!&'()*+,;=%"
@@ -82,10 +84,19 @@ def state(reply: Reply) -> str:
     return " · ".join(parts)
 
 
-def metadata(ending: Ending) -> dict[str, Any]:
-    """What the output carries for later: the numbers, and which turn it is."""
+def metadata(ending: Ending, plain: str = "", source: str = "") -> dict[str, Any]:
+    """What the output carries for later: the numbers, which turn it is, and what a later kernel needs of it.
+
+    Parameters
+    ----------
+    ending : Ending
+    plain : str
+        The text of the output.
+    source : str
+        Of the cell, if it is one question.
+    """
     reply = ending.reply
-    usage = {name: value for name, value in vars(reply.usage).items() if value and name != "iterations"}
+    usage = counts.noted(reply.usage)
     calls = [
         {"name": one_line(call.name), "state": call.state, "seconds": round(call.seconds, 3)}
         for call in reply.tool_calls
@@ -102,5 +113,6 @@ def metadata(ending: Ending) -> dict[str, Any]:
             "usage": usage,
             "cost_usd": ending.cost,
             **({"calls": calls} if calls else {}),
+            **remembered(ending, plain, source),
         }
     }

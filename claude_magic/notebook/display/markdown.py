@@ -101,6 +101,8 @@ class MarkdownRenderer:
         Shows again what was in the cell before, once it has been cleared.
     keep_images : bool
         Whether the pictures that were sent stay, small, above the finished answer.
+    source : str
+        Of the cell, if it is one question.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class MarkdownRenderer:
         clock: Callable[[], float] = time.monotonic,
         replay: Callable[[], None] | None = None,
         keep_images: bool = False,
+        source: str = "",
     ) -> None:
         self._publisher = publisher
         self._hooks = publisher if isinstance(publisher, HookedPublisher) else None
@@ -120,6 +123,7 @@ class MarkdownRenderer:
         self._clock = clock
         self._replay = replay
         self._keep_images = keep_images
+        self._source = source
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._notes = Footnotes()
@@ -207,7 +211,7 @@ class MarkdownRenderer:
             if self._replay is not None:
                 self._replay()
         if data or self._shown:
-            self._publish(first, data, metadata(ending) if data else None)
+            self._publish(first, data, metadata(ending, plain, self._source) if data else None)
         for display in others:  # what else is in the cell is not ours to clear
             if display in self._shown:
                 self._publish(display, {})

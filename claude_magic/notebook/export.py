@@ -1,0 +1,242 @@
+"""A conversation for people: as Markdown, as a notebook, as a page.
+
+What Claude wrote is inert in all of them, and what the user asked stands there as words: values by
+their names, pictures as they were sent.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from claude_magic.content.encoding import Encoded
+from claude_magic.content.picture import PicturePart
+from claude_magic.content.thumbnails import thumbnails
+from claude_magic.content.words import counted
+from claude_magic.conversation.journal import Change
+from claude_magic.conversation.rendering import Ending
+from claude_magic.conversation.saving import folder
+from claude_magic.conversation.turns import Turn
+from claude_magic.messages import limits
+from claude_magic.messages.errors import BadInput
+from claude_magic.notebook.display.footer import escaped, footer, metadata, state
+from claude_magic.notebook.display.footnotes import written
+from claude_magic.notebook.display.inert import inert
+from claude_magic.notebook.display.pictures import gallery
+from claude_magic.tools.calls import Call
+
+if TYPE_CHECKING:
+    from claude_magic.conversation.conversation import Conversation
+
+_CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+Written = tuple[str, dict[str, bytes]]
+"""A text, and the files that belong beside it."""
+
+
+def export(conversation: Conversation, path: str | os.PathLike[str]) -> Change:
+    """Write a conversation for people, by the path's suffix.
+
+    Parameters
+    ----------
+    conversation : Conversation
+    path : path
+        ``.md``: with the pictures in a folder beside it. ``.ipynb``: with the questions as cells, of
+        which ``claude.restore(path)`` makes turns again. ``.html``: a page that needs nothing else.
+
+    Raises
+    ------
+    BadInput
+        For any other suffix, or if it cannot be written; what was there is there.
+    """
+    where = folder.located(path)
+    write = _WRITERS.get(where.suffix.lower())
+    if write is None:
+        raise BadInput(
+            f"A conversation is exported as {', '.join(_WRITERS)}, not {where.suffix}. To go on with it: save."
+        )
+    text, files = write(conversation, folder.beside(where).name)
+    text = conversation._home.credentials.hide(text)
+    folder.write(where, text.encode("utf-8", "replace"), files)
+    beside = f", {counted(len(files), 'picture')} in {folder.beside(where).name}" if files else ""
+    return Change(f"Exported {counted(len(conversation.turns), 'turn')} to {where}{beside}.")
+
+
+# -- Markdown ------------------------------------------------------------------------------------
+
+
+def _markdown(conversation: Conversation, beside: str) -> Written:
+    files: dict[str, bytes] = {}
+
+    def linked(part: PicturePart) -> str:
+        encoded = _as_sent(part)
+        name = folder.name_of(encoded.data, _suffix(encoded))
+        files[name] = encoded.data
+        return f"![{escaped(part.name)}](<{quote(f'{beside}/{name}')}>)"
+
+    paragraphs = [f"# {escaped(_title(conversation))}"]
+    if conversation.system:
+        paragraphs += ["**System prompt**", _quoted(inert(conversation.system))]
+    for turn in conversation.turns:
+        where = f" · {escaped(turn.place.label)}" if turn.place else ""
+        pictures = [linked(part) for part in turn.messages[0].parts if isinstance(part, PicturePart)]
+        paragraphs += [
+            "---",  # and no headings, which are for the answers
+            f"**You**{where} · {turn.asked:%Y-%m-%d %H:%M}",
+            _quoted(inert(turn.prompt)),
+            *pictures,
+            *_besides(turn),
+            f"**Claude**{escaped(_author(turn).removeprefix('Claude'))}",
+            written(turn.reply, pictures=lambda call: " ".join(map(linked, _pictures(call)))),
+            *_state(turn),
+        ]
+    return "\n\n".join(filter(None, paragraphs)) + "\n", files
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+
+
+def _besides(turn: Turn) -> list[str]:
+    return [f"*{escaped('sent: ' + ', '.join(turn.reply.sent))}*"] if turn.reply.sent else []
+
+
+def _state(turn: Turn) -> list[str]:
+    return [f"*{escaped(line)}*"] if (line := state(turn.reply)) else []
+
+
+# -- a notebook ----------------------------------------------------------------------------------
+
+
+def _notebook(conversation: Conversation, beside: str) -> Written:
+    turns = list(conversation.turns)
+    cells = [
+        _markdown_cell("title", f"# {escaped(_title(conversation))}"),
+        _code_cell("load", "%load_ext claude_magic"),
+    ]
+    name = f"claude[{conversation.name!r}]" if conversation.name != "main" else "claude"
+    if conversation.system:
+        cells.append(_code_cell("system", f"{name}.system = {conversation.system!r}"))
+    taken = {cell["id"] for cell in cells}
+    for number, turn in enumerate(turns, 1):
+        cell = turn.place.cell if turn.place else ""
+        id = cell if _CELL_ID.fullmatch(cell) and cell not in taken else turn.id
+        taken.add(id)
+        source = _question(conversation, turn)
+        cells.append(_code_cell(id, source, [_output(conversation, turn, number, len(turns), source)]))
+    document = {
+        "cells": cells,
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n", {}
+
+
+def _question(conversation: Conversation, turn: Turn) -> str:
+    """A cell that asks the words again; braces in them are words, too."""
+    options = f" -c {conversation.name!r}" if conversation.name != "main" else ""
+    return f"%%claude{options}{' --verbatim' if '{{' in turn.prompt else ''}\n{turn.prompt}"
+
+
+def _output(conversation: Conversation, turn: Turn, number: int, count: int, source: str) -> dict[str, Any]:
+    cost = turn.reply.cost
+    ending = Ending(
+        reply=turn.reply,
+        notices=(),
+        turn=number,
+        turns=count,
+        cost=float(cost) if cost is not None else None,
+        spent=None,
+        turn_id=turn.id,
+        asked=turn,
+        conversation=conversation.name,
+    )
+    within = limits.image_limits(limits.lookup(turn.reply.model), 1)
+    shown = gallery(thumbnails([(getattr(part, "name", "picture"), part) for part in turn.messages[0].parts], within))
+    line = " · ".join(filter(None, [footer(ending, "short"), "" if turn.reply.complete else state(turn.reply)]))
+    answer, plain = written(turn.reply, pictures=lambda call: _small(call, within)), written(turn.reply, plain=True)
+    texts = {
+        "text/markdown": [*_besides(turn), shown, answer, f"*{escaped(line)}*" if line else ""],
+        "text/plain": [plain, f"({line})" if line else ""],
+    }
+    data = {kind: "\n\n".join(filter(None, parts)) for kind, parts in texts.items()}
+    return {
+        "output_type": "display_data",
+        "data": {kind: text.splitlines(keepends=True) for kind, text in data.items()},
+        "metadata": metadata(ending, data["text/plain"], source),
+    }
+
+
+def _small(call: Call, within: limits.ImageLimits) -> str:
+    return gallery(thumbnails([(call.name, part) for part in call.parts], within))
+
+
+def _markdown_cell(id: str, source: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "id": id, "metadata": {}, "source": source.splitlines(keepends=True)}
+
+
+def _code_cell(id: str, source: str, outputs: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    return {
+        "cell_type": "code",
+        "id": id,
+        "metadata": {},
+        "execution_count": None,
+        "source": source.splitlines(keepends=True),
+        "outputs": outputs or [],
+    }
+
+
+# -- a page --------------------------------------------------------------------------------------
+
+
+def _page(conversation: Conversation, beside: str) -> Written:
+    from claude_magic.notebook.page import page
+
+    def inlined(part: PicturePart) -> tuple[str, str]:
+        encoded = _as_sent(part)
+        data = base64.b64encode(encoded.data).decode("ascii")
+        return part.name, f"data:{encoded.media_type};base64,{data}"
+
+    within = limits.widest_limits()
+    exchanges = (
+        (
+            turn,
+            _author(turn),
+            [inlined(part) for part in turn.messages[0].parts if isinstance(part, PicturePart)],
+            "\n\n".join([written(turn.reply, pictures=lambda call: _small(call, within)), *_state(turn)]),
+        )
+        for turn in conversation.turns
+    )
+    return page(_title(conversation), conversation.system, exchanges), {}
+
+
+_WRITERS: dict[str, Callable[[Conversation, str], Written]] = {".md": _markdown, ".ipynb": _notebook, ".html": _page}
+
+
+def _title(conversation: Conversation) -> str:
+    return f"Conversation {conversation.name} with Claude"
+
+
+def _author(turn: Turn) -> str:
+    return f"Claude · {turn.reply.model}" if turn.reply.model else "Claude"
+
+
+def _as_sent(part: PicturePart) -> Encoded:
+    """The picture as it was sent last."""
+    return next(reversed(part.sent.values()), None) or part.encoded(limits.widest_limits())
+
+
+def _suffix(encoded: Encoded) -> str:
+    return {"image/jpeg": ".jpg"}.get(encoded.media_type, f".{encoded.media_type.partition('/')[2]}")
+
+
+def _pictures(call: Call) -> Iterator[PicturePart]:
+    return (part for part in call.parts if isinstance(part, PicturePart))
