@@ -30,23 +30,31 @@ class Answer:
         To be set if the API answered with an error: it bills nothing for that.
     """
 
-    def __init__(self, ledger: Ledger, number: int, meter: Meter) -> None:
+    def __init__(self, ledger: Ledger, number: int, meter: Meter, leave: Callable[[], None]) -> None:
         self.meter = meter
         self.refused = False
+        self._leave = leave
+        self._settled = False
         self._asked = meter.model
         self._ledger = ledger
         self._number = number
         self._noted = False
 
     def feed(self, chunk: bytes) -> None:
-        """Count some bytes that pass."""
+        """Count some bytes, before they are passed on: whoever has read the end may ask again at once."""
         self.meter.feed(chunk)
-        if self.meter.begun and not self._noted:
+        if self.meter.ended:
+            self.settle()
+        elif self.meter.begun and not self._noted:
             self._noted = True
             self._ledger.note(self._number, self.meter.usage, self._cost())
 
     def settle(self) -> None:
-        """There will be no more: enter what it came to."""
+        """There will be no more: enter what it came to, once."""
+        if self._settled:
+            return
+        self._settled = True
+        self._leave()
         if self.refused:
             self._ledger.withdraw(self._number)
             return
@@ -135,7 +143,7 @@ class Gateway:
                     f"The ledger of this Jupyter server cannot be written ({error}), so nothing was sent. "
                     "Tell whoever runs it",
                 ) from None
-            answer = Answer(self.ledger, number, Meter(asked.estimated, asked.model))
+            answer = Answer(self.ledger, number, Meter(asked.estimated, asked.model), stack.close)
             try:
                 yield answer
             except NothingSent:

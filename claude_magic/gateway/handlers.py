@@ -148,6 +148,8 @@ class GatewayHandler(web.RequestHandler):
                     answer.feed(chunk)
                 self.write(chunk)
                 await self.flush()  # waits for a slow reader, and so does the API
+            if answer is not None:
+                answer.settle()
         self.finish()
 
     def _begin(self, status: int, headers: dict[str, str]) -> None:

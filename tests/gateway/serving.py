@@ -13,6 +13,9 @@ from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
+from claude_magic.conversation.conversation import Conversation
+from claude_magic.conversation.family import Conversations
+from claude_magic.conversation.settings import Settings
 from claude_magic.gateway.callers import Caller, token_in
 from claude_magic.gateway.core import Gateway
 from claude_magic.gateway.handlers import PATH, GatewayHandler
@@ -44,7 +47,7 @@ class Served:
 
     def __init__(self, upstream: str, ledger: Path, limits: Limits, timeout: float, key: str) -> None:
         self._ready = threading.Event()
-        self._clients: list[Client] = []
+        self._clients: list[Client | Conversations] = []
         self._upstream, self._path, self._limits, self._timeout, self._key = upstream, ledger, limits, timeout, key
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),), daemon=True)
         self._thread.start()
@@ -91,9 +94,15 @@ class Served:
         return self.do(read)
 
     def client(self, token: str | None = None, **options: Any) -> Client:
-        credentials = Credentials({"ANTHROPIC_AUTH_TOKEN": token or self.ada})
-        self._clients.append(Client(self.url, credentials, **options))
-        return self._clients[-1]
+        client = Client(self.url, Credentials({"ANTHROPIC_AUTH_TOKEN": token or self.ada}), **options)
+        self._clients.append(client)
+        return client
+
+    def conversation(self, token: str | None = None, retries: int = 0) -> Conversation:
+        settings = Settings(base_url=self.url, model="claude-haiku-4-5", max_retries=retries)
+        home = Conversations(settings, credentials=Credentials({"ANTHROPIC_AUTH_TOKEN": token or self.ada}))
+        self._clients.append(home)
+        return home.open("main")
 
     def stop(self) -> None:
         for client in self._clients:
