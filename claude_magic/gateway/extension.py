@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_core.utils import ensure_async
 from jupyter_server import CallContext
+from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider, User
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.application import ExtensionApp
@@ -49,12 +50,23 @@ class JupyterHandler(GatewayHandler, APIHandler):
         # A page of another origin cannot send a kernel's token, so such a request needs no XSRF check.
         if (ticket := self.gateway.tokens.find(token_in(self.request.headers))) is not None:
             user, caller = ticket.identity, ticket.caller
+            self.current_user = user
         else:
             user = await self._user()
             caller = Caller(name_of(user, self.identity_provider))
         if not await ensure_async(self.authorizer.is_authorized(self, user, "execute", "claude")):
             raise Refusal(403, "permission_error", "This Jupyter server does not allow you to use Claude")
         return caller
+
+    @allow_unauthenticated  # identify() has asked already, and refuses in the API's shape
+    async def get(self, path: str) -> None:
+        """``models`` and ``models/{id}``."""
+        await super().get(path)
+
+    @allow_unauthenticated
+    async def post(self, path: str) -> None:
+        """``messages`` and ``messages/count_tokens``."""
+        await super().post(path)
 
     async def _user(self) -> User:
         try:

@@ -6,9 +6,11 @@ import contextlib
 import dataclasses
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -80,13 +82,26 @@ class Room:
         client = BlockingKernelClient(connection_file=str(self.folder / "runtime" / f"kernel-{id}.json"))
         client.load_connection_file()
         client.start_channels()
-        client.wait_for_ready(timeout=PATIENCE)
         self.kernels[id] = client
+        until_ready(client)
         return id, Kernel(cast("Any", None), client)
 
     @property
     def log(self) -> str:
         return (self.folder / "server.log").read_text("utf-8", "replace")
+
+
+def until_ready(client: BlockingKernelClient) -> None:
+    """Wait until a kernel answers and is heard; its heart, which jupyter_client asks first, may be late."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        client.kernel_info()
+        try:
+            client.get_iopub_msg(timeout=1)
+        except queue.Empty:
+            assert time.monotonic() < deadline, "the kernel does not answer"
+        else:
+            return
 
 
 @contextmanager

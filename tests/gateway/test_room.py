@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from claude_magic.gateway import privacy
@@ -21,8 +22,8 @@ from claude_magic.gateway.provisioner import ClaudeProvisioner
 from claude_magic.simulator import Simulator, start
 from tests.browser.lab import eventually
 from tests.conftest import KEY
-from tests.gateway.room import Room, room
-from tests.notebook.kernels import PATIENCE, Kernel
+from tests.gateway.room import Room, room, until_ready
+from tests.notebook.kernels import Kernel
 
 QUESTION = "%%claude\nWhy is the sky blue?"
 WIRE = {"model": "claude-haiku-4-5", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}
@@ -100,7 +101,7 @@ def test_a_restarted_kernel_goes_on_and_one_that_is_gone_asks_no_more(shared: Ro
     id, kernel = shared.start_kernel()
     token = kernel.value("__import__('os').environ['ANTHROPIC_AUTH_TOKEN']")
     shared.call("POST", f"/api/kernels/{id}/restart", "token-of-bob")
-    kernel.client.wait_for_ready(timeout=PATIENCE)
+    until_ready(kernel.client)
     assert kernel.value("__import__('os').environ['ANTHROPIC_AUTH_TOKEN']") == token
     loaded(kernel)
     assert kernel.run(QUESTION).status == "ok"
@@ -132,10 +133,22 @@ def test_users_are_those_that_jupyter_knows_and_allows(shared: Room) -> None:
     ]
 
 
-def test_another_site_cannot_ask_with_a_users_cookie(shared: Room) -> None:
-    # Without a token Jupyter knows no user here; with a token no page of another site could know it.
-    answered, body = shared.refused("POST", "/claude/v1/messages?token=token-of-nobody", "", WIRE)
-    assert (answered, body["type"]) == (401, "error")
+def test_another_site_cannot_ask_with_a_users_cookie(api: Simulator, tmp_path: Path) -> None:
+    environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api.url}
+    with room(tmp_path, environment, "c.ServerApp.allow_unauthenticated_access = False", people=False) as running:
+        assert "claude" not in running.log.partition("JupyterServerAuthWarning")[2].partition("[")[0]
+        with httpx2.Client() as browser:
+            browser.get(running.url + "/login")
+            browser.get(running.url + "/api/status?token=token-of-ada")  # a cookie from here on
+            address, xsrf = running.url + "/claude/v1/messages", browser.cookies["_xsrf"]
+            for headers in ({}, {"x-xsrftoken": "guessed"}, {"origin": "http://evil.example", "x-xsrftoken": xsrf}):
+                answer = browser.post(address, json=WIRE, headers=headers)
+                assert (answer.status_code, answer.json()["error"]["type"]) == (403, "permission_error"), headers
+            assert browser.post(address, json=WIRE, headers={"x-xsrftoken": xsrf}).status_code == 200
+        assert running.refused("GET", "/claude/v1/models", "token-of-nobody")[0] == 401
+        _, kernel = running.start_kernel()
+        loaded(kernel)
+        assert kernel.run(QUESTION).status == "ok"
 
 
 def test_a_key_of_ones_own_goes_to_the_api_and_not_to_the_server(shared: Room, api: Simulator) -> None:
