@@ -8,12 +8,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 
 from claude_magic.gateway import privacy
@@ -23,7 +26,7 @@ from claude_magic.simulator import Simulator, start
 from tests.browser.lab import eventually
 from tests.conftest import KEY
 from tests.gateway.room import Room, room, until_ready
-from tests.notebook.kernels import Kernel
+from tests.notebook.kernels import PATIENCE, Kernel
 
 QUESTION = "%%claude\nWhy is the sky blue?"
 WIRE = {"model": "claude-haiku-4-5", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}
@@ -112,6 +115,25 @@ def test_a_restarted_kernel_goes_on_and_one_that_is_gone_asks_no_more(shared: Ro
     status, body = shared.refused("POST", "/claude/v1/messages", token, WIRE)
     assert (status, body["error"]["type"]) == (401, "authentication_error")
     assert "restart the kernel" in body["error"]["message"]
+
+
+def test_kernels_that_are_started_at_once_belong_to_those_who_started_them(shared: Room) -> None:
+    everybody = ["ada", "bob", "ada", "bob"]
+    together = threading.Barrier(len(everybody), timeout=PATIENCE)
+
+    def start(who: str) -> str:
+        together.wait()
+        id: str = shared.call("POST", "/api/kernels", f"token-of-{who}", {"name": "python3"})["id"]
+        return id
+
+    with ThreadPoolExecutor() as pool:
+        ids = list(pool.map(start, everybody))
+    running = psutil.Process(shared.process.pid).children()
+    for id, who in zip(ids, everybody, strict=True):
+        (kernel,) = [process for process in running if any(f"kernel-{id}" in word for word in process.cmdline())]
+        shared.call("POST", "/claude/v1/messages", kernel.environ()["ANTHROPIC_AUTH_TOKEN"], WIRE)
+        assert (rows(shared)[-1]["user"], rows(shared)[-1]["kernel"]) == (who, id)
+        shared.call("DELETE", f"/api/kernels/{id}")
 
 
 def test_users_are_those_that_jupyter_knows_and_allows(shared: Room) -> None:
@@ -215,6 +237,17 @@ def test_practice_needs_no_key(tmp_path: Path) -> None:
         assert "practice on this Jupyter server: simulated answers" in loaded(kernel)
         assert kernel.run(QUESTION).status == "ok"
         assert [row["simulated"] for row in rows(running)] == [1]
+
+
+def test_a_key_may_come_from_a_file(api: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY + "\n")
+    with room(
+        tmp_path, {"ANTHROPIC_BASE_URL": api.url}, f"c.ClaudeGateway.key_file = {str(tmp_path / 'key')!r}"
+    ) as running:
+        assert running.call("POST", "/claude/v1/messages", body=WIRE)["type"] == "message"
+        (tmp_path / "key").unlink()
+    with room(tmp_path, {}, f"c.ClaudeGateway.key_file = {str(tmp_path / 'key')!r}") as running:
+        assert "Claude: the gateway is off: [Errno 2] No such file" in running.log
 
 
 def test_without_a_key_everything_is_as_without_the_extension(tmp_path: Path) -> None:
