@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from claude_magic.gateway.settings import Settings
 from claude_magic.messages.errors import BadInput, PermissionDenied, RateLimited
 from claude_magic.simulator import Simulator
 from tests.gateway.serving import PATIENCE, serving
-from tests.messages.servers import ask
+from tests.messages.servers import START, STOP, TAIL, TEXT, ask, endless, raw
 
 
 def test_a_budget_in_tokens_is_each_users_own_and_is_not_tried_again(simulator: Simulator, tmp_path: Path) -> None:
@@ -24,8 +25,9 @@ def test_a_budget_in_tokens_is_each_users_own_and_is_not_tried_again(simulator: 
         claude("simulate: deltas=100")
         with pytest.raises(
             RateLimited, match=r"^Your budget of 100 tokens a day on this server is spent \(\d+ so far\);"
-        ):
+        ) as caught:
             claude("Once more?")
+        assert (caught.value.should_retry, caught.value.retry_after) == (False, None)
         assert len(simulator.requests) == 1
         assert served.conversation(served.bob)("Hi").text
         assert len(claude.turns) == 1
@@ -129,6 +131,21 @@ def test_answers_at_once(simulator: Simulator, tmp_path: Path) -> None:
         again = served.conversation(retries=9)
         for _ in range(20):  # one after the other, each as soon as the end of the last has been read
             again("Hi")
+
+
+def test_whoever_has_read_the_end_may_ask_again_at_once(tmp_path: Path) -> None:
+    def linger(connection: socket.socket) -> None:
+        connection.sendall(endless(START, TEXT, TAIL, STOP))
+        api.over.wait(PATIENCE)
+
+    with raw(linger) as api, serving(api.url, tmp_path, Limits(streams=1, tokens_per_day=100)) as served:
+        headers = {"authorization": f"Bearer {served.ada}"}
+        for number in (1, 2, 3):
+            with httpx2.stream("POST", served.url + "/v1/messages", content=bytes(ask()), headers=headers) as answer:
+                read, chunks = b"", answer.iter_bytes()
+                while b"message_stop" not in read:
+                    read += next(chunks)
+                assert [row["state"] for row in served.rows()] == ["whole"] * number
 
 
 def test_the_door_forgets_after_a_minute() -> None:

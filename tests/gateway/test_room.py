@@ -128,9 +128,9 @@ def test_kernels_that_are_started_at_once_belong_to_those_who_started_them(share
 
     with ThreadPoolExecutor() as pool:
         ids = list(pool.map(start, everybody))
-    running = psutil.Process(shared.process.pid).children()
+    running = [*psutil.process_iter(["cmdline"])]
     for id, who in zip(ids, everybody, strict=True):
-        (kernel,) = [process for process in running if any(f"kernel-{id}" in word for word in process.cmdline())]
+        (kernel,) = [process for process in running if f"kernel-{id}" in " ".join(process.info["cmdline"] or [])]
         shared.call("POST", "/claude/v1/messages", kernel.environ()["ANTHROPIC_AUTH_TOKEN"], WIRE)
         assert (rows(shared)[-1]["user"], rows(shared)[-1]["kernel"]) == (who, id)
         shared.call("DELETE", f"/api/kernels/{id}")
