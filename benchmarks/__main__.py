@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks import report, runner
 from benchmarks.worker import subject
 
-SUBJECTS = ("pictures",)
+SUBJECTS = ("pictures", "gateway")
 
 
 def main() -> None:

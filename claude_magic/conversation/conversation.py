@@ -443,6 +443,7 @@ class Conversation(Limited):
         if client.credentials is not credentials:
             return Change("The simulator needs no key.")
         put_back = credentials.set_key(key)
+        client = self._home.client
         try:
             known = self._home.learned = limits.learn(client.models())
         except AuthenticationFailed:

@@ -75,10 +75,18 @@ class Conversations(Mapping[str, "Conversation"]):
     def client(self) -> Client:
         """The client for the settings as they are now; its connections live as long as the kernel.
 
-        Those for earlier settings stay: an answer may still be on its way through one.
+        Those for earlier settings stay: an answer may still be on its way through one. Where a key
+        comes from decides whether it may go to a gateway.
         """
-        settings = self.settings
-        key = (settings.base_url, settings.version, tuple(settings.betas), settings.timeout, settings.max_retries)
+        settings, source = self.settings, self.credentials.source
+        key = (
+            source,
+            settings.base_url,
+            settings.version,
+            tuple(settings.betas),
+            settings.timeout,
+            settings.max_retries,
+        )
         if key not in self._clients:
             self._clients[key] = self.host.connect(settings, self.credentials)
         return self._clients[key]

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from claude_magic.messages import network
+from claude_magic.messages import gateway, network
 from claude_magic.messages.credentials import Credentials, custom_headers
 from claude_magic.messages.errors import (
     APIError,
@@ -73,16 +73,24 @@ class Body:
         return b"".join(self.pieces)
 
 
-class _Sign(httpx2.Auth):
+class Sign(httpx2.Auth):
     """Adds what is secret at the moment of sending, so that no object of ours holds it.
 
     A custom header that carries a key takes the place of ours: two are never sent.
     """
 
-    def __init__(self, credentials: Credentials, login: Callable[[], str] | None, *, required: bool) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        login: Callable[[], str] | None,
+        *,
+        required: bool,
+        custom: Callable[[], dict[str, str]] = custom_headers,
+    ) -> None:
         self._credentials = credentials
         self._login = login
         self._required = required
+        self._custom = custom
 
     def headers(self) -> dict[str, str]:
         """The headers that are secret.
@@ -92,7 +100,7 @@ class _Sign(httpx2.Auth):
         NoCredentials
             If the server wants a key and there is none.
         """
-        headers = custom_headers()
+        headers = self._custom()
         if not {"x-api-key", "authorization"} & headers.keys():
             try:
                 name, value = self._credentials.header()
@@ -106,6 +114,7 @@ class _Sign(httpx2.Auth):
         return headers
 
     def auth_flow(self, request: httpx2.Request) -> Any:
+        """Sign a request that is about to go out."""
         request.headers.update(self.headers())
         yield request
 
@@ -152,6 +161,9 @@ class Client:
         url = base_url or os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
         self.base_url, login = network.parse_base_url(url)
         self.credentials = credentials or Credentials()
+        self.gateway = gateway.named_by(os.environ, self.base_url)
+        if self.gateway is not None and self.credentials.source != gateway.TOKEN:
+            self.base_url, self.gateway = DEFAULT_BASE_URL, None  # a key of the user's own is none of the server's
         self.version = version
         self.betas = tuple(betas)
         self.max_retries = max_retries
@@ -160,9 +172,9 @@ class Client:
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._recent = Recent()
         host = urlsplit(self.base_url).hostname or ""
-        self.is_anthropic = host == "api.anthropic.com"
+        self.is_anthropic = (self.gateway.upstream if self.gateway else host) == "api.anthropic.com"
         self.simulated = False  # until it says so
-        self._auth = _Sign(self.credentials, login, required=not network.is_loopback(host))
+        self._auth = Sign(self.credentials, login, required=not network.is_loopback(host))
 
     @functools.cached_property
     def _http(self) -> httpx2.Client:
@@ -394,6 +406,8 @@ class Client:
         if isinstance(error, httpx2.ProxyError):
             return ConnectionFailed(f"The proxy on the way to {self.where} refused ({reason}). Check HTTPS_PROXY.")
         if isinstance(error, httpx2.ConnectError):
+            if self.gateway is not None:
+                return ConnectionFailed(self.gateway.gone())
             return ConnectionFailed(
                 f"Nobody answers at {self.where} ({reason}). Check the network, or base_url and ANTHROPIC_BASE_URL."
             )

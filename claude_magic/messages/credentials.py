@@ -118,9 +118,9 @@ class SimulatorCredentials(Credentials):
         return "x-api-key", "simulator"
 
 
-def custom_headers() -> dict[str, str]:
+def custom_headers(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """The ``Name: value`` lines of ``ANTHROPIC_CUSTOM_HEADERS``, which may hold secrets as well."""
-    lines = os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines()
+    lines = (os.environ if environ is None else environ).get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines()
     pairs = (line.partition(":") for line in lines)
     return {name.strip().lower(): value.strip() for name, _, value in pairs if name.strip() and value.strip()}
 

@@ -310,6 +310,7 @@ _STATUS_BY_TYPE = {
 _TYPE_BY_STATUS = {status: type for type, status in _STATUS_BY_TYPE.items()}
 
 _ADVICE_BY_CODE = {
+    "gateway": "",  # its message says what to do
     "image_dimensions_too_large": "Make the picture smaller.",
     "organization_on_hold": "The organisation is on hold: see the appeal address in error.details.",
     "file_expired": "Upload the file again.",

@@ -8,6 +8,7 @@ import socket
 import ssl
 import urllib.request
 from collections.abc import Callable
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 import httpx2
@@ -15,6 +16,7 @@ import httpx2
 from claude_magic.messages.errors import BadInput
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
+_Transport = TypeVar("_Transport")
 _NO_ADDRESS = f"base_url has to begin with http:// or https:// and to name a server. Example: {DEFAULT_BASE_URL}"
 
 
@@ -82,12 +84,21 @@ def transport(base_url: str, idle: float) -> httpx2.HTTPTransport:
     BadInput
         If certificates or a proxy that the environment names are of no use.
     """
+    return _transport(httpx2.HTTPTransport, base_url, idle)
+
+
+def async_transport(base_url: str, idle: float) -> httpx2.AsyncHTTPTransport:
+    """The same as :func:`transport`, for an event loop."""
+    return _transport(httpx2.AsyncHTTPTransport, base_url, idle)
+
+
+def _transport(kind: Callable[..., _Transport], base_url: str, idle: float) -> _Transport:
     try:
         certificates: ssl.SSLContext | bool = base_url.startswith("https:") and httpx2.create_ssl_context()
     except OSError as error:
         raise BadInput(f"The certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({error}).") from None
     try:
-        return httpx2.HTTPTransport(
+        return kind(
             verify=certificates,
             limits=httpx2.Limits(keepalive_expiry=idle),
             proxy=proxy_for(base_url),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 
 from claude_magic.content.words import counted
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.toolbox import name_of
-from claude_magic.messages import limits
+from claude_magic.messages import gateway, limits
 from claude_magic.messages.usage import money, usd
 from claude_magic.notebook.display.footer import escaped
 from claude_magic.notebook.host import SIMULATOR
@@ -58,6 +59,9 @@ def key_source(conversations: Conversations) -> str:
     if conversations.settings.base_url.strip().lower() == SIMULATOR:
         return "simulator, no key needed"
     source = conversations.credentials.source
+    server = gateway.named_by(os.environ, conversations.settings.base_url)
+    if server is not None and source == gateway.TOKEN:
+        return server.source
     if source is None and conversations.settings.base_url:
         return "no key"
     if source is None:

@@ -1,0 +1,162 @@
+"""The gateway of the Jupyter server, beside the same question asked directly.
+
+Server, simulator and asker are processes of their own, on one machine. The simulator writes as fast
+as it can, which no model does: what is measured is the gateway's work, not the wait for Claude. The
+floor is claude_magic's own client without the gateway.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cases import FLOOR, OURS, Case, Scene, Way
+
+PACKAGES = ("httpx2", "jupyter_server", "tornado")
+_TOKEN = "benchmark"  # noqa: S105  of a server on this machine, for as long as it is measured
+_PATIENCE = 60.0
+
+# Both end when the process that measures does, however it ends: that closes their standard input.
+_SIMULATOR = """
+import sys
+from claude_magic.simulator import start
+print(start().url, flush=True)
+sys.stdin.read()
+"""
+_SERVER = """
+import os, sys, threading
+from jupyter_server.serverapp import ServerApp
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+ServerApp.launch_instance(argv=sys.argv[1:])
+"""
+
+Ask = Callable[["Question", str, str], str]
+
+
+class Question:
+    """What is asked, and where reading ends.
+
+    Parameters
+    ----------
+    plan : str
+        For the simulator.
+    size : int
+        Bytes of the question beside the plan.
+    whole : bool
+        Whether the answer is read to its end, or to its first text.
+    """
+
+    def __init__(self, plan: str, size: int = 0, *, whole: bool = True) -> None:
+        self._words = f"simulate: {plan}\n" + "x" * size
+        self._whole = whole
+
+    def asked(self, url: str) -> Callable[[], str]:
+        """Asks once more whenever it is called, on a connection that is kept."""
+        from claude_magic.messages.client import Body, Client
+        from claude_magic.messages.credentials import Credentials
+
+        client = Client(url, Credentials({"ANTHROPIC_AUTH_TOKEN": _TOKEN}), max_retries=0)
+        message = {"role": "user", "content": self._words}
+        wire = {"model": "claude-haiku-4-5", "max_tokens": 1000, "stream": True, "messages": [message]}
+        body = Body([json.dumps(wire).encode()])
+
+        def ask() -> str:
+            stream = client.stream(body)
+            changes = iter(stream)
+            for _ in changes:
+                if stream.reply.text and not self._whole:
+                    break
+            changes.close()  # type: ignore[attr-defined]
+            return stream.reply.text
+
+        return ask
+
+
+def make(scene: Scene) -> None:
+    """Nothing is needed beforehand."""
+
+
+def describe(made: str) -> dict[str, Any]:
+    """How much was read."""
+    return {"text": f"{len(made):,} characters"}
+
+
+def directly(question: Callable[[Scene], Question]) -> Way:
+    """To the simulator."""
+
+    def ready(scene: Scene) -> Callable[[], str]:
+        return question(scene).asked(_simulator())
+
+    return ready
+
+
+def through_the_gateway(question: Callable[[Scene], Question]) -> Way:
+    """To a Jupyter server, which asks the simulator."""
+
+    def ready(scene: Scene) -> Callable[[], str]:
+        return question(scene).asked(_server(_simulator(), scene.folder))
+
+    return ready
+
+
+def _simulator() -> str:
+    process = _start([_SIMULATOR], stdout=subprocess.PIPE)
+    assert process.stdout is not None  # noqa: S101  it is piped
+    return str(process.stdout.readline().decode().strip())
+
+
+def _server(upstream: str, folder: Path) -> str:
+    import jupyter_server  # noqa: F401  says if it is missing
+
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+    homes = {
+        name: str(folder / "jupyter") for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+    }
+    key = {"ANTHROPIC_API_KEY": "any-key", "ANTHROPIC_BASE_URL": upstream, "JUPYTER_TOKEN": _TOKEN}
+    options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
+    options += [f"--ServerApp.root_dir={folder}", "--ServerApp.jpserver_extensions=claude_magic.gateway=True"]
+    process = _start([_SERVER, *options], stdout=subprocess.DEVNULL, env={**os.environ, **homes, **key})
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return f"http://127.0.0.1:{port}/claude"
+
+
+_running: list[subprocess.Popen[bytes]] = []
+"""Kept: a process that nobody refers to is warned about."""
+
+
+def _start(program: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", *program]
+    process = subprocess.Popen(  # noqa: S603
+        command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[1], **options
+    )
+    _running.append(process)
+    return process
+
+
+def _case(name: str, question: Callable[[Scene], Question]) -> Case:
+    return Case(name, {FLOOR: directly(question), OURS: through_the_gateway(question)})
+
+
+CASES = (
+    _case("first text", lambda scene: Question("deltas=20; chars=20", whole=False)),
+    _case("2,000 pieces of 20 characters", lambda scene: Question(f"deltas={2000 // scene.scale}; chars=20")),
+    _case("1 MB in pieces of 1,000 characters", lambda scene: Question(f"deltas={1000 // scene.scale}; chars=1000")),
+    _case("question of 700 kB, first text", lambda scene: Question("deltas=1", 700_000 // scene.scale, whole=False)),
+)
