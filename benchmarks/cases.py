@@ -87,8 +87,9 @@ class Case:
     ways : mapping of str to Way
         By subject, in the order in which they take turns.
     measures : sequence of Measure
-    together : bool
-        Whether the subjects of a round run at the same time, because they mostly wait.
+    at_once : int
+        How many rounds, with all their subjects, run at the same time, because they mostly wait;
+        0 lets one subject run after the other.
     warm_up : bool
         Whether there is a first turn that is not counted.
     """
@@ -96,7 +97,7 @@ class Case:
     name: str
     ways: Mapping[str, Way]
     measures: Sequence[Measure]
-    together: bool = False
+    at_once: int = 0
     warm_up: bool = True
 
 

@@ -136,26 +136,31 @@ class Run:
                     yield from self._case(name, case, scene)
 
     def _case(self, name: str, case: Case, scene: Scene) -> Iterator[Row | Missing]:
+        lanes = min(case.at_once, self.rounds) or 1
+        found: dict[str, list[dict[str, float]]] = {}
         with ExitStack() as stack:
-            workers: dict[str, _Worker] = {}
+            workers: dict[str, list[_Worker]] = {}
             for subject in case.ways:
                 python = sys.executable if subject in (FLOOR, OURS) else python_of(subject, self.peers)
                 if python is None:
                     yield Missing(name, case.name, subject, f"it has no environment in {self.peers}")
                     continue
-                worker = _Worker(python, benchmark=name, scene=scene, case=case.name, subject=subject)
-                workers[subject] = stack.enter_context(worker)
-                if "ready" not in (answer := worker.answer()):
-                    del workers[subject]
-                    yield Missing(name, case.name, subject, answer["missing"])
-            found: dict[str, list[dict[str, float]]] = {subject: [] for subject in workers}
-            for _ in range(self.rounds):
-                for subject, answer in _round(workers, together=case.together):
+                order: dict[str, Any] = {"benchmark": name, "scene": scene, "case": case.name, "subject": subject}
+                opened = [stack.enter_context(_Worker(python, **order)) for _ in range(lanes)]
+                said = [worker.answer() for worker in opened]
+                if why := next((answer["missing"] for answer in said if "missing" in answer), None):
+                    yield Missing(name, case.name, subject, why)
+                else:
+                    workers[subject], found[subject] = opened, []
+            for begin in range(0, self.rounds, lanes):
+                busy = min(lanes, self.rounds - begin)
+                turns = [(subject, opened[lane]) for lane in range(busy) for subject, opened in workers.items()]
+                for subject, answer in _answers(turns, at_once=bool(case.at_once)):
                     if "figures" in answer:
                         found[subject].append(answer["figures"])
-                    else:
-                        del workers[subject], found[subject]
+                    elif workers.pop(subject, None):
                         yield Missing(name, case.name, subject, answer["missing"])
+        found = {subject: turns for subject, turns in found.items() if subject in workers}
         for measure in case.measures:
             floor = _values(found.get(FLOOR, []), measure)
             for subject, turns in found.items():
@@ -168,13 +173,13 @@ def _values(turns: Sequence[dict[str, float]], measure: Measure) -> list[float]:
     return [turn[measure.name] for turn in turns if measure.name in turn]
 
 
-def _round(workers: dict[str, _Worker], *, together: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A turn of each; those that end early are gone from then on."""
-    if together:
-        for worker in workers.values():
+def _answers(turns: Sequence[tuple[str, _Worker]], *, at_once: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What comes of a turn of each."""
+    if at_once:
+        for _, worker in turns:
             worker.go()
-    for subject, worker in [*workers.items()]:
-        if not together:
+    for subject, worker in turns:
+        if not at_once:
             worker.go()
         yield subject, worker.answer()
 
@@ -182,7 +187,7 @@ def _round(workers: dict[str, _Worker], *, together: bool) -> Iterator[tuple[str
 class _Worker:
     """A process that takes turns."""
 
-    def __init__(self, python: str, *, benchmark: str, scene: Scene, **more: str) -> None:
+    def __init__(self, python: str, *, benchmark: str, scene: Scene, **more: Any) -> None:
         order = {"benchmark": benchmark, "folder": str(scene.folder), "scale": scene.scale, **more}
         self._command = [python, "-m", "benchmarks.worker", json.dumps(order)]
 

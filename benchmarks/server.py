@@ -111,14 +111,13 @@ class _Connection:
             for chunk in chunks:
                 send(chunk)
         else:
-            times = []
+            self._times.clear()
             begun = time.monotonic()
             for number, chunk in enumerate(chunks):
                 if (early := begun + number / pace - time.monotonic()) > 0:
                     time.sleep(early)
-                times.append(time.time())
+                self._times.append(time.time())
                 send(chunk)
-            self._times[:] = times
         send(b"0\r\n\r\n")
 
 

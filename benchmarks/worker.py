@@ -62,6 +62,7 @@ def main(order: dict[str, Any]) -> None:
     os.dup2(sys.stdout.fileno(), 1)
     of = benchmark(order["benchmark"])
     with contextlib.ExitStack() as keep, tempfile.TemporaryDirectory() as home:
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed is compiled
         os.environ |= {name: home for name in ("HOME", "IPYTHONDIR", "MPLCONFIGDIR", "JUPYTER_CONFIG_DIR")}
         scene = Scene(Path(order["folder"]), order["scale"], keep)
         if "subject" in order:
