@@ -118,11 +118,12 @@ def kernel(url: str = "") -> Iterator[Kernel]:
     """
     from jupyter_client.manager import KernelManager
 
-    manager = KernelManager(kernel_name="python3")
     api = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": KEY, "PYTHONPATH": _CHECKOUT}
     with tempfile.TemporaryDirectory() as folder:
-        manager.connection_file = str(Path(folder, "kernel.json"))
-        # It warns of what does not matter here; what goes wrong in a cell comes as a message.
+        # Sockets in its own folder: of two that begin at once, both may hold the same port to be free.
+        where = {"transport": "ipc", "ip": str(Path(folder, "kernel"))} if os.name == "posix" else {}
+        manager = KernelManager(kernel_name="python3", connection_file=str(Path(folder, "kernel.json")), **where)
+        # What goes wrong in a cell comes as a message; the rest are warnings.
         manager.start_kernel(env={**os.environ, **api}, cwd=folder, stderr=subprocess.DEVNULL)
         client = manager.client()
         try:
