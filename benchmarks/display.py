@@ -8,12 +8,11 @@ square of the length, and five of its kernels are more than the processor can ta
 
 from __future__ import annotations
 
-from claude_magic.simulator import prose
-
 from benchmarks import answers
 from benchmarks.cases import CPU, FLOOR, OURS, PEAK, Case, Measure, Scene, Turn, Way
 from benchmarks.kernels import FIGURES, kernel
 from benchmarks.server import address
+from claude_magic.simulator import prose
 
 MESSAGES, SIZE, EACH = "iopub messages", "iopub bytes", "iopub bytes per character"
 PACE = 400
@@ -36,9 +35,10 @@ show()
 """
 OURS_LOADS = "%load_ext claude_magic\n%config ClaudeMagics.base_url = 'URL'"
 OURS_ASKS = "%%claude --once\nGo on."
-CHATLAS_LOADS = (
-    f"import chatlas\nchat = chatlas.ChatAnthropic(model={answers.MODEL!r}, api_key='any', kwargs={{'base_url': 'URL'}})"
-)
+CHATLAS_LOADS = f"""
+import chatlas
+chat = chatlas.ChatAnthropic(model={answers.MODEL!r}, api_key="any", kwargs={{"base_url": "URL"}})
+"""
 CHATLAS_ASKS = 'chat.chat("Go on.");'
 
 

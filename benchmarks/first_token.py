@@ -39,6 +39,16 @@ class _Screen:
             self.first = time.perf_counter()
         return len(text)
 
+    def clear(self) -> None:
+        """The next answer is another one."""
+        self.first = None
+
+    def seen(self) -> float:
+        """When the first word came."""
+        if self.first is None:
+            raise ValueError("the answer was not shown")
+        return self.first
+
     def flush(self) -> None:
         """Nothing is kept back."""
 
@@ -92,15 +102,13 @@ def _way(prepare: Callable[[str], tuple[dict[str, Any], str, Callable[[], object
         def seconds() -> float:
             if not kept:
                 close()
-            screen.first = None
+            screen.clear()
             begun = time.perf_counter()
             shell.run_cell(cell, store_history=False)
-            if screen.first is None:
-                raise ValueError("the answer was not shown")
-            return screen.first - begun
+            return screen.seen() - begun
 
         def turn() -> dict[str, float]:
-            before, sys.stdout = sys.stdout, screen  # type: ignore[assignment]
+            before, sys.stdout = sys.stdout, screen
             try:
                 return {FIRST: 1e3 * statistics.median(seconds() for _ in range(scene.few(_TIMES)))}
             finally:
@@ -116,7 +124,7 @@ Prepared = tuple[dict[str, Any], str, Callable[[], object]]
 
 def _floor(url: str) -> Prepared:
     socket = answers.Socket(url)
-    names = {"socket": socket, "body": [answers.question()], "show": lambda piece: sys.stdout.write(piece)}
+    names = {"socket": socket, "body": [answers.question()], "show": lambda piece: print(piece, end="")}
     return names, "socket.ask(body, show);", socket.close
 
 

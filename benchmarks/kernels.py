@@ -135,4 +135,3 @@ def kernel(url: str = "") -> Iterator[Kernel]:
         finally:
             client.stop_channels()
             manager.shutdown_kernel(now=True)
-

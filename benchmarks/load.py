@@ -41,7 +41,10 @@ _SUBJECTS: dict[str, tuple[str, str]] = {
     OURS: ("%load_ext claude_magic", "%%claude\nGo on."),
     "anthropic": ("import anthropic", _SDK),
     "chatlas": ("import chatlas", f'chatlas.ChatAnthropic(model={answers.MODEL!r}).chat("Go on.");'),
-    "claudette": ("import claudette", f'for text in claudette.Chat({answers.MODEL!r})("Go on.", stream=True): print(text, end="")'),
+    "claudette": (
+        "import claudette",
+        f'for text in claudette.Chat({answers.MODEL!r})("Go on.", stream=True): print(text, end="")',
+    ),
     "jupyter-ai-magics": ("%load_ext jupyter_ai_magics", "%%ai anthropic-chat:claude-sonnet-4-20250514\nGo on."),
 }
 

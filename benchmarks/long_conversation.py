@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import answers, others
-from benchmarks.cases import CPU, FLOOR, OURS, PEAK, TIME, Case, Measure, Scene, Way
+from benchmarks.cases import CPU, FLOOR, OURS, PEAK, TIME, Case, Measure, Scene, Turn, Way
 from benchmarks.meter import metered
 from benchmarks.server import address
 
@@ -128,7 +128,7 @@ def _claudette(url: str, scene: Scene, turns: int, pictures: int) -> Ask:
 
 
 def _way(prepare: Callable[[str, Scene, int, int], Ask], turns: int, pictures: int) -> Way:
-    def way(scene: Scene) -> Callable[[], dict[str, float]]:
+    def way(scene: Scene) -> Turn:
         ask = prepare(address(scene, "short"), scene, scene.few(turns), min(pictures, scene.few(turns)))
 
         def checked(answer: object) -> dict[str, float]:

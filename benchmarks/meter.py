@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from benchmarks.cases import CPU, PEAK, TIME, Turn
 
+_LINUX = Path("/proc/self/clear_refs").exists()
 _FORGET_PEAK = "5"  # see proc(5), clear_refs
 
 
@@ -68,7 +69,7 @@ def metered(call: Callable[[], Any], more: Callable[[Any], dict[str, float]] = l
 
 def memory_to_begin_with() -> int:
     """Bytes that this process has now, what it no longer uses given back and its peak forgotten where that goes."""
-    if not sys.platform.startswith("linux"):
+    if not _LINUX:
         return peak()
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text(_FORGET_PEAK)
@@ -77,9 +78,9 @@ def memory_to_begin_with() -> int:
 
 def peak() -> int:
     """The most memory that this process has had, in bytes."""
-    if sys.platform.startswith("linux"):
+    if _LINUX:
         return _status("VmHWM")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _status(field: str) -> int:

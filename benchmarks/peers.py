@@ -31,7 +31,7 @@ def versions(folder: Path) -> dict[str, str]:
     for name in peers():
         if python := python_of(name, folder):
             program = f"import importlib.metadata as m; print(m.version({name!r}))"
-            asked = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603
+            asked = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False)
             found[name] = asked.stdout.strip() or "not installed"
     return found
 
@@ -46,7 +46,7 @@ def main() -> int:
         print(f"{name}: {' '.join(packages)}", flush=True)
         venv.create(folder / name, with_pip=True)
         command = [str(python_of(name, folder)), "-m", "pip", "install", "--quiet", *packages]
-        if subprocess.run(command, check=False).returncode:  # noqa: S603
+        if subprocess.run(command, check=False).returncode:
             failed.append(name)
     if failed:
         print(f"Not installed: {', '.join(failed)}", file=sys.stderr)

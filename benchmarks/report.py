@@ -36,7 +36,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _cells(rows: Sequence[Row]) -> list[tuple[str, ...]]:
-    cells = []
+    cells: list[tuple[str, ...]] = []
     case = measure = ""
     for row in rows:
         first = row.case if row.case != case else ""
@@ -86,7 +86,10 @@ def picture(rows: Sequence[Row], path: Path) -> None:
     for place, subject in enumerate(dict.fromkeys(row.subject for row in shown)):
         of = [row for row in shown if row.subject == subject]
         x = [row.ratio or 0 for row in of]
-        spread = [[(row.ratio or 0) - min(row.ratios) for row in of], [max(row.ratios) - (row.ratio or 0) for row in of]]
+        spread = [
+            [(row.ratio or 0) - min(row.ratios) for row in of],
+            [max(row.ratios) - (row.ratio or 0) for row in of],
+        ]
         y = [height[row.benchmark, row.case] for row in of]
         ours = subject == OURS
         style = {"marker": "o" if ours else "sD^vP"[place % 5], "markersize": 7 if ours else 5, "linestyle": "none"}

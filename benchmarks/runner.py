@@ -160,11 +160,11 @@ class Run:
                         found[subject].append(answer["figures"])
                     elif workers.pop(subject, None):
                         yield Missing(name, case.name, subject, answer["missing"])
-        found = {subject: turns for subject, turns in found.items() if subject in workers}
+        found = {subject: figures for subject, figures in found.items() if subject in workers}
         for measure in case.measures:
             floor = _values(found.get(FLOOR, []), measure)
-            for subject, turns in found.items():
-                if values := _values(turns, measure):
+            for subject, figures in found.items():
+                if values := _values(figures, measure):
                     ratios = [mine / its for mine, its in zip(values, floor, strict=False) if its]
                     yield Row(name, case.name, subject, measure, values, ratios)
 
@@ -195,7 +195,7 @@ class _Worker:
         # What a peer complains of is its own; why it could not be measured comes as an answer.
         errors = None if self._command[0] == sys.executable else subprocess.DEVNULL
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
-        self._process = subprocess.Popen(self._command, cwd=_CHECKOUT, text=True, **pipes)  # noqa: S603
+        self._process = subprocess.Popen(self._command, cwd=_CHECKOUT, text=True, **pipes)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import statistics
 import tempfile
@@ -18,11 +17,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from claude_magic.simulator import prose
-
 from benchmarks import answers, display
 from benchmarks.cases import FLOOR, OURS, Case, Measure, Scene, Turn, Way
 from benchmarks.server import address
+from claude_magic.simulator import prose
 
 MIDDLE, LATE = "seen after, median", "seen after, 95 of 100"
 BUSY, BLOCKED, DROPPED = "main thread busy", "long tasks", "dropped frames"
@@ -103,7 +101,7 @@ def _lab() -> Iterator[Any]:
     from tests.browser.lab import running_lab
 
     with tempfile.TemporaryDirectory() as folder:
-        inherited = {"PYTHONPATH": os.getcwd(), "ANTHROPIC_API_KEY": "any-key"}
+        inherited = {"PYTHONPATH": str(Path.cwd()), "ANTHROPIC_API_KEY": "any-key"}
         with running_lab(Path(folder), inherited) as lab:
             yield lab
 

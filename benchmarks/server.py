@@ -33,7 +33,7 @@ _BLOCK = 1 << 20
 def serving(folder: Path) -> Iterator[str]:
     """A server for a folder; gives its address."""
     command = [sys.executable, "-m", "benchmarks.server", str(folder)]
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         command, cwd=Path(__file__).parents[1], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdin is not None
@@ -92,7 +92,9 @@ class _Connection:
         elif _STREAM.search(head) or _STREAM.search(tail):
             self._stream(self._chunks(f"{name}.after.sse" if b'"tool_result"' in tail else f"{name}.sse"), pace)
         else:
-            self._whole(self._folder.joinpath(f"{name}.after.json" if b'"tool_result"' in tail else f"{name}.json").read_bytes())
+            self._whole(
+                self._folder.joinpath(f"{name}.after.json" if b'"tool_result"' in tail else f"{name}.json").read_bytes()
+            )
         return True
 
     def _chunks(self, name: str) -> list[bytes]:

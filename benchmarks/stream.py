@@ -80,8 +80,8 @@ ANSWERS = (
     Answer("text", lambda count: [answers.text(_pieces(count))], _EVENTS, 3.0),
     Answer("thinking", lambda count: [answers.thinking(_pieces(count))], _EVENTS, 3.0),
     Answer("mixed", _mixed, _EVENTS, 3.0),
-    Answer("512 kB of text", lambda size: [answers.text(_pieces(size // _LONG, _LONG))], _TEXT, 7.0, True),
-    Answer("200 kB of tool input", lambda size: [answers.call(1, "note", _arguments(size))], _INPUT, 4.0, True),
+    Answer("512 kB of text", lambda size: [answers.text(_pieces(size // _LONG, _LONG))], _TEXT, 7.0, doubled=True),
+    Answer("200 kB of tool input", lambda size: [answers.call(1, "note", _arguments(size))], _INPUT, 4.0, doubled=True),
 )
 
 

@@ -12,7 +12,6 @@ import importlib
 import json
 import time
 from collections.abc import Callable
-from typing import Any
 
 from benchmarks import answers, others
 from benchmarks.cases import FLOOR, OURS, TIME, Case, Measure, Scene, Turn, Way
@@ -69,9 +68,9 @@ def _floor(url: str, function: Function) -> Ask:
         inputs = socket.ask([answers.question()])
         if function is wait:
             with concurrent.futures.ThreadPoolExecutor(len(inputs)) as pool:
-                results = [*pool.map(lambda given: function(**given), inputs)]
+                results = [*pool.map(lambda given: function(given["left"], given["right"]), inputs)]
         else:
-            results = [function(**given) for given in inputs]
+            results = [function(given["left"], given["right"]) for given in inputs]
         content = [{"type": "tool_result", "tool_use_id": "", "content": result} for result in results]
         more = {"role": "user", "content": content}
         socket.ask([json.dumps({"stream": True, "messages": [more]}).encode()])
@@ -84,7 +83,7 @@ def _ours(url: str, function: Function) -> Ask:
     from claude_magic.conversation.family import Conversations
     from claude_magic.conversation.settings import Settings
 
-    offered = tool(parallel=True)(wait) if function is wait else tool(function)
+    offered = tool(parallel=function is wait)(function)
     claude = Conversation(tools=[offered], home=Conversations(Settings(base_url=url)))
     return lambda: claude("Go on.", once=True)
 

@@ -58,12 +58,12 @@ def _line(error: Exception) -> str:
 def main(order: dict[str, Any]) -> None:
     """Do what the runner asks for."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
-    os.dup2(sys.stdout.fileno(), 1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
     of = benchmark(order["benchmark"])
     with contextlib.ExitStack() as keep, tempfile.TemporaryDirectory() as home:
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed is compiled
-        os.environ |= {name: home for name in ("HOME", "IPYTHONDIR", "MPLCONFIGDIR", "JUPYTER_CONFIG_DIR")}
+        os.environ |= dict.fromkeys(("HOME", "IPYTHONDIR", "MPLCONFIGDIR", "JUPYTER_CONFIG_DIR"), home)
         scene = Scene(Path(order["folder"]), order["scale"], keep)
         if "subject" in order:
             case = next(case for case in of.CASES if case.name == order["case"])

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import pytest
@@ -114,9 +113,7 @@ def test_what_is_not_there_is_said() -> None:
 
 def test_all_benchmarks_are_listed() -> None:
     listed = run("--list")
-    assert listed.stdout.splitlines() == [
-        f"{name}: {case.name}" for name in there() for case in benchmark(name).CASES
-    ]
+    assert listed.stdout.splitlines() == [f"{name}: {case.name}" for name in there() for case in benchmark(name).CASES]
     assert set(IN_TRIAL) <= set(there())
 
 
