@@ -35,8 +35,8 @@ class Seen:
     ----------
     messages, size : int
         On iopub, that show something or change it, and the bytes of all.
-    shown : str
-        Plain text and Markdown of all messages.
+    pieces : list of str
+        Plain text and Markdown of each message.
     error : str
         The cell's.
     values : dict
@@ -45,9 +45,14 @@ class Seen:
 
     messages: int = 0
     size: int = 0
-    shown: str = ""
+    pieces: list[str] = dataclasses.field(default_factory=list)
     error: str = ""
     values: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def shown(self) -> str:
+        """All pieces."""
+        return "".join(self.pieces)
 
 
 class Kernel:
@@ -103,7 +108,9 @@ class Kernel:
             elif kind not in ("status", "execute_input"):
                 seen.messages += 1
                 data = content.get("data", {})
-                seen.shown += content.get("text") or str(data.get("text/markdown") or data.get("text/plain") or "")
+                seen.pieces.append(
+                    content.get("text") or str(data.get("text/markdown") or data.get("text/plain") or "")
+                )
         raise TimeoutError(f"the cell did not end in {_PATIENCE:.0f} s")
 
 
