@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from benchmarks import answers, others
 from benchmarks.cases import CPU, FLOOR, OURS, PEAK, TIME, Case, Measure, Scene, Turn, Way
 from benchmarks.meter import metered
-from benchmarks.server import address
+from benchmarks.server import address, notes
 
 _PICTURES = 20
 _WORDS = "A mean says little without its spread; plot the data before you fit a line. " * 8
@@ -66,7 +67,6 @@ def _messages(scene: Scene, turns: int, pictures: int) -> list[dict[str, Any]]:
 
 
 def _floor(url: str, scene: Scene, turns: int, pictures: int) -> Ask:
-    import json
 
     socket = answers.Socket(url)
     head = b'{"model":"claude-sonnet-5-5","max_tokens":1000,"stream":true,"messages":['
@@ -88,7 +88,13 @@ def _ours(url: str, scene: Scene, turns: int, pictures: int) -> Ask:
     claude = Conversation(home=Conversations(Settings(base_url=url)))
     for paths, words in _history(scene, turns, pictures):
         claude(words, *paths)
-    return lambda: claude("Go on.", once=True).text
+    answered = len(claude.turns)
+
+    def ask() -> str:
+        del claude.turns[answered:]  # what was asked in the turn before
+        return claude("Go on.").text
+
+    return ask
 
 
 def _anthropic(url: str, scene: Scene, turns: int, pictures: int) -> Ask:
@@ -129,11 +135,16 @@ def _claudette(url: str, scene: Scene, turns: int, pictures: int) -> Ask:
 
 def _way(prepare: Callable[[str, Scene, int, int], Ask], turns: int, pictures: int) -> Way:
     def way(scene: Scene) -> Turn:
-        ask = prepare(address(scene, "short"), scene, scene.few(turns), min(pictures, scene.few(turns)))
+        asked = scene, scene.few(turns), min(pictures, scene.few(turns))
+        url = address(scene, "short")
+        ask = prepare(url, *asked)
+        least = 0.9 * sum(len(json.dumps(message)) for message in _messages(*asked))
 
         def checked(answer: object) -> dict[str, float]:
             if answer != _ANSWER:
                 raise ValueError(f"the answer is {answer!r}")
+            if (length := notes(url)["length"]) < least:
+                raise ValueError(f"of {least:.0f} bytes {length} were sent")
             return {}
 
         return metered(ask, checked)

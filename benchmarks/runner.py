@@ -24,6 +24,8 @@ TRIAL_SCALE = 8
 _CHECKOUT = Path(__file__).parents[1]
 _PATIENCE = 300.0
 """Seconds until a turn is given up."""
+_LAST_PATIENCE = 30.0
+"""Seconds until a process that does not end by itself is ended."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,11 +204,13 @@ class _Worker:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        for end in (self._process.terminate, self._process.kill):
+            try:
+                self._process.wait(_LAST_PATIENCE)
+                return
+            except subprocess.TimeoutExpired:
+                end()
+        self._process.wait()
 
     def go(self) -> None:
         """Let it take a turn."""
@@ -222,7 +226,7 @@ class _Worker:
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             if not selector.select(_PATIENCE):
-                self._process.kill()
+                self._process.terminate()
                 return {"missing": f"nothing came of it in {_PATIENCE:.0f} s"}
         line = self._process.stdout.readline()
         if not line:

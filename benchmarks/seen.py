@@ -8,18 +8,15 @@ writes plain text twenty times a second, which the page shows as it is.
 from __future__ import annotations
 
 import contextlib
-import json
-import re
 import statistics
 import tempfile
-import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks import answers, display
 from benchmarks.cases import FLOOR, OURS, Case, Measure, Scene, Turn, Way
-from benchmarks.server import address
+from benchmarks.server import address, notes
 from claude_magic.simulator import prose
 
 MIDDLE, LATE = "seen after, median", "seen after, 95 of 100"
@@ -112,10 +109,7 @@ def _busy(session: Any) -> float:
 
 
 def _figures(noted: Mapping[str, Any], url: str) -> dict[str, float]:
-    address_of_times = re.sub(r"/[^/]*$", "/times", url)
-    with urllib.request.urlopen(address_of_times) as response:  # noqa: S310
-        sent = json.loads(response.read())
-    content = sent[3:]  # behind the beginning of the message, a ping, and the beginning of the block
+    content = notes(url)["times"][3:]  # behind the beginning of the message, a ping, and the beginning of the block
     delays = [at - 1e3 * content[_MARKED * int(mark)] for mark, at in noted["marks"].items()]
     steps = [after - before for before, after in zip(noted["frames"], noted["frames"][1:], strict=False)]
     return {

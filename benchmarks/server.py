@@ -3,8 +3,8 @@
 A request to ``/NAME[@PACE]/v1/messages`` is answered with the events of the file ``NAME.sse`` in the
 server's folder: one HTTP chunk and one send for each event, PACE of them a second. When the request
 holds the result of a tool, ``NAME.after.sse`` is written instead; when it does not ask for a stream,
-``NAME.json``. ``/times`` tells when each event of the last paced answer was sent, in the seconds of
-``time.time()``.
+``NAME.json``. ``/notes`` tells when each event of the last paced answer was sent, in the seconds of
+``time.time()``, and how many bytes the last request had.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from benchmarks.cases import Scene
 
@@ -46,6 +48,13 @@ def serving(folder: Path) -> Iterator[str]:
         process.wait()
 
 
+def notes(url: str) -> dict[str, Any]:
+    """What the server of a base URL has noted: ``times`` and ``length``."""
+    with urllib.request.urlopen(f"{url.rpartition('/')[0]}/notes") as response:  # noqa: S310
+        found: dict[str, Any] = json.loads(response.read())
+        return found
+
+
 def address(scene: Scene, name: str, pace: int = 0) -> str:
     """A base URL that is answered with the events of that name, as long as the scene is open."""
     url = scene.keep.enter_context(serving(scene.folder))
@@ -53,10 +62,10 @@ def address(scene: Scene, name: str, pace: int = 0) -> str:
 
 
 class _Connection:
-    def __init__(self, connected: socket.socket, folder: Path, times: list[float]) -> None:
+    def __init__(self, connected: socket.socket, folder: Path, notes: dict[str, Any]) -> None:
         self._socket = connected
         self._folder = folder
-        self._times = times
+        self._notes = notes
         self._kept: dict[str, list[bytes]] = {}
 
     def serve(self) -> None:
@@ -87,9 +96,11 @@ class _Connection:
             tail = (tail + more)[-65536:]
             left -= len(more)
         name, pace = (path[1].decode(), int(path[2] or 0)) if path else ("", 0)
-        if name == "times":
-            self._whole(json.dumps(self._times).encode())
-        elif _STREAM.search(head) or _STREAM.search(tail):
+        if name == "notes":
+            self._whole(json.dumps(self._notes).encode())
+            return True
+        self._notes["length"] = int(length[1]) if length else 0
+        if _STREAM.search(head) or _STREAM.search(tail):
             self._stream(self._chunks(f"{name}.after.sse" if b'"tool_result"' in tail else f"{name}.sse"), pace)
         else:
             self._whole(
@@ -113,24 +124,24 @@ class _Connection:
             for chunk in chunks:
                 send(chunk)
         else:
-            self._times.clear()
+            times = self._notes["times"] = []
             begun = time.monotonic()
             for number, chunk in enumerate(chunks):
                 if (early := begun + number / pace - time.monotonic()) > 0:
                     time.sleep(early)
-                self._times.append(time.time())
+                times.append(time.time())
                 send(chunk)
         send(b"0\r\n\r\n")
 
 
 def main(folder: Path) -> None:
     """Serve until standard input ends."""
-    times: list[float] = []
+    notes: dict[str, Any] = {}
     listening = socket.create_server(("127.0.0.1", 0))
 
     def accept() -> None:
         while True:
-            connection = _Connection(listening.accept()[0], folder, times)
+            connection = _Connection(listening.accept()[0], folder, notes)
             threading.Thread(target=connection.serve, daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
