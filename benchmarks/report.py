@@ -78,7 +78,7 @@ def picture(rows: Sequence[Row], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     shown = _shown(rows)
-    labels = [*dict.fromkeys((row.benchmark, row.case) for row in shown)]
+    labels = [*dict.fromkeys(map(_label, shown))]
     figure, axes = plt.subplots(figsize=(8, 0.6 + 0.27 * len(labels)), layout="constrained")
     height = {label: -number for number, label in enumerate(labels)}
     for number in range(0, len(labels), 2):
@@ -90,17 +90,21 @@ def picture(rows: Sequence[Row], path: Path) -> None:
             [(row.ratio or 0) - min(row.ratios) for row in of],
             [max(row.ratios) - (row.ratio or 0) for row in of],
         ]
-        y = [height[row.benchmark, row.case] for row in of]
+        y = [height[_label(row)] for row in of]
         ours = subject == OURS
         style = {"marker": "o" if ours else "sD^vP"[place % 5], "markersize": 7 if ours else 5, "linestyle": "none"}
         axes.errorbar(x, y, xerr=spread, label=subject, elinewidth=1, zorder=3 if ours else 2, **style)
     axes.axvline(1, color="black", linewidth=1)
     axes.set(xscale="log", xlabel="times what the floor takes (the least that must be done)")
-    axes.set_yticks([*height.values()], [f"{name}: {case}" for name, case in labels], fontsize=8)
+    axes.set_yticks([*height.values()], labels, fontsize=8)
     axes.set_ylim(0.5 - len(labels), 0.5)
-    axes.legend(fontsize=8, loc="lower right")
+    figure.legend(fontsize=8, loc="outside upper center", ncols=6)
     figure.savefig(path, dpi=100)
     plt.close(figure)
+
+
+def _label(row: Row) -> str:
+    return f"{row.benchmark}: {row.case} ({row.measure.name})"
 
 
 def _shown(rows: Sequence[Row]) -> list[Row]:
