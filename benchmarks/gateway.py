@@ -13,13 +13,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cases import FLOOR, OURS, Case, Scene, Way
+from benchmarks.cases import FLOOR, OURS, TIME, Case, Measure, Scene, Turn, Way
 
-PACKAGES = ("httpx2", "jupyter_server", "tornado")
 _TOKEN = "benchmark"  # noqa: S105  of a server on this machine, for as long as it is measured
 _PATIENCE = 60.0
 
@@ -36,8 +35,6 @@ from jupyter_server.serverapp import ServerApp
 threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
 ServerApp.launch_instance(argv=sys.argv[1:])
 """
-
-Ask = Callable[["Question", str, str], str]
 
 
 class Question:
@@ -57,7 +54,7 @@ class Question:
         self._words = f"simulate: {plan}\n" + "x" * size
         self._whole = whole
 
-    def asked(self, url: str) -> Callable[[], str]:
+    def asked(self, url: str) -> Turn:
         """Asks once more whenever it is called, on a connection that is kept."""
         from claude_magic.messages.client import Body, Client
         from claude_magic.messages.credentials import Credentials
@@ -67,14 +64,17 @@ class Question:
         wire = {"model": "claude-haiku-4-5", "max_tokens": 1000, "stream": True, "messages": [message]}
         body = Body([json.dumps(wire).encode()])
 
-        def ask() -> str:
+        def ask() -> Mapping[str, float]:
+            begun = time.perf_counter()
             stream = client.stream(body)
             changes = iter(stream)
             for _ in changes:
                 if stream.reply.text and not self._whole:
                     break
+            seconds = time.perf_counter() - begun
             changes.close()  # type: ignore[attr-defined]
-            return stream.reply.text
+            assert stream.reply.text
+            return {TIME: 1e3 * seconds}
 
         return ask
 
@@ -83,16 +83,11 @@ def make(scene: Scene) -> None:
     """Nothing is needed beforehand."""
 
 
-def describe(made: str) -> dict[str, Any]:
-    """How much was read."""
-    return {"text": f"{len(made):,} characters"}
-
-
 def directly(question: Callable[[Scene], Question]) -> Way:
     """To the simulator."""
 
-    def ready(scene: Scene) -> Callable[[], str]:
-        return question(scene).asked(_simulator())
+    def ready(scene: Scene) -> Turn:
+        return question(scene).asked(_simulator(scene))
 
     return ready
 
@@ -100,31 +95,32 @@ def directly(question: Callable[[Scene], Question]) -> Way:
 def through_the_gateway(question: Callable[[Scene], Question]) -> Way:
     """To a Jupyter server, which asks the simulator."""
 
-    def ready(scene: Scene) -> Callable[[], str]:
-        return question(scene).asked(_server(_simulator(), scene.folder))
+    def ready(scene: Scene) -> Turn:
+        return question(scene).asked(_server(_simulator(scene), scene))
 
     return ready
 
 
-def _simulator() -> str:
-    process = _start([_SIMULATOR], stdout=subprocess.PIPE)
-    assert process.stdout is not None  # noqa: S101  it is piped
+def _simulator(scene: Scene) -> str:
+    process = _start(scene, [_SIMULATOR], stdout=subprocess.PIPE)
+    assert process.stdout is not None
     return str(process.stdout.readline().decode().strip())
 
 
-def _server(upstream: str, folder: Path) -> str:
+def _server(upstream: str, scene: Scene) -> str:
     import jupyter_server  # noqa: F401  says if it is missing
 
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
+    folder = scene.folder
     homes = {
         name: str(folder / "jupyter") for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
     }
     key = {"ANTHROPIC_API_KEY": "any-key", "ANTHROPIC_BASE_URL": upstream, "JUPYTER_TOKEN": _TOKEN}
     options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
     options += [f"--ServerApp.root_dir={folder}", "--ServerApp.jpserver_extensions=claude_magic.gateway=True"]
-    process = _start([_SERVER, *options], stdout=subprocess.DEVNULL, env={**os.environ, **homes, **key})
+    process = _start(scene, [_SERVER, *options], stdout=subprocess.DEVNULL, env={**os.environ, **homes, **key})
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -137,21 +133,22 @@ def _server(upstream: str, folder: Path) -> str:
             return f"http://127.0.0.1:{port}/claude"
 
 
-_running: list[subprocess.Popen[bytes]] = []
-"""Kept: a process that nobody refers to is warned about."""
-
-
-def _start(program: list[str], **options: Any) -> subprocess.Popen[bytes]:
+def _start(scene: Scene, program: list[str], **options: Any) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", *program]
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[1], **options
     )
-    _running.append(process)
+    scene.keep.callback(_end, process)
     return process
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
+
+
 def _case(name: str, question: Callable[[Scene], Question]) -> Case:
-    return Case(name, {FLOOR: directly(question), OURS: through_the_gateway(question)})
+    return Case(name, {FLOOR: directly(question), OURS: through_the_gateway(question)}, [Measure(TIME, "ms")])
 
 
 CASES = (

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import samples
-from benchmarks.cases import FLOOR, OURS, Case, Scene, Way
+from benchmarks.cases import CPU, FLOOR, OURS, PEAK, TIME, Case, Measure, Scene, Way
+from benchmarks.meter import metered
 from claude_magic.messages.limits import ImageLimits, fit, lookup
 
-PACKAGES = ("chatlas", "matplotlib", "numpy", "pillow")
+SENT, FITS = "base64 sent", "JPEG that fits"
+_AFAR = ", from afar"
 CLOSE, FAR = "claude-sonnet-5-5", "claude-haiku-4-5"
 """A model that looks closely, and one that looks from afar."""
 Size = tuple[int, int]
@@ -250,14 +252,17 @@ def _limits(model: str, scene: Scene) -> ImageLimits:
     return ImageLimits(edge // scene.scale, tokens // scene.scale**2, side)
 
 
-def _case(
-    name: str,
+Maker = Callable[[Scene], Callable[[], Block]]
+"""Gets ready; what comes back makes a block."""
+
+
+def _makers(
     given: Callable[[Scene], Given],
     floor: Callable[[Any, Size], Block],
     peer: Callable[[Any, Size], Block],
     model: str = CLOSE,
-) -> Case:
-    def knowing_the_size(do: Callable[[Any, Size], Block]) -> Way:
+) -> dict[str, Maker]:
+    def knowing_the_size(do: Callable[[Any, Size], Block]) -> Maker:
         def ready(scene: Scene) -> Callable[[], Block]:
             value, size = given(scene)
             return functools.partial(do, value, fit(*size, _limits(model, scene)))
@@ -271,8 +276,17 @@ def _case(
         importlib.import_module("chatlas")
         return knowing_the_size(peer)(scene)
 
-    ways = {FLOOR: knowing_the_size(floor), OURS: ours, "chatlas": theirs}
-    return Case(name if model == CLOSE else f"{name}, from afar", ways)
+    return {FLOOR: knowing_the_size(floor), OURS: ours, "chatlas": theirs}
+
+
+def _way(maker: Maker) -> Way:
+    return lambda scene: metered(maker(scene), lambda block: {SENT: len(block["source"]["data"]) / 1000})
+
+
+def _case(name: str, makers: dict[str, Maker]) -> Case:
+    measures = [Measure(TIME, "ms", ratio=2.0 if name == FITS else 1.1), Measure(CPU, "ms")]
+    measures += [Measure(SENT, "kB"), Measure(PEAK, "MB")]
+    return Case(name, {subject: _way(maker) for subject, maker in makers.items()}, measures)
 
 
 _twelve, _turned, _48, _fits = (
@@ -282,18 +296,20 @@ _twelve, _turned, _48, _fits = (
     functools.partial(file, "fits.jpg"),
 )
 _graphic, _photograph = (functools.partial(encoded_image, format=format) for format in ("PNG", "JPEG"))
-CASES = (
-    _case("photograph of 12 MP", _twelve, shrunk, of_file),
-    _case("photograph of 12 MP", _twelve, shrunk, of_file, FAR),
-    _case("photograph of 12 MP, turned", _turned, shrunk_and_turned, of_file_lying),
-    _case("photograph of 48 MP", _48, shrunk, of_file),
-    _case("photograph of 48 MP", _48, shrunk, of_file, FAR),
-    _case("JPEG that fits", _fits, as_it_is, of_file_as_it_is),
-    _case("PIL image, 2000x2000", image, _graphic, of_image),
-    _case("PIL image, 2000x2000", image, _graphic, of_image, FAR),
-    _case("PIL image of 12 MP, opaque RGBA", opaque, _photograph, of_opaque),
-    _case("figure, 2000x2000", figure, drawn, of_plot),
-    _case("figure, 2000x2000", figure, drawn, of_plot, FAR),
-    _case("array, 1920x1080", frame, encoded_frame, of_frame),
-    _case("array, 1920x1080", frame, encoded_frame, of_frame, FAR),
-)
+MAKERS = {
+    "photograph of 12 MP": _makers(_twelve, shrunk, of_file),
+    f"photograph of 12 MP{_AFAR}": _makers(_twelve, shrunk, of_file, FAR),
+    "photograph of 12 MP, turned": _makers(_turned, shrunk_and_turned, of_file_lying),
+    "photograph of 48 MP": _makers(_48, shrunk, of_file),
+    f"photograph of 48 MP{_AFAR}": _makers(_48, shrunk, of_file, FAR),
+    FITS: _makers(_fits, as_it_is, of_file_as_it_is),
+    "PIL image, 2000x2000": _makers(image, _graphic, of_image),
+    f"PIL image, 2000x2000{_AFAR}": _makers(image, _graphic, of_image, FAR),
+    "PIL image of 12 MP, opaque RGBA": _makers(opaque, _photograph, of_opaque),
+    "figure, 2000x2000": _makers(figure, drawn, of_plot),
+    f"figure, 2000x2000{_AFAR}": _makers(figure, drawn, of_plot, FAR),
+    "array, 1920x1080": _makers(frame, encoded_frame, of_frame),
+    f"array, 1920x1080{_AFAR}": _makers(frame, encoded_frame, of_frame, FAR),
+}
+"""How each subject makes the block of each case."""
+CASES = tuple(_case(name, makers) for name, makers in MAKERS.items())

@@ -1,86 +1,79 @@
-"""What runs in a process of its own: making samples, timing a case, the peak memory of one way."""
+"""What runs in a process of its own: making samples, or the turns of one subject of one case.
+
+It is told on standard input, a line each time, and answers on standard output, a line of JSON each
+time; what the work itself prints goes nowhere. It runs with the Python of the subject's
+environment, where claude_magic and what it needs may not be installed.
+"""
 
 from __future__ import annotations
 
-import gc
-import importlib
+import contextlib
 import json
-import resource
+import os
+import signal
 import sys
-import time
+import tempfile
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any
 
-from benchmarks.cases import Case, Scene, Subject, Way
-
-
-def subject(name: str) -> Subject:
-    """The module of that name."""
-    return cast("Subject", importlib.import_module(f"benchmarks.{name}"))
+from benchmarks.cases import Case, Scene, benchmark
 
 
-def times(case: Case, scene: Scene, rounds: int, of: Subject) -> dict[str, dict[str, Any]]:
-    """Seconds of each way, which take turns; the first turn of each is not counted.
+def turns(case: Case, subject: str, scene: Scene, orders: IO[str], answers: IO[str]) -> None:
+    """Take a turn for each line.
 
     Parameters
     ----------
     case : Case
+    subject : str
     scene : Scene
-    rounds : int
-    of : Subject
-
-    Returns
-    -------
-    dict
-        For each way ``seconds`` and what it ``made``, or the package that is ``missing``.
+    orders, answers : text file
     """
-    found: dict[str, dict[str, Any]] = {}
-    ready = {}
-    for name, way in case.ways.items():
+
+    def answer(**said: Any) -> None:
+        print(json.dumps(said), file=answers, flush=True)
+
+    try:
+        turn = case.ways[subject](scene)
+        if case.warm_up:
+            turn()
+    except ModuleNotFoundError as error:
+        answer(missing=f"{error.name} is not installed")
+        return
+    except Exception as error:  # noqa: BLE001  (whatever goes wrong costs this subject only, and is said)
+        answer(missing=_line(error))
+        return
+    answer(ready=True)
+    for _ in orders:
         try:
-            ready[name] = way(scene)
-        except ModuleNotFoundError as error:
-            found[name] = {"missing": error.name}
-        else:
-            found[name] = {"made": of.describe(ready[name]()), "seconds": []}
-    for _ in range(rounds):
-        for name, call in ready.items():
-            gc.collect()
-            begin = time.perf_counter()
-            made = call()
-            found[name]["seconds"].append(time.perf_counter() - begin)
-            del made
-    return found
+            answer(figures=dict(turn()))
+        except Exception as error:  # noqa: BLE001
+            answer(missing=_line(error))
+            return
 
 
-def memory(way: Way, scene: Scene, small: Scene) -> int:
-    """Bytes by which the process grows beyond what it has ever had, once everything is imported."""
-    way(small)()
-    call = way(scene)
-    before = peak()
-    made = call()
-    grown = peak() - before
-    del made
-    return grown
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 
-def peak() -> int:
-    """The most memory that this process has ever had, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def main(order: dict[str, Any]) -> Any:
+def main(order: dict[str, Any]) -> None:
     """Do what the runner asks for."""
-    of = subject(order["subject"])
-    scene = Scene(Path(order["folder"]), order["scale"])
-    if order["do"] == "make":
-        return of.make(scene)
-    case = next(case for case in of.CASES if case.name == order["case"])
-    if order["do"] == "times":
-        return times(case, scene, order["rounds"], of)
-    return memory(case.ways[order["way"]], scene, Scene(Path(order["small"]), order["small_scale"]))
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what it has started ends with it
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    of = benchmark(order["benchmark"])
+    with contextlib.ExitStack() as keep, tempfile.TemporaryDirectory() as home:
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed is compiled
+        os.environ |= dict.fromkeys(("HOME", "IPYTHONDIR", "MPLCONFIGDIR", "JUPYTER_CONFIG_DIR"), home)
+        scene = Scene(Path(order["folder"]), order["scale"], keep)
+        if "subject" in order:
+            case = next(case for case in of.CASES if case.name == order["case"])
+            turns(case, order["subject"], scene, sys.stdin, answers)
+        else:
+            of.make(scene)
+            print(json.dumps({"ready": True}), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(json.loads(sys.argv[1]))))
+    main(json.loads(sys.argv[1]))

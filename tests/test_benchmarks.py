@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import pytest
@@ -16,15 +14,32 @@ import pytest
 mpl.use("agg")
 import matplotlib.pyplot as plt
 
-from benchmarks import pictures
-from benchmarks.cases import Case, Scene
+from benchmarks import answers, pictures
+from benchmarks.cases import FLOOR, OURS, Measure, Scene, benchmark, there
+from benchmarks.meter import Meter
+from benchmarks.peers import peers
+from benchmarks.report import picture, table
+from benchmarks.runner import Missing, Row, Run
+from benchmarks.server import serving
+from claude_magic.messages.client import Body, Client
+from tests.judges import require_judge
 
 CHECKOUT = Path(__file__).parents[1]
-WAYS = ["floor", "claude_magic", "chatlas"]
-THERE = [way for way in WAYS if way != "chatlas" or importlib.util.find_spec("chatlas") is not None]
 OTHER_BYTES = ("JPEG that fits", "figure", "PIL image, 2000x2000, from afar")
 """Without metadata; the last is shrunk from what is kept, at the size that the closest model sees."""
-SAME_BYTES = [case for case in pictures.CASES if not case.name.startswith(OTHER_BYTES)]
+SAME_BYTES = [name for name in pictures.MAKERS if not name.startswith(OTHER_BYTES)]
+IN_TRIAL = {
+    "load": "",
+    "stream": "",
+    "first_token": "",
+    "display": "4,000",
+    "seen": "1,000",
+    "pictures": "",
+    "long_conversation": "",
+    "tools": "",
+}
+"""Of those that take long, only some cases are tried."""
+FIELDS = ["benchmark", "case", "subject", "measure", "unit", "median", "low", "high", "ratio_to_floor"]
 
 
 @pytest.fixture(scope="module")
@@ -40,61 +55,117 @@ def _no_plot_stays_open() -> Iterator[None]:
     plt.close("all")
 
 
-@pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], dict[str, Any]]:
-    """The lines of a quick run, and the JSON that it wrote."""
-    file = tmp_path_factory.mktemp("trial") / "figures.json"
-    command = [sys.executable, "-m", "benchmarks", "pictures", "--quick", "--rounds", "2", "--json", str(file)]
-    shown = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", there())
+def test_each_benchmark_runs_small_without_peers(name: str, tmp_path: Path) -> None:
+    if name == "seen":
+        require_judge("chromium")
+    word, file = IN_TRIAL.get(name, ""), tmp_path / "figures.json"
+    shown = run(name, "--small", "--only", word, "--peers", str(tmp_path), "--json", str(file))
     assert shown.returncode == 0, shown.stderr
-    return shown.stdout.splitlines(), json.loads(file.read_text("utf-8"))
+    rows = json.loads(file.read_text("utf-8"))
+    cases = [case for case in benchmark(name).CASES if word in case.name]
+    for case in cases:
+        for subject in set(case.ways) & {FLOOR, OURS}:
+            figures = [row["measure"] for row in rows if (row["case"], row["subject"]) == (case.name, subject)]
+            assert figures == [measure.name for measure in case.measures]
+        for peer in set(case.ways) - {FLOOR, OURS}:
+            assert f"{name}, {case.name}: {peer} is left out: it has no environment in {tmp_path}" in shown.stderr
+    assert {row["case"] for row in rows} == {case.name for case in cases}
+    for row in rows:
+        assert [*row] == FIELDS
+        assert row["low"] <= row["median"] <= row["high"]
+        assert row["subject"] != FLOOR or row["ratio_to_floor"] in (1.0, None)
+    assert shown.stdout.count("| floor |") == sum(row["subject"] == FLOOR for row in rows)
 
 
-def test_every_way_of_every_case_is_a_row_of_the_table(trial: tuple[list[str], dict[str, Any]]) -> None:
-    lines, document = trial
-    assert [(row["case"], row["way"]) for row in document["rows"]] == [
-        (case.name, way) for case in pictures.CASES for way in WAYS
+def test_each_round_is_measured_and_compared_in_turn(tmp_path: Path) -> None:
+    found = [*Run(3, tmp_path, small=True).measure("pictures", lambda case: case == pictures.FITS)]
+    rows = {(row.subject, row.measure.name): row for row in found if isinstance(row, Row)}
+    floor, ours = rows[FLOOR, "time"], rows[OURS, "time"]
+    assert len(floor.values) == len(ours.values) == 3
+    assert ours.ratios == [mine / its for mine, its in zip(ours.values, floor.values, strict=True)]
+    assert [str(one) for one in found if isinstance(one, Missing)] == [
+        f"pictures, {pictures.FITS}: chatlas is left out: it has no environment in {tmp_path}"
     ]
-    table = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")][2:]
-    assert [cells[0] for cells in table if cells[1] == "floor"] == [case.name for case in pictures.CASES]
-    assert len(table) == len(document["rows"])
 
 
-def test_a_name_that_no_case_has_is_said() -> None:
-    command = [sys.executable, "-m", "benchmarks", "pictures", "--only", "photograph", "--only", "of nobody"]
-    shown = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+def test_a_subject_that_cannot_be_measured_is_said_and_the_others_are(tmp_path: Path) -> None:
+    broken = tmp_path / "chatlas" / "bin" / "python"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    found = [*Run(1, tmp_path, small=True).measure("pictures", lambda case: case == pictures.FITS)]
+    assert [one.why for one in found if isinstance(one, Missing)] == ["its process ended with status 3"]
+    assert {row.subject for row in found if isinstance(row, Row)} == {FLOOR, OURS}
+
+
+def test_what_is_not_there_is_said() -> None:
+    shown = run("pictures", "--only", "photograph", "--only", "of nobody")
     assert shown.returncode == 2
     assert shown.stderr.splitlines()[-1].endswith("no case has photograph and of nobody in its name")
+    assert "no benchmark is called nothing" in run("nothing").stderr
 
 
-def test_each_round_is_measured_and_compared(trial: tuple[list[str], dict[str, Any]]) -> None:
-    _, document = trial
-    rows = {(row["case"], row["way"]): row for row in document["rows"] if row["way"] in THERE}
-    assert len(rows) == len(pictures.CASES) * len(THERE)
-    for (case, _), row in rows.items():
-        ours = rows[case, "claude_magic"]["seconds"]
-        assert row["ratios"] == [mine / its for mine, its in zip(ours, row["seconds"], strict=True)]
-        assert len(ours) == 2
-        assert row["peak"] >= 0
+def test_all_benchmarks_are_listed() -> None:
+    listed = run("--list")
+    assert listed.stdout.splitlines() == [f"{name}: {case.name}" for name in there() for case in benchmark(name).CASES]
+    assert set(IN_TRIAL) <= set(there())
 
 
-def test_a_counterpart_that_is_not_installed_is_named(trial: tuple[list[str], dict[str, Any]]) -> None:
-    lines, document = trial
-    missing = [row["missing"] for row in document["rows"] if row["way"] not in THERE]
-    assert missing == ["chatlas"] * len(pictures.CASES) * (len(WAYS) - len(THERE))
-    assert sum("chatlas is not installed" in line for line in lines) == len(missing)
-    assert (document["environment"]["chatlas"] == "not installed") == bool(missing)
+def test_peers_of_the_benchmarks_have_an_environment() -> None:
+    subjects = {subject for name in there() for case in benchmark(name).CASES for subject in case.ways}
+    assert subjects <= {FLOOR, OURS, *peers()}
 
 
-@pytest.mark.parametrize("case", pictures.CASES, ids=lambda case: case.name)
-def test_the_floor_makes_a_picture_of_the_same_size_and_format(case: Case, scene: Scene) -> None:
-    floor, ours = (pictures.describe(case.ways[way](scene)()) for way in ("floor", "claude_magic"))
+def a_row(subject: str, values: list[float], ratios: list[float], measure: Measure) -> Row:
+    return Row("stream", "text", subject, measure, values, ratios)
+
+
+def test_a_figure_that_is_not_reached_stands_out(tmp_path: Path) -> None:
+    measure = Measure("CPU", "ms", ratio=3.0)
+    rows = [
+        a_row(FLOOR, [1.0, 2.0, 3.0], [1.0, 1.0, 1.0], measure),
+        a_row(OURS, [4.0, 8.0, 12.0], [4.0, 4.0, 4.0], measure),
+        a_row("chatlas", [50.0], [10.0], measure),
+    ]
+    assert [line.count("≤") for line in table(rows).splitlines()[-3:]] == [0, 1, 0]
+    assert "| 8 (4–12) | 4 | **≤ 3 ×** |" in table(rows)
+    reached = [a_row(OURS, [4.0], [3.0], measure), a_row(OURS, [0.0], [], Measure("long tasks", "ms", most=0))]
+    assert [row.reached for row in reached] == [True, True]
+    picture(rows, tmp_path / "ratios.png")
+    assert (tmp_path / "ratios.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_floor_and_the_client_read_the_same_answer(tmp_path: Path) -> None:
+    blocks = [answers.thinking(["Hm", "m."]), answers.text(["One ", "two."]), answers.call(7, "f", ['{"a"', ": 1}"])]
+    answers.write(tmp_path, "mixed", blocks)
+    with serving(tmp_path) as url:
+        floor = answers.Socket(f"{url}/mixed")
+        assert floor.ask([answers.question()]) == ["Hmm.", "One two.", {"a": 1}]
+        floor.close()
+        client = Client(f"{url}/mixed")
+        stream = client.stream(Body([answers.question()]))
+        assert [change.text for change in stream if change.kind == "text"] == ["One ", "two."]
+        client.close()
+    assert (stream.reply.thinking, stream.reply.own_text) == ("Hmm.", "One two.")
+    assert [call.input for call in stream.reply.tool_uses] == [{"a": 1}]
+    assert stream.reply.complete
+
+
+@pytest.mark.parametrize("case", pictures.MAKERS)
+def test_the_floor_makes_a_picture_of_the_same_size_and_format(case: str, scene: Scene) -> None:
+    floor, ours = (pictures.describe(pictures.MAKERS[case][subject](scene)()) for subject in (FLOOR, OURS))
     assert (floor["size"], floor["format"]) == (ours["size"], ours["format"])
 
 
-@pytest.mark.parametrize("case", SAME_BYTES, ids=lambda case: case.name)
-def test_the_floor_makes_the_same_bytes(case: Case, scene: Scene) -> None:
-    assert case.ways["floor"](scene)() == case.ways["claude_magic"](scene)()
+@pytest.mark.parametrize("case", SAME_BYTES)
+def test_the_floor_makes_the_same_bytes(case: str, scene: Scene) -> None:
+    assert pictures.MAKERS[case][FLOOR](scene)() == pictures.MAKERS[case][OURS](scene)()
 
 
 def test_samples_are_the_same_each_time(scene: Scene, tmp_path: Path) -> None:
@@ -103,12 +174,12 @@ def test_samples_are_the_same_each_time(scene: Scene, tmp_path: Path) -> None:
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_peak_memory_is_what_the_large_scene_needs_beyond_the_small_one() -> None:
-    program = (
-        "from benchmarks.worker import memory; "
-        "grown = memory(lambda size: lambda: b'x' * size, 50_000_000, 1); "
-        "assert 50_000_000 <= grown < 60_000_000, grown"
-    )
-    # A process begins with the peak of the one that started it: pytest's would hide what is measured.
-    between = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', sys.argv[1]]))"
-    subprocess.run([sys.executable, "-c", between, program], cwd=CHECKOUT, check=True)
+def test_peak_memory_is_what_one_turn_needs_beyond_what_there_was() -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("elsewhere a peak cannot be forgotten")
+    for before in (200_000_000, 10_000_000):
+        assert len(b"x" * before) == before
+        with Meter() as meter:
+            made = b"x" * 50_000_000
+        del made
+        assert 50_000_000 <= meter.peak < 60_000_000

@@ -78,10 +78,10 @@ class Message:
     content: str | tuple[dict[str, Any] | Part, ...]
     bound_to: bytes = b""
 
-    @property
-    def parts(self) -> list[Part]:
+    @functools.cached_property
+    def parts(self) -> tuple[Part, ...]:
         """What the user's side put into it."""
-        return [block for block in self.content if isinstance(block, Part)]
+        return tuple(block for block in self.content if isinstance(block, Part))
 
     @functools.cached_property
     def _fragments(self) -> dict[ImageLimits | None, Fragment]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 _BOM = b"\xef\xbb\xbf"
-_FIELDS = (b"data", b"event", b"id", b"retry")
+_FIELDS = (b"event", b"id", b"retry")
 _BRACES = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{}]')
 """Braces, and strings so that no brace inside one counts; JSON has no line end within a string."""
 
@@ -32,41 +32,33 @@ class SSEReader:
         self._after_cr = False
         self._begun = False
 
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
+    def feed(self, chunk: bytes) -> list[bytes]:
         """The data of each event that ends in this chunk.
 
         Parameters
         ----------
         chunk : bytes
-
-        Yields
-        ------
-        bytes
         """
         if b"\r" in chunk or self._after_cr:
             chunk = self._plain_line_ends(chunk)
-        head, newline, rest = chunk.partition(b"\n")
-        if not newline:
+        first, *lines = chunk.split(b"\n")
+        if not lines:
             if chunk:
                 self._line.append(chunk)
-            return
-        self._line.append(head)
-        line = b"".join(self._line)
-        self._line.clear()
-        yield from self._take(line)
-        *lines, unfinished = rest.split(b"\n")
-        for line in lines:
-            yield from self._take(line)
+            return []
+        unfinished = lines.pop()
+        if self._line:
+            first = b"".join([*self._line, first])
+            self._line.clear()
         if unfinished:
             self._line.append(unfinished)
+        return self._take([first, *lines])
 
-    def close(self) -> Iterator[bytes]:
+    def close(self) -> list[bytes]:
         """The data of an event that the end of the stream finishes."""
-        if self._line:
-            line = b"".join(self._line)
-            self._line.clear()
-            yield from self._take(line)
-        yield from self._take(b"")
+        line = b"".join(self._line)
+        self._line.clear()
+        return self._take([line, b""] if line else [b""])
 
     def _plain_line_ends(self, chunk: bytes) -> bytes:
         if self._after_cr and chunk.startswith(b"\n"):
@@ -76,23 +68,25 @@ class SSEReader:
             self._after_cr = chunk.endswith(b"\r")
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
-    def _take(self, line: bytes) -> Iterator[bytes]:
+    def _take(self, lines: list[bytes]) -> list[bytes]:
         if not self._begun:
-            line = line.removeprefix(_BOM)
+            lines[0] = lines[0].removeprefix(_BOM)
             self._begun = True
-        if not line:
-            data = b"\n".join(self._data)
-            self._data.clear()
-            if data.strip():
-                yield data
-            return
-        if line.startswith(b":"):
-            return
-        name, _, value = line.partition(b":")
-        if name == b"data":
-            self._data.append(value.removeprefix(b" "))
-        elif name not in _FIELDS:
-            yield from self._take_bare(line)
+        found: list[bytes] = []
+        for line in lines:
+            if line.startswith(b"data:"):
+                self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
+            elif not line:
+                if self._data:
+                    data = b"\n".join(self._data)
+                    self._data.clear()
+                    if data.strip():
+                        found.append(data)
+            elif (name := line.partition(b":")[0]) == b"data":
+                self._data.append(b"")
+            elif name and name not in _FIELDS:
+                found += self._take_bare(line)
+        return found
 
     def _take_bare(self, line: bytes) -> Iterator[bytes]:
         if not self._depth and not line.lstrip().startswith(b"{"):

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_magic.messages.sse import SSEReader
+from claude_magic.messages.stream import read_json
 
 
 def read(chunks: Iterable[bytes]) -> list[bytes]:
@@ -162,3 +163,21 @@ def test_a_hostile_line_is_linear_work() -> None:
     """Quotes that never close and braces that never match do not make the reader search again and again."""
     stream = b'{"' + b'\\"' * 500_000 + b"\n" + b"{" * 200_000 + b"\n" + b"}\n" * 1000
     assert read(stream[at : at + 4096] for at in range(0, len(stream), 4096)) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b'{"a": "\xc3\xa9"}', {"a": "é"}),
+        (b' {"a": 1}\n', {"a": 1}),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        ('{"a": 1}'.encode("utf-16"), {"a": 1}),
+        (b'{"a": 1} and more', None),
+        (b'{"a": 1', None),
+        (b'{"a": "\xe9"}', None),
+        (b"[" * 100_000, None),
+        (b"", None),
+    ],
+)
+def test_json_is_read_whole_or_not_at_all(data: bytes, value: object) -> None:
+    assert read_json(data) == value
