@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import re
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from claude_magic.simulator import Simulator
 
 SIMULATOR = "simulator"
+_LAB_CELL = re.compile(r"[\w-]{1,64}")
+"""The id of a cell as it is in a notebook's file; VS Code tells a longer one."""
 _PACE = 60.0
 """Pieces a second that the simulator writes: about as fast as Claude."""
 
@@ -64,7 +69,8 @@ class Kernel(Host):
         """Markdown in a kernel, text in a terminal, or as configured.
 
         A widget is drawn only where somebody looks: front ends tell which cell runs, programs that
-        execute notebooks do not, and would keep the widget in the file.
+        execute notebooks do not. Where none can be had, its Markdown is seen, which is drawn more rarely;
+        so where that is known, it is Markdown from the beginning.
 
         Parameters
         ----------
@@ -79,7 +85,7 @@ class Kernel(Host):
         from claude_magic.notebook.display.markdown import MarkdownRenderer
 
         kind = MarkdownRenderer
-        if self.display == "live" and self.cells.current.cell:
+        if self.cells.current.cell and (self.display == "live" or (self.display == "auto" and self._draws_widgets())):
             from claude_magic.notebook.display.live import LiveRenderer
 
             kind = LiveRenderer
@@ -90,6 +96,14 @@ class Kernel(Host):
             style=self.footer,
             replay=replay,
             keep_images=self.keep_images,
+        )
+
+    def _draws_widgets(self) -> bool:
+        """Whether the cell runs in a page that is built as JupyterLab's, and widgets are installed."""
+        return (
+            _LAB_CELL.fullmatch(self.cells.current.cell) is not None
+            and "google.colab" not in sys.modules
+            and all(importlib.util.find_spec(name) for name in ("anywidget", "comm"))
         )
 
     def connect(self, settings: Settings, credentials: Credentials) -> Client:
