@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from claude_magic.tools.aside import Surroundings
 
 SIMULATOR = "simulator"
+_LAB_CELL = re.compile(r"[\w-]{1,64}")
+"""The id of a cell as it is in a notebook's file; VS Code tells a longer one."""
 _PACE = 60.0
 """Pieces a second that the simulator writes: about as fast as Claude."""
 
@@ -93,7 +97,8 @@ class Kernel(Host):
         """Markdown in a kernel, text in a terminal, or as configured.
 
         A widget is drawn only where somebody looks: front ends tell which cell runs, programs that
-        execute notebooks do not, and would keep the widget in the file.
+        execute notebooks do not. Where none can be had, its Markdown is seen, which is drawn more rarely;
+        so where that is known, it is Markdown from the beginning.
 
         Parameters
         ----------
@@ -113,7 +118,7 @@ class Kernel(Host):
         from claude_magic.notebook.display.markdown import HookedPublisher, MarkdownRenderer
 
         kind = MarkdownRenderer
-        if self.display == "live" and self.cells.current.cell:
+        if self.cells.current.cell and (self.display == "live" or (self.display == "auto" and self._draws_widgets())):
             from claude_magic.notebook.display.live import LiveRenderer
 
             kind = LiveRenderer
@@ -137,6 +142,14 @@ class Kernel(Host):
         found = restore.restored(conversation, path or restore.notebook_of(self._shell))
         self.cells.are_seen()
         return found
+
+    def _draws_widgets(self) -> bool:
+        """Whether the cell runs in a page that is built as JupyterLab's, and widgets are installed."""
+        return (
+            _LAB_CELL.fullmatch(self.cells.current.cell) is not None
+            and "google.colab" not in sys.modules
+            and all(importlib.util.find_spec(name) for name in ("anywidget", "comm"))
+        )
 
     def connect(self, settings: Settings, credentials: Credentials) -> Client:
         """A client; for ``simulator`` one of our own, started here and ended with the kernel."""

@@ -27,6 +27,7 @@ _SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "notebook-extension/tracker": {"windowingMode": "none"},  # all cells are in the page, seen or not
 }
+_PAGES = {"jupyterlab": "lab/tree", "notebook": "notebooks"}
 _DONE = re.compile(r"^\[\d+\]:$")
 _WATCH = """
 cell => {
@@ -44,11 +45,11 @@ cell => {
 class Lab:
     """A running JupyterLab, or Notebook 7."""
 
-    def __init__(self, url: str, token: str, folder: Path, application: str) -> None:
+    def __init__(self, url: str, token: str, folder: Path, page: str) -> None:
         self.url = url
+        self.page = page
         self.token = token
         self.folder = folder
-        self.application = application
 
     def open(self, page: Page, name: str, cells: Sequence[nbformat.NotebookNode | str]) -> Notebook:
         """Write a notebook and open it.
@@ -71,8 +72,7 @@ class Lab:
 
     def reopen(self, page: Page, path: Path) -> Notebook:
         """Open a notebook that is there, with a kernel of its own."""
-        pages = "notebooks" if self.application == "notebook" else "lab/tree"
-        page.goto(f"{self.url}/{pages}/{path.name}?reset&token={self.token}")
+        page.goto(f"{self.url}/{self.page}/{path.name}?reset&token={self.token}")
         opened = Notebook(page, path)
         opened.wait_until_ready()
         return opened
@@ -188,7 +188,9 @@ class Notebook:
 
 
 @contextmanager
-def running_lab(folder: Path, environment: Mapping[str, str], application: str = "jupyterlab") -> Iterator[Lab]:
+def running_lab(
+    folder: Path, environment: Mapping[str, str], program: str = "jupyterlab", disabled: Sequence[str] = ()
+) -> Iterator[Lab]:
     """A JupyterLab of its own home and settings.
 
     Parameters
@@ -197,8 +199,10 @@ def running_lab(folder: Path, environment: Mapping[str, str], application: str =
         For everything that it writes.
     environment : mapping
         More variables; the kernels inherit them.
-    application : str
+    program : str
         ``jupyterlab``, or ``notebook`` for Notebook 7.
+    disabled : sequence of str
+        Extensions of the page that are not loaded.
     """
     for name in ("home", "notebooks"):
         (folder / name).mkdir()
@@ -209,12 +213,15 @@ def running_lab(folder: Path, environment: Mapping[str, str], application: str =
     private = {"HOME": str(folder / "home"), "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         private[name] = str(folder / name.lower())
+    page_config = Path(private["JUPYTER_CONFIG_DIR"]) / "labconfig" / "page_config.json"
+    page_config.parent.mkdir(parents=True)
+    page_config.write_text(json.dumps({"disabledExtensions": dict.fromkeys(disabled, True)}))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "JUPYTER"))}
     port, token = _free_port(), secrets.token_hex(16)
-    command = [sys.executable, "-m", application, "--no-browser", "--allow-root", "--ip=127.0.0.1"]
+    command = [sys.executable, "-m", program, "--no-browser", "--allow-root", "--ip=127.0.0.1"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
     command += [f"--ServerApp.root_dir={folder / 'notebooks'}"]
-    lab = Lab(f"http://127.0.0.1:{port}", token, folder / "notebooks", application)
+    lab = Lab(f"http://127.0.0.1:{port}", token, folder / "notebooks", _PAGES[program])
     with (folder / "lab.log").open("wb") as log:
         process = subprocess.Popen(
             command,

@@ -85,7 +85,7 @@ def test_a_question_reads_as_prose_and_code_as_code(front_end: Lab, page: Page, 
     for number in (7, 8):
         expect(content(notebook, number)).to_have_attribute("data-language", "python")
     assert [is_wrapped(notebook, number) for number in range(9)] == [False, True, True, True, True, *[False] * 4]
-    page.screenshot(path=screenshots / f"editor_{front_end.application}_light.png")
+    page.screenshot(path=screenshots / f"editor_{front_end.page.partition(chr(47))[0]}_light.png")
 
 
 def test_typing_switches_and_switches_back(front_end: Lab, page: Page) -> None:

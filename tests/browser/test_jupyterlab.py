@@ -16,9 +16,10 @@ from tests.hostile import DOCUMENTS, SNIPPETS, placed
 
 ROOT = Path(__file__).parents[2]
 LOAD = "%load_ext claude_magic"
+MARKDOWN = f"{LOAD}\n%config ClaudeMagics.display = 'markdown'"
 SEEN = "[turn.prompt.split()[0] for turn in claude.turns]"
 STOPPED = re.compile(
-    r"Interrupted: Stopped after \d+ words; kept, Claude will see them as its answer\. undo\(\) drops them\.\s*"
+    r"Interrupted: Stopped after [\d,]+ words; kept, Claude will see them as its answer\. undo\(\) drops them\.\s*"
 )
 LONG = "simulate: think=0; deltas=2000; chars=4; pace=400"
 
@@ -58,7 +59,7 @@ def test_the_quickstart_notebook(lab: Lab, page: Page, screenshots: Path) -> Non
 
 
 def test_an_answer_grows_while_the_cell_runs_and_never_collapses(lab: Lab, page: Page) -> None:
-    notebook = lab.open(page, "grows", [LOAD, f"%%claude\nGo on.\n{LONG}"])
+    notebook = lab.open(page, "grows", [MARKDOWN, f"%%claude\nGo on.\n{LONG}"])
     notebook.run(0)
     notebook.watch(1)
     notebook.start(1)
@@ -128,7 +129,7 @@ def test_two_questions_in_one_cell(lab: Lab, page: Page, screenshots: Path) -> N
 def test_stopping_with_the_keyboard_leaves_the_text_and_one_line(
     lab: Lab, page: Page, simulator: Simulator, screenshots: Path
 ) -> None:
-    notebook = lab.open(page, "stopped", [LOAD, f"%%claude\nGo on.\n{LONG}", ask("next")])
+    notebook = lab.open(page, "stopped", [MARKDOWN, f"%%claude\nGo on.\n{LONG}", ask("next")])
     notebook.run(0)
     notebook.start(1)
     expect(notebook.markdown(1).locator("h2", has_text="Part 2").first).to_be_visible()
@@ -238,7 +239,7 @@ def test_what_was_made_inert_neither_runs_nor_fetches(lab: Lab, page: Page, scre
 
 def test_calls_are_drawn_while_they_run_and_fold(lab: Lab, page: Page, screenshots: Path) -> None:
     setup = (
-        f"{LOAD}\nimport time\n"
+        f"{MARKDOWN}\nimport time\n"
         "def run_query(sql: str):\n    'Runs a query.'\n    time.sleep(3)\n    print('asked')\n"
         "    return '| region |\\n| Rome |'\n"
         "def find(text: str):\n    'Finds.'\n    raise LookupError('no such region: <img src=/files/fetched.png>')"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
+import signal
 from pathlib import Path
 
 import nbformat
@@ -11,11 +13,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from claude_magic.simulator import Simulator
-from tests.browser.lab import Lab, Notebook
+from tests.browser.lab import PATIENCE, Lab, Notebook
 from tests.browser.test_jupyterlab import STOPPED
 from tests.hostile import SNIPPETS
 
-LOAD = "%load_ext claude_magic\n%config ClaudeMagics.display = 'live'"
+LOAD = "%load_ext claude_magic"
 LONG = "simulate: think=0; deltas=2000; chars=4; pace=400"
 ENDLESS = "%%claude\nGo on.\nsimulate: think=0; deltas=20000; chars=4; pace=200"
 RICH = r"""# Title
@@ -44,11 +46,40 @@ $$
 \int_0^1 x\,dx
 $$
 
-The end."""
+The end.
+
+Really."""
 
 
+SHOW = """
+from claude_magic.conversation.rendering import Opening
+from claude_magic.messages.reply import Change, Reply
+from claude_magic.notebook.display.live import LiveRenderer
+
+def show(text):
+    "An answer that does not end."
+    global renderer
+    renderer = LiveRenderer(get_ipython().display_pub, owns_cell=False)
+    renderer.start(Opening('claude-sonnet-5-5', ('fig (30x20, 2 tokens)',), '', False))
+    block = Reply()._start(0, {'type': 'text'}).block
+    renderer.update(Change('text', text, block))
+
+"""
+LOSING = """
+from claude_magic.notebook.display import live
+
+class Losing(live.Page):
+    "Of what it sends, a third does not arrive."
+    def set(self, **state):
+        if self._number % 3 == 1:
+            self._number += 1
+        else:
+            super().set(**state)
+
+live.Page = Losing
+"""
 ALIVE = """
-() => [...document.querySelectorAll('.claude-answer *')].filter(element =>
+() => [...document.querySelectorAll('.claude-answer :not(.claude-copy)')].filter(element =>
   ['IMG', 'SCRIPT', 'STYLE', 'LINK', 'IFRAME', 'OBJECT', 'EMBED', 'VIDEO', 'SVG', 'FORM', 'BUTTON', 'DETAILS', 'BASE']
     .includes(element.tagName.toUpperCase())
   || [...element.attributes].some(attribute => attribute.name.startsWith('on'))
@@ -95,6 +126,89 @@ def test_it_grows_while_the_cell_runs_and_becomes_markdown_without_a_jump(lab: L
     nbformat.validate(saved)
 
 
+def test_saved_in_mid_answer_the_file_has_what_came_as_markdown(lab: Lab, page: Page) -> None:
+    notebook = opened(lab, page, "halfway", ENDLESS)
+    notebook.start(1)
+    expect(live(notebook, 1).locator("h2", has_text="Part 4")).to_have_count(1)
+    expect(notebook.markdown(1).first).to_be_hidden()
+    expect(notebook.markdown(1).locator("h2", has_text="Part 3").first).to_be_attached()
+    text = halfway(notebook)
+    assert "## Part 3" in text
+    assert text.count("not finished") == 1
+    expect(notebook.prompt(1)).to_have_text("[*]:")
+    notebook.keys(1, "i", "i")
+    notebook.finish(1)
+    assert "not finished" not in halfway(notebook)
+
+
+def halfway(notebook: Notebook) -> str:
+    """The answer in the file, which has nothing but Markdown."""
+    saved = notebook.save()
+    nbformat.validate(saved)
+    assert "widgets" not in saved.metadata
+    outputs = [output for output in saved.cells[1].outputs if output.output_type == "display_data"]
+    assert all(set(output.data) <= {"text/markdown", "text/plain"} for output in outputs)
+    return "\n".join(output.data["text/markdown"] for output in outputs)
+
+
+def test_a_kernel_that_dies_leaves_what_came(lab: Lab, page: Page) -> None:
+    notebook = opened(lab, page, "dies", ENDLESS, "import os; os.getpid()")
+    process = int(notebook.value(2))
+    notebook.start(1)
+    expect(notebook.markdown(1).locator("h2", has_text="Part 3").first).to_be_attached()
+    os.kill(process, signal.SIGKILL)
+    page.get_by_role("dialog").get_by_role("button", name="Ok").click()
+    expect(live(notebook, 1)).to_have_count(0)
+    expect(notebook.markdown(1).locator("h2", has_text="Part 3").first).to_be_visible()
+    expect(notebook.markdown(1).last).to_contain_text("this answer is not finished")
+    assert "## Part 3" in halfway(notebook)
+    again = lab.reopen(page, notebook.path)
+    expect(again.markdown(1).locator("h2", has_text="Part 3").first).to_be_visible()
+    expect(again.output(1)).not_to_contain_text("Error")
+
+
+def test_a_page_that_is_loaded_again_shows_what_was_saved_and_the_rest_is_had(lab: Lab, page: Page) -> None:
+    question = f"%%claude\nGo on.\n{LONG}".replace("2000", "4000")
+    notebook = opened(lab, page, "again", question, "claude.last.complete, len(claude.last.text) >= 16_000")
+    notebook.start(1)
+    expect(live(notebook, 1).locator("h2", has_text="Part 4")).to_have_count(1)
+    notebook.save()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    notebook.wait_until_ready()  # when the answer is complete, of which a page hears nothing that did not ask
+    expect(notebook.markdown(1).locator("h2").first).to_be_visible()
+    expect(notebook.markdown(1).last).to_contain_text("this answer is not finished")
+    assert notebook.value(2) == "(True, True)"
+    notebook.run(1)
+    expect(notebook.markdown(1)).to_have_count(1)
+    expect(notebook.markdown(1)).not_to_contain_text("not finished")
+
+
+def test_what_was_not_sent_is_seen_at_the_end(lab: Lab, page: Page) -> None:
+    notebook = opened(lab, page, "lost", LOSING, f"%%claude\nGo on.\n{LONG}")
+    notebook.run(1)
+    notebook.start(2)
+    expect(live(notebook, 2)).to_contain_text("a part is missing here")
+    notebook.finish(2)
+    expect(notebook.markdown(2)).to_have_count(1)
+    expect(notebook.markdown(2)).not_to_contain_text("missing")
+    headings = notebook.markdown(2).locator("h2").all_inner_texts()
+    assert [heading.removesuffix("¶") for heading in headings] == [f"Part {n}" for n in range(1, len(headings) + 1)]
+
+
+def test_code_is_copied_by_a_button(lab: Lab, page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    code = "for x in y:\n    print(x)\n"
+    text = f"```python\n{code}```\n\nWords\n\nand more words"
+    notebook = opened(lab, page, "copies", f"{SHOW}show({text!r})")
+    notebook.run(1)
+    copy = live(notebook, 1).get_by_role("button", name="Copy this code")
+    copy.focus()
+    page.keyboard.press("Enter")
+    expect(said(page)).to_have_text("Code copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == code
+
+
 def test_the_button_stops_it(lab: Lab, page: Page, simulator: Simulator) -> None:
     notebook = opened(lab, page, "button", ENDLESS)
     notebook.start(1)
@@ -104,7 +218,41 @@ def test_the_button_stops_it(lab: Lab, page: Page, simulator: Simulator) -> None
     assert STOPPED.fullmatch(notebook.error(1).inner_text())
     expect(notebook.markdown(1).locator("blockquote")).to_have_text("Stopped here.")
     expect(live(notebook, 1)).to_have_count(0)
-    expect(said(page)).to_have_text(re.compile(r"Claude's answer stopped after \d+ words\."))
+    expect(said(page)).to_have_text(re.compile(r"Claude's answer stopped after [\d,]+ words\."))
+
+
+def test_a_stop_that_did_nothing_says_so_and_can_be_pressed_again(lab: Lab, page: Page) -> None:
+    notebook = opened(lab, page, "stop_again", ENDLESS)
+    notebook.start(1)
+    stop = live(notebook, 1).get_by_role("button")
+    expect(stop).to_have_text("Stop")
+    request = "**/api/kernels/*/interrupt?*"
+    page.route(request, lambda route: route.fulfill(status=500))
+    stop.click()
+    expect(stop).to_have_text("To stop: the ■ in the toolbar")
+    page.unroute(request)
+    page.route(request, lambda route: route.fulfill(status=204))
+    stop.click()
+    expect(stop).to_have_text("Still running. Stop again", timeout=PATIENCE * 1000)
+    expect(said(page)).to_have_text("Claude has not stopped yet. Stop can be pressed again.")
+    page.unroute(request)
+    stop.click()
+    notebook.finish(1)
+    assert STOPPED.fullmatch(notebook.error(1).inner_text())
+
+
+def test_right_to_left_text_runs_its_own_way(lab: Lab, page: Page) -> None:
+    notebook = opened(lab, page, "bidi", f"{SHOW}show('مرحبا بك (1)\\n\\nHello')")
+    notebook.run(1)
+    ends = """node => {
+      const range = document.createRange();
+      range.selectNodeContents(node);
+      const [text, box] = [range.getBoundingClientRect(), node.getBoundingClientRect()];
+      return [text.left - box.left < 2, box.right - text.right < 2];
+    }"""
+    paragraphs = live(notebook, 1).locator(".claude-answer p")
+    assert paragraphs.filter(has_text="مرحبا").evaluate(ends) == [False, True]
+    assert paragraphs.filter(has_text="Hello").evaluate(ends) == [True, False]
 
 
 @pytest.mark.parametrize("key", ["Enter", "Space", "Escape"])
@@ -134,8 +282,9 @@ def test_what_streams_is_inert(lab: Lab, page: Page) -> None:
         "from claude_magic.notebook.display.html import Growing\n"
         "from IPython.display import display\n"
         f"for number, text in enumerate({SNIPPETS!r}):\n"
-        "    growing, page = Growing(), Page(model='m', pieces=0, number=0, says='')\n"
-        "    display({'application/vnd.jupyter.widget-view+json': page.view}, raw=True)\n"
+        "    mark = f'claude-test-{len(_ih)}-{number}'\n"
+        "    growing, page = Growing(), Page(model='m', mark=mark, pieces=0, number=0, says='')\n"
+        "    display({'text/markdown': f'<span class=\"{mark}\"></span>'}, raw=True)\n"
         "    growing.feed(text + f'\\n\\nHarmless {number}.')\n"
         "    state = {}\n"
         "    for n, html in growing.changes().items():\n"
@@ -161,24 +310,19 @@ def test_what_streams_is_inert(lab: Lab, page: Page) -> None:
 
 def test_it_looks_as_the_finished_answer_in_light_and_dark(lab: Lab, page: Page, screenshots: Path) -> None:
     show = (
-        "from claude_magic.conversation.rendering import Opening\n"
-        "from claude_magic.messages.reply import Change, Reply\n"
-        "from claude_magic.notebook.display.live import LiveRenderer\n"
-        "from IPython.display import display\n"
-        "renderer = LiveRenderer(get_ipython().display_pub, owns_cell=False)\n"
-        "renderer.start(Opening('claude-sonnet-5-5', ('fig (30x20, 2 tokens)',), '', False))\n"
-        f"renderer.update(Change('text', {RICH!r}, Reply()._start(0, {{'type': 'text'}}).block))\n"
-        "import time; time.sleep(0.5)\n"
-        f"display({{'text/markdown': {RICH!r}}}, raw=True)\n"
+        f"{SHOW}show({RICH!r})\nfrom IPython.display import display\ndisplay({{'text/markdown': {RICH!r}}}, raw=True)"
     )
     page.set_viewport_size({"width": 1200, "height": 1900})
     notebook = opened(lab, page, "looks", show)
     notebook.run(1)
     expect(live(notebook, 1)).to_contain_text("The end.")
-    expect(notebook.markdown(1)).to_contain_text("The end.")
+    shown = notebook.markdown(1).filter(visible=True)
+    expect(shown).to_contain_text("The end.")
+    expect(live(notebook, 1).locator("mjx-container")).to_have_count(2)
+    expect(shown.locator("mjx-container")).to_have_count(2)
     boxes = "node => [...node.querySelectorAll('h1, table, ol, blockquote')].map(one => one.offsetHeight)"
     streamed = live(notebook, 1).locator(".claude-answer").evaluate(boxes)
-    finished = notebook.markdown(1).evaluate(boxes)
+    finished = shown.evaluate(boxes)
     assert streamed == finished
     page.screenshot(path=screenshots / "live_light.png")
     choose_theme(page, "JupyterLab Dark")

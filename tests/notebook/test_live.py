@@ -20,8 +20,8 @@ from claude_magic.content.thumbnails import thumbnails
 from claude_magic.conversation.rendering import Opening
 from claude_magic.messages.limits import image_limits, lookup
 from claude_magic.messages.reply import Change, Reply
-from claude_magic.notebook.display.html import Growing, _html, _parser, rendered
-from claude_magic.notebook.display.live import CHUNK, VIEW, LiveRenderer, chunks
+from claude_magic.notebook.display.html import LONGEST, Growing, _html, _parser, rendered
+from claude_magic.notebook.display.live import CHUNK, UNFINISHED, LiveRenderer, chunks
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.simulator import Simulator, start
 from claude_magic.simulator.prose import pieces
@@ -91,7 +91,7 @@ MOST_BYTES = 20.0
 """Times the bytes of the text: a finished answer holds it twice, the widget brings 8 kB with it."""
 MOST_MESSAGES = 20
 """In a second."""
-LIVE = "%load_ext claude_magic\n%config ClaudeMagics.display = 'live'"
+LIVE = "%load_ext claude_magic"
 
 
 class Alive(HTMLParser):
@@ -157,9 +157,44 @@ def test_math_is_shown_as_it_was_written_and_stays_in_one_piece() -> None:
     growing = Growing()
     growing.feed("It is $x < y$:\n\n$$\na\n\n# b\n\n")
     assert growing.changes() == {
-        0: '<p>It is <code class="claude-math">$x &lt; y$</code>:</p>\n',
-        1: '<pre class="claude-math">a\n\n# b</pre>\n',
+        0: '<p>It is <span class="claude-math">$x &lt; y$</span>:</p>\n',
+        1: '<p><span class="claude-math">$$a\n\n# b$$</span></p>\n',
     }
+
+
+@pytest.mark.parametrize("formula", [r"\href{javascript:alert(1)}{x}", r"\require{html} x", "}{", r"\class{a}{x}"])
+def test_a_formula_that_could_do_more_than_be_one_is_code(formula: str) -> None:
+    assert "claude-math" not in grown(f"So $a{formula}b$.\n\n$$\n{formula}\n$$\n\nEnd.\n", [])
+
+
+@pytest.mark.parametrize(
+    ("first", "line"),
+    [
+        ("```python\n", "step_{n} = 'x'\n"),
+        ("| a | b |\n|--|--|\n", "| {n} | y |\n"),
+        ("", "- item {n}\n"),
+        ("", "{n} words "),
+        ("| a | b |\n|--|--|\n| x | ", "{n} words "),
+        ("```python\n", "{n}_words "),
+        ("```" + "x" * 3 * LONGEST + "\n", "{n}\n"),
+    ],
+    ids=["code", "table", "list", "line", "cell", "line of code", "language"],
+)
+def test_a_block_that_does_not_end_is_drawn_in_pieces(first: str, line: str) -> None:
+    """Of which none is much longer than another, so that no drawing costs more than the one before."""
+    count = 12 * LONGEST // len(line)
+    text = first + "".join(line.format(n=n) for n in range(count))
+    growing, shown = Growing(), {}
+    for start_of in range(0, len(text), 700):
+        growing.feed(text[start_of : start_of + 700])
+        changed = growing.changes()
+        assert sum(map(len, changed.values())) < 30 * LONGEST
+        shown.update(changed)
+    assert len(shown) > 8
+    for html in shown.values():
+        assert Alive(html).found == []
+    words = re.sub("<[^>]*>", "", "".join(shown[number] for number in sorted(shown)))
+    assert [int(number) for number in re.findall(r"\d+", words)] == [*range(count)]
 
 
 @pytest.mark.parametrize("text", DOCUMENTS.values(), ids=DOCUMENTS)
@@ -280,8 +315,6 @@ def test_it_is_drawn_as_it_comes_and_leaves_what_is_left_without_a_widget(record
     page, text = recorder.page, "First\n\n" + "Some **words**.\n\n" * 200 + "Last"
     renderer = LiveRenderer(page, owns_cell=owns_cell)
     renderer.start(OPENING)
-    (output,) = page.outputs.values()
-    assert output[VIEW]["model_id"] == "the-model"
     recorder.wait_for("sent: fig")
     renderer.update(text_change("First"))
     recorder.wait_for("<p>First</p>")
@@ -316,6 +349,84 @@ def test_a_page_that_missed_most_shows_whole_tags_and_the_end_is_whole(recorder:
             assert Alive(missed.html).found == []
     assert recorder.page.text.startswith("*sent: fig (30x20, 2 tokens)*")
     assert text.rstrip() in recorder.page.text
+
+
+def test_what_is_kept_meanwhile_is_markdown_and_said_to_be_unfinished(recorder: Recorder) -> None:
+    page = recorder.page
+    renderer = LiveRenderer(page, owns_cell=True)
+    renderer.start(OPENING)
+    renderer.update(text_change("First **words**.\n\n```python\nx = 1\n"))
+    page.wait_for("First **words**.")
+    assert page.text.endswith(f'x = 1\n```\n\n\n\n{UNFINISHED}\n\n<span class="{recorder.model.state["mark"]}"></span>')
+    renderer.update(text_change("y = 2\n"))
+    page.wait_for("y = 2")  # although nothing follows
+    assert all(set(data) == {"text/markdown"} for data in page.outputs.values())
+    renderer.finish(ending(reply_of("Done.")))
+    assert UNFINISHED not in str(page.outputs)
+
+
+def test_long_answers_are_kept_in_few_outputs_each_sent_once(recorder: Recorder) -> None:
+    now = [0.0]
+    page = recorder.page
+    renderer = LiveRenderer(page, owns_cell=True, clock=lambda: now[0])
+    renderer.start(OPENING)
+    text = "".join(pieces(60_000, 4))
+    step = 1000
+    for start_of in range(0, len(text), step):
+        renderer.update(text_change(text[start_of : start_of + step]))
+        recorder.wait_for(f"Part {text.count('## Part ', 0, start_of + step - 10)}<")
+        now[0] += 1
+    assert 10 < len(page.outputs) < 50  # JupyterLab folds more
+    assert "".join(text.split())[:150_000] in "".join(re.sub("<span.*?</span>", "", page.text).split())
+    kept = sum(len(str(message)) for message in page.messages)
+    assert kept < 8 * len(text)
+    renderer.finish(ending(reply_of(text)))
+    assert len([data for data in page.outputs.values() if data]) == 1
+
+
+def test_an_answer_goes_on_without_a_widget_that_fails(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = recorder.page
+    renderer = LiveRenderer(page, owns_cell=True)
+    renderer.start(OPENING)
+    renderer.update(text_change("First.\n\n"))
+    recorder.wait_for("First.")
+
+    def fails(data: dict[str, Any]) -> None:
+        raise OSError("the channel is gone")
+
+    monkeypatch.setattr(recorder, "send", fails)
+    renderer.update(text_change("Second.\n\n"))
+    page.wait_for("Second.")
+    assert not recorder.model.open  # the page shows the Markdown again
+    renderer.update(text_change("Third."))
+    page.wait_for("Third.")
+    renderer.finish(ending(reply_of("First.\n\nSecond.\n\nThird.")))
+    assert "Third." in page.text
+    assert UNFINISHED not in page.text
+
+
+def test_where_there_are_no_widgets_at_all_it_is_markdown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(**_: Any) -> None:
+        raise ImportError("no comm")
+
+    monkeypatch.setattr("comm.create_comm", fails)
+    page = Page()
+    renderer = LiveRenderer(page, owns_cell=True)
+    renderer.start(OPENING)
+    renderer.update(text_change("First."))
+    page.wait_for("First.")
+    renderer.finish(ending(reply_of("First.")))
+    assert "First." in page.text
+
+
+def test_half_an_emoji_hurts_nothing(recorder: Recorder) -> None:
+    renderer = LiveRenderer(recorder.page, owns_cell=True)
+    renderer.start(OPENING)
+    for half in ("A \U0001f469", "\u200d", "\U0001f680 flies. \ud83d", "\ude00 smiles."):
+        renderer.update(text_change(half))
+    recorder.wait_for("smiles")
+    assert "\U0001f469\u200d\U0001f680" in recorder.model.words
+    renderer.finish(ending(reply_of("A")))
 
 
 def test_pictures_are_shown_small_with_what_they_are(recorder: Recorder) -> None:
@@ -447,7 +558,7 @@ def test_stopped_at_any_time_it_leaves_the_static_form(kernel: Kernel) -> None:
         assert model.said[-1].startswith(
             "Claude's answer stopped after" if number else "Claude's answer stopped before"
         )
-        assert not any(VIEW in output.get("data", {}) for output in running.screen.outputs)
+        assert UNFINISHED not in str(running.screen.outputs)
         assert len(running.screen.answers) == (1 if number else len(running.screen.answers))
     assert kernel.run("%claude simulate: say=Good.").answer.answer == "Good."
 
@@ -470,6 +581,26 @@ def test_what_tools_show_stands_below_and_the_answer_is_one(kernel: Kernel) -> N
 def test_in_a_terminal_nothing_is_live(cells: Any) -> None:
     cells("%config ClaudeMagics.display = 'live'")
     assert cells("%claude simulate: say=Good.").stdout.startswith("Good.")
+
+
+@pytest.mark.parametrize(
+    ("display", "cell", "is_live"),
+    [
+        ("auto", "8d2f1f6c-5b0e-4a3f-9f0a-0c6f4b1e2d3a", True),
+        ("auto", "vscode-notebook-cell:/home/me/a.ipynb#W0sZmlsZQ", False),
+        ("live", "vscode-notebook-cell:/home/me/a.ipynb#W0sZmlsZQ", True),
+        ("markdown", "8d2f1f6c-5b0e-4a3f-9f0a-0c6f4b1e2d3a", False),
+        ("auto", "", False),
+        ("live", "", False),
+    ],
+)
+def test_it_is_live_where_pages_are_built_as_in_jupyterlab(
+    kernel: Kernel, display: str, cell: str, is_live: bool
+) -> None:
+    kernel.run(f"%config ClaudeMagics.display = {display!r}")
+    running = kernel.run("%claude simulate: say=Good.", cell)
+    assert running.answer.answer == "Good."
+    assert any(message.kind == "comm_open" for message in running.messages) is is_live
 
 
 def test_where_nobody_looks_nothing_is_live(kernel: Kernel) -> None:

@@ -14,6 +14,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from claude_magic.notebook.display.inert_math import formula
+
 if TYPE_CHECKING:
     import nh3
     from markdown_it import MarkdownIt
@@ -21,7 +23,11 @@ if TYPE_CHECKING:
     from pygments.lexer import Lexer
 
 MATH = "claude-math"
-"""Class of a formula that is not typeset."""
+"""Class of a formula that the page may typeset."""
+GOES_ON = "g"
+"""Class of code that goes on in the next piece."""
+LONGEST = 2500
+"""Characters from which what has come of a block is a piece: to draw costs no more the longer a block is."""
 LONGEST_MATH = 3000
 """Characters for which displayed math that has not ended is waited for."""
 _LONGEST_HIGHLIGHTED = 50_000
@@ -134,9 +140,36 @@ class Growing:
             self._piece("\n".join(lines[: sure[-1]]) + "\n", _html(tokens[:cut], known))
             self._rest = "\n".join(lines[sure[-1] :])
             tokens = tokens[cut:]
+        if tokens and len(self._rest) > 2 * LONGEST:
+            while len(self._rest) > 2 * LONGEST:
+                self._cut(tokens[0].type)
+            tokens, known = self._parse()
         tail = _html(tokens, known)
         if tail != self._tail or len(self._sources) in self._changed:
             self._tail = self._changed[len(self._sources)] = tail
+
+    def _cut(self, kind: str) -> None:
+        """Finish what has come of a block that does not end; code and tables go on with their first lines."""
+        *lines, partial = self._rest.split("\n")
+        heads = {"fence": 1, "table_open": 2}.get(kind, 0)
+        is_one_line = len(lines) <= heads and len(partial) > LONGEST
+        sizes = itertools.accumulate(len(line) + 1 for line in lines)
+        count = next((number for number, size in enumerate(sizes, 1) if size > LONGEST), len(lines))
+        if count <= heads and not is_one_line:
+            heads = 0
+        if not is_one_line:
+            source = "\n".join(lines[:count]) + "\n"
+            rest = [*lines[:heads], *lines[count:], partial]
+        else:
+            source = partial[: partial.rfind(" ", LONGEST // 2, LONGEST) + 1 or LONGEST]
+            rest = [*lines, partial[len(source) :]]
+            source = "\n".join([*lines, source])
+        known = {"references": dict(self._known["references"])}
+        written = _html(_parser(ours=False).parse(source, known), known)
+        if kind == "fence":
+            written = written.replace("<pre>", f'<pre class="{GOES_ON}">', 1)
+        self._piece(source, written)
+        self._rest = "\n".join(rest)
 
     def _parse(self) -> tuple[list[Token], dict[str, Any]]:
         """The tokens of the rest, with displayed math closed where it is open."""
@@ -202,13 +235,20 @@ def _image(_: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) 
 
 
 def _math(_: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-    """A formula as it was written; it is typeset when the answer is over."""
-    markup = tokens[index].markup
-    return f'<code class="{MATH}">{html.escape(f"{markup}{tokens[index].content}{markup}")}</code>'
+    return _formula(tokens[index].content, tokens[index].markup)
 
 
 def _math_block(_: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-    return f'<pre class="{MATH}">{html.escape(tokens[index].content.strip())}</pre>\n'
+    return f"<p>{_formula(tokens[index].content.strip(), tokens[index].markup)}</p>\n"
+
+
+def _formula(content: str, markup: str) -> str:
+    """A formula as it was written, to be typeset in the page; one that could do more than that is code."""
+    written = f"{markup}{content}{markup}"
+    found = formula(written, 0, markup)
+    if found is None or found[1] < len(written):
+        return f"<code>{html.escape(written)}</code>"
+    return f'<span class="{MATH}">{html.escape(found[0])}</span>'
 
 
 def _highlighted(code: str, language: str, attributes: str) -> str:

@@ -4,14 +4,21 @@ What the page shows is the state of a model, in pieces of HTML of which only tho
 sent. The state is kept where it arrives, so nothing is lost to a view that comes late, and a piece
 that never arrives is missing only until the end. The page cannot ask for it: while a cell runs, a
 kernel does not listen.
+
+In the notebook there is only Markdown, at any time: the answer so far, brought up to date every
+second or two. The page draws in its place where it can. So a notebook that is saved in mid-answer,
+a kernel that dies and a front end without widgets all have the text.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,11 +27,18 @@ from claude_magic.content.words import counted
 from claude_magic.conversation.rendering import Ending, Opening
 from claude_magic.messages.reply import Change
 from claude_magic.messages.retry import Wait
+from claude_magic.notebook.display import markdown
+from claude_magic.notebook.display.calls import Fold
 from claude_magic.notebook.display.html import Growing, rendered
 from claude_magic.notebook.display.markdown import FINISHED, MarkdownRenderer, News, Piece, Step
 from claude_magic.notebook.display.pictures import gallery
 
-VIEW = "application/vnd.jupyter.widget-view+json"
+UNFINISHED = "*… this answer is not finished*"
+"""Stands below what is kept of an answer that is still being written."""
+KEPT = 1.5
+"""Seconds between two states of the Markdown below the widget, at least."""
+PART = 4000
+"""Characters from which finished Markdown is an output of its own: JupyterLab shows 50 in a cell."""
 FASTEST = 1 / 15
 """Seconds between two drawings."""
 CHUNK = 160
@@ -74,7 +88,6 @@ class Page:
             metadata={"version": "2.1.0"},
         )
         self._number = 0
-        self.view = {"version_major": 2, "version_minor": 0, "model_id": self._comm.comm_id}
 
     def set(self, **state: Any) -> None:
         """Change a part of the state; the number tells the page what is older."""
@@ -91,9 +104,10 @@ class Page:
 
 
 class LiveRenderer(MarkdownRenderer):
-    """Draws into a widget in the cell that runs, and leaves what a :class:`MarkdownRenderer` leaves."""
+    """Draws in the page above what a :class:`MarkdownRenderer` shows more rarely, and leaves what that leaves."""
 
     _page: Page | None = None
+    _mark = ""
 
     def start(self, opening: Opening) -> None:
         """Show the widget, and begin to draw."""
@@ -101,12 +115,22 @@ class LiveRenderer(MarkdownRenderer):
         self._chunks: dict[int, list[str]] = {}
         self._told: dict[str, Any] = {}
         self._asks = False
+        self._later: list[Piece] = []  # what is drawn, but not kept yet
+        self._kept = ""  # what was said to happen when it was
+        self._due = float("-inf")
         self._fastest = FASTEST
-        background = opening.stop is not None
-        self._page = Page(model=opening.model, pieces=0, number=0, says="Claude is answering.", background=background)
-        if opening.stop is not None:
-            self._page.on_stop(opening.stop)
-        self._publish(self._displays[0], {VIEW: self._page.view, "text/plain": "The answer is drawn while it comes."})
+        self._mark = f"claude-{uuid.uuid4().hex[:8]}"
+        with self._or_without():
+            self._page = Page(
+                model=opening.model,
+                mark=self._mark,
+                pieces=0,
+                number=0,
+                says="Claude is answering.",
+                background=opening.stop is not None,
+            )
+            if opening.stop is not None:
+                self._page.on_stop(opening.stop)
         super().start(opening)
 
     def finish(self, ending: Ending) -> None:
@@ -114,8 +138,7 @@ class LiveRenderer(MarkdownRenderer):
         try:
             super().finish(ending)
         finally:
-            if self._page is not None:
-                self._page.close()
+            self._give_up()
 
     # -- in the thread ---------------------------------------------------------------------------
 
@@ -126,27 +149,82 @@ class LiveRenderer(MarkdownRenderer):
             self._asks = False
         super()._note(news)
 
+    def _draw(self) -> None:
+        if self._sent:
+            self._growing.add(rendered(self._sent))
+        super()._draw()
+
+    def _patience(self) -> float | None:
+        """Seconds after which something is to be drawn although nothing happens."""
+        until = [super()._patience(), max(self._due - self._clock(), 0.0) if self._later else None]
+        return min((seconds for seconds in until if seconds is not None), default=None)
+
     def _paint_pictures(self) -> None:
         self._paint((), self._status.markdown)  # unpacking large pictures takes a while
         self._gallery = gallery(self._pictures)
         self._growing.add(rendered(self._gallery))
 
     def _paint(self, new: Sequence[Piece], status: str) -> int:
-        """Send what is new."""
+        """Send what is new, and now and then keep it as Markdown."""
+        folds = [piece() if callable(piece) else piece for piece in new]
+        if self._page is not None:
+            with self._or_without():
+                self._paint_page(folds, status)
+        self._later += [
+            fold if fold is None or isinstance(fold, str) else functools.partial(_same, fold) for fold in folds
+        ]
+        if self._shown and self._page is not None and not self._is_due(status):
+            return 0
+        later, self._later, self._kept = self._later, [], status
+        payload = len(self._head) + super()._paint(later, f"\n\n{status}\n\n{UNFINISHED}")
+        self._due = self._clock() + KEPT * max(1.0, payload / PART)
+        return payload
+
+    def _is_due(self, status: str) -> bool:
+        """Whether what is kept is to be brought up to date; the first words are kept at once."""
+        if self._kept and not status:
+            return True
+        return self._clock() >= self._due and (bool(self._later) or status != self._kept)
+
+    def _paint_page(self, new: Sequence[str | Fold | None], status: str) -> None:
         begun = time.perf_counter()
-        if self._head:
-            self._growing.add(rendered(self._head))
-            self._head = ""
         for piece in new:
             if piece is FINISHED:
                 self._growing.close()
             elif isinstance(piece, str):
                 self._growing.feed(piece)
             else:
-                self._growing.add(rendered(piece().markdown))
+                self._growing.add(rendered(piece.markdown))
         self._send({**self._pieces(), **self._said(status)})
         self._fastest = max(FASTEST, _IDLE * (time.perf_counter() - begun))
-        return 0
+
+    @contextlib.contextmanager
+    def _or_without(self) -> Iterator[None]:
+        """Whatever happens to the widget, the answer goes on."""
+        try:
+            yield
+        except Exception:
+            logging.getLogger(__name__).debug("the answer goes on without its widget", exc_info=True)
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Go on without the widget."""
+        page, self._page = self._page, None
+        self._fastest = markdown.FASTEST
+        with contextlib.suppress(Exception):
+            if page is not None:
+                page.close()
+
+    def _finished(self, markdown: str) -> None:
+        """Gather what is finished: it is sent again until it is worth an output of its own."""
+        self._head += markdown.strip("\n") + "\n\n"
+        if len(self._head) > PART << min(len(self._displays) // 8, 3):
+            self._show(self._head)
+            self._head = ""
+            self._displays.append(uuid.uuid4().hex)
+
+    def _show(self, markdown: str) -> None:
+        super()._show(f'{markdown}\n\n<span class="{self._mark}"></span>')  # by which the page finds it
 
     def _pieces(self) -> dict[str, Any]:
         """The chunks that have changed, by piece and number, and how many there are of each piece."""
@@ -175,8 +253,13 @@ class LiveRenderer(MarkdownRenderer):
     # -- the end ---------------------------------------------------------------------------------
 
     def _final(self, ending: Ending) -> tuple[str, str]:
-        self._send({"says": outcome(ending), "ends": True})
+        with self._or_without():
+            self._send({"says": outcome(ending), "ends": True})
         return super()._final(ending)
+
+
+def _same(fold: Fold) -> Fold:
+    return fold
 
 
 def chunks(html: str) -> list[str]:

@@ -11,6 +11,7 @@ an interrupt that hits the ``with`` of a condition leaves its lock held for ever
 
 from __future__ import annotations
 
+import codecs
 import contextvars
 import queue
 import threading
@@ -126,6 +127,7 @@ class MarkdownRenderer:
         self._source = source
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._halves = codecs.getincrementaldecoder("utf-16-le")("replace")  # a character may come in two
         self._notes = Footnotes()
         self._splitter = Splitter()
         self._displays = [uuid.uuid4().hex]
@@ -237,7 +239,11 @@ class MarkdownRenderer:
             # The first words cut the pause short, and so does who waits for it: they are shown at once.
             self._listen(pause, lambda: self._awaited or (self._new and status))  # noqa: B023
             # Until there is text, the seconds are shown to pass.
-            self._listen(1.0 if self._status.passes else None, lambda: self._dirty)
+            self._listen(self._patience(), lambda: self._dirty)
+
+    def _patience(self) -> float | None:
+        """Seconds after which something is drawn although nothing happens."""
+        return 1.0 if self._status.passes else None
 
     def _listen(self, seconds: float | None, enough: Callable[[], object]) -> None:
         """Take what comes, until it is enough, or the end, or the time has passed."""
@@ -265,7 +271,8 @@ class MarkdownRenderer:
         elif news.kind == "text":
             if news.text:
                 self._status.end()
-            self._new.append(self._notes.add(news.text, news.block))
+            text = self._halves.decode(news.text.encode("utf-16-le", "surrogatepass"))
+            self._new.append(self._notes.add(text, news.block))
         elif news.kind == "stop" and (numbers := self._notes.stop(news.block)):
             self._new.append(numbers)
         elif news.kind == "thinking" or news.block.type == "thinking":
