@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from claude_magic.simulator import Simulator, start
+
+# How long an example takes is no test's business; the rest stays as Hypothesis has it, also its settings for CI.
+settings.register_profile("patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 KEY = "sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789"
 """What a key looks like; no test may find its characters in anything that is written."""
