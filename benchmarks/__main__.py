@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="small samples, to see that everything runs")
     parser.add_argument("--peers", type=Path, default=peers.FOLDER, metavar="FOLDER", help="see benchmarks.peers")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the ratios (.png, .svg)")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the ratios, as PNG")
     options = parser.parse_args()
 
     names = options.names or there()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import itertools
 import os
 import platform
@@ -70,9 +71,10 @@ def picture(rows: Sequence[Row], path: Path) -> None:
     ----------
     rows : sequence of Row
     path : Path
-        Its suffix tells the format.
+        Of a PNG.
     """
     import matplotlib as mpl
+    from PIL import Image
 
     mpl.use("agg")
     import matplotlib.pyplot as plt
@@ -99,8 +101,10 @@ def picture(rows: Sequence[Row], path: Path) -> None:
     axes.set_yticks([*height.values()], labels, fontsize=8)
     axes.set_ylim(0.5 - len(labels), 0.5)
     figure.legend(fontsize=8, loc="outside upper center", ncols=6)
-    figure.savefig(path, dpi=100)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=100)
     plt.close(figure)
+    Image.open(buffer).convert("RGB").quantize(64).save(path, optimize=True)  # it lies in the repository
 
 
 def _label(row: Row) -> str:

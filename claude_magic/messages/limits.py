@@ -15,7 +15,7 @@ import functools
 import json
 import math
 from collections.abc import Iterable, Mapping
-from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -169,7 +169,7 @@ class Model:
 
 @functools.cache
 def _document() -> dict[str, Any]:
-    text = resources.files(__package__).joinpath("models.json").read_text("utf-8")
+    text = Path(__file__).with_name("models.json").read_text("utf-8")
     document: dict[str, Any] = json.loads(text)
     return document
 
