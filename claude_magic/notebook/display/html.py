@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MATH = "claude-math"
 """Class of a formula that the page may typeset."""
 GOES_ON = "g"
-"""Class of code that goes on in the next piece."""
+"""Class of what stands behind code that goes on in the next piece."""
 LONGEST = 2500
 """Characters from which what has come of a block is a piece: to draw costs no more the longer a block is."""
 LONGEST_MATH = 3000
@@ -167,7 +167,7 @@ class Growing:
         known = {"references": dict(self._known["references"])}
         written = _html(_parser(ours=False).parse(source, known), known)
         if kind == "fence":
-            written = written.replace("<pre>", f'<pre class="{GOES_ON}">', 1)
+            written += f'<span class="{GOES_ON}"></span>'  # at the end: what was sent of it stays as it is
         self._piece(source, written)
         self._rest = "\n".join(rest)
 

@@ -47,8 +47,9 @@ function hold(area, mark) {
 
 // The text of a block of code, whose earlier lines may stand in blocks above it.
 function codeOf(block) {
-  const above = block.previousElementSibling;
-  return (above?.matches("pre.g") ? codeOf(above) : "") + block.textContent;
+  let above = block.previousElementSibling;
+  if (above?.matches(".claude-copy")) above = above.previousElementSibling;
+  return (above?.matches(".g") ? codeOf(above.previousElementSibling) : "") + block.textContent;
 }
 
 function copyable(block) {
@@ -125,7 +126,7 @@ function show(model, output) {
     marks[piece].after(parsed.content);
   };
   const finish = (content) => {
-    content.querySelectorAll("pre:not(.g)").forEach(copyable);
+    content.querySelectorAll("pre:not(:has(+ .g))").forEach(copyable);
     typeset([...content.querySelectorAll(".claude-math")]);
   };
   const typeset = async (formulas) => { // one after the other: it has one place for what it works on
