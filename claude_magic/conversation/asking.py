@@ -28,7 +28,7 @@ from claude_magic.messages import limits
 from claude_magic.messages.blocks import TextBlock, ThinkingBlock
 from claude_magic.messages.client import Client
 from claude_magic.messages.credentials import KEY_IN_TEXT
-from claude_magic.messages.errors import BadInput, ClaudeError, Explained
+from claude_magic.messages.errors import BadInput, ClaudeError, Explained, OverBudget, RequestTooLarge
 from claude_magic.messages.limits import Model
 from claude_magic.tools.server import ServerTool
 
@@ -146,6 +146,18 @@ class Asking:
         self._opening = Opening(model.id, tuple(sent), options.prefill or "", show, thumbnails(named, within))
         self._asked = datetime.datetime.now().astimezone()
         self._result = Outcome(None)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Stop a question that is too expensive before anything is shown of it."""
+        try:
+            self._exchange.prepare()
+        except OverBudget as error:
+            if self._former is not None:
+                error.add_note("The earlier answer still counts.")
+            raise
+        except RequestTooLarge:
+            pass  # that is said when it is to be sent
 
     @property
     def words(self) -> str:

@@ -92,6 +92,7 @@ class Conversation(Limited):
         self._last: Reply | None = None
         self._precedent: caching.Precedent | None = None
         self._diagnosing = self._diagnosed = False
+        self._billed: Reply | None = None
         self._home._by_name[name] = self
 
     # -- what it is ------------------------------------------------------------------------------
@@ -171,7 +172,7 @@ class Conversation(Limited):
         elif not client.is_anthropic:
             possible = f"Only Anthropic's own servers are asked for caching, not {client.where}."
         self._diagnosing = self._diagnosing or not possible
-        return caching.explained(self._last, asked=self._diagnosed, possible=possible, minimum=model.cache_minimum)
+        return caching.explained(self._billed, asked=self._diagnosed, possible=possible, minimum=model.cache_minimum)
 
     @property
     def files(self) -> Files:
@@ -843,6 +844,7 @@ class Conversation(Limited):
         if reply.begun or reply.ended or reply.usage.total_input:
             price = reply.cost
             cost = float(price) if price is not None else None
+            self._billed = reply
             label = turn.place.label if turn.place else ""
             self._home.spendings.append(Spending(self.name, reply.model, reply.usage, cost, reply.simulated, label))
         visible = list(self.turns)

@@ -88,6 +88,7 @@ class Exchange:
     waits: list[Wait] = dataclasses.field(default_factory=list)
     bound_to: bytes = b""
     _stream: Stream | None = None
+    _prepared: Request | None = None
     _with_thinking: bool = True
     _told_side: bool = False
     _waiting: bool = False
@@ -127,6 +128,21 @@ class Exchange:
         self._stream = None
         self.prefill = None  # it was for the first words
 
+    def prepare(self) -> None:
+        """Put the next request together.
+
+        Raises
+        ------
+        OverBudget
+            If it is not to be sent.
+        """
+        limits = self.limits
+        if refitted := sum(message.refitted(limits) for message in self.messages):
+            self.repairs.append(f"{_pictures(refitted)} fitted anew: the limits for this request are others.")
+        request = self._build()
+        self._check(request)
+        self._prepared = request
+
     def run(self, update: Callable[[Change | Wait], None]) -> None:
         """Ask, and read one message to its end.
 
@@ -135,12 +151,14 @@ class Exchange:
         update : callable
             Told of each change and each wait.
         """
-        self._waiting, limits = False, self.limits
-        if refitted := sum(message.refitted(limits) for message in self.messages):
-            self.repairs.append(f"{_pictures(refitted)} fitted anew: the limits for this request are others.")
+        self._waiting = False
+        if self._prepared is None:
+            self.prepare()
         while True:
-            request = self._build()
-            self._check(request)
+            if self._prepared is None:
+                self._prepared = self._build()
+                self._check(self._prepared)
+            request, self._prepared = self._prepared, None
             try:
                 self._read(request, update)
                 self.precedent = Precedent.of(self.wire, self.system, self._count(request), self.reply)

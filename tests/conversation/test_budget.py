@@ -45,8 +45,11 @@ def asked(simulator: Simulator) -> int:
     return len(simulator.requests)
 
 
-def test_a_question_beyond_the_budget_is_not_sent(claude: Conversation, simulator: Simulator) -> None:
+def test_a_question_beyond_the_budget_is_not_sent(
+    claude: Conversation, notebook: Notebook, simulator: Simulator
+) -> None:
     claude("Hi")
+    of_the_first = notebook.recorder
     claude.budget = 0.05
     with pytest.raises(OverBudget) as caught:
         claude(LONG)
@@ -57,6 +60,8 @@ def test_a_question_beyond_the_budget_is_not_sent(claude: Conversation, simulato
     assert "$" not in str(caught.value)
     assert asked(simulator) == 1
     assert len(claude.turns) == 1
+    assert notebook.recorder is of_the_first  # nothing is shown of it
+    assert claude.last is claude.turns[0].reply
     claude.budget = 1
     assert claude(LONG).complete
     assert asked(simulator) == 2

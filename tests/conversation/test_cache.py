@@ -17,6 +17,7 @@ from claude_magic.conversation.request import build
 from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.turns import Message
 from claude_magic.messages import limits
+from claude_magic.messages.errors import Overloaded
 from claude_magic.simulator import Simulator, start
 from claude_magic.tools import tool
 from tests.conversation.conftest import Notebook
@@ -244,11 +245,15 @@ def test_nothing_is_asked_of_the_api_unasked(claude: Conversation, simulator: Si
     assert "nothing that changed" in repr(claude.why_no_cache())
 
 
-def test_reasons_without_the_api(claude: Conversation, home: Conversations) -> None:
+def test_reasons_without_the_api(claude: Conversation, home: Conversations, simulator: Simulator) -> None:
     claude("Hi")
     assert "Below 512 tokens this model caches nothing" in repr(claude.why_no_cache())
     claude["b"]("A long question. " * 300)
     assert "It was written to it" in repr(claude["b"].why_no_cache())
+    simulator.faults.append("529")
+    with pytest.raises(Overloaded):
+        claude("Hi")
+    assert "0 of 4 tokens of the last answer" in repr(claude.why_no_cache())  # the last that there is
     home.settings.cache = "off"
     assert "The cache is off" in repr(claude.why_no_cache())
     home.settings.cache = "auto"
