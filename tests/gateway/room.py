@@ -94,10 +94,13 @@ class Room:
 def until_ready(client: BlockingKernelClient) -> None:
     """Wait until a kernel answers and is heard; its heart, which jupyter_client asks first, may be late."""
     deadline = time.monotonic() + PATIENCE
+    asked: set[str] = set()
     while True:
-        client.kernel_info()
+        asked.add(client.kernel_info())
         try:
-            client.get_iopub_msg(timeout=1)
+            # Of a kernel that was restarted, what the former one said may still come.
+            while client.get_iopub_msg(timeout=1)["parent_header"].get("msg_id") not in asked:
+                pass
         except queue.Empty:
             assert time.monotonic() < deadline, "the kernel does not answer"
         else:

@@ -16,6 +16,7 @@ from tests.notebook.kernels import PATIENCE, Kernel, Running, Screen, running_ke
 
 SETUP = """
 %load_ext claude_magic
+%config ClaudeMagics.display = "markdown"
 import asyncio, threading, time
 from claude_magic import tool
 from IPython.display import display
@@ -287,10 +288,10 @@ def test_the_button_is_a_message_and_interrupts_no_cell(kernel: Kernel) -> None:
     try:
         cell = kernel.run(f"%%claude -b\n{ENDLESS}", "A")
         cell.later(lambda screen: screen.outputs)
-        view = cell.screen.outputs[0]["data"]["application/vnd.jupyter.widget-view+json"]
+        (opened,) = [message.content for message in cell.messages if message.kind == "comm_open"]
         other = kernel.start("print('on')\ntime.sleep(1)\n'through'", "B")
         other.until(lambda screen: screen.outputs)
-        content = {"comm_id": view["model_id"], "data": {"method": "custom", "content": {"stop": True}}}
+        content = {"comm_id": opened["comm_id"], "data": {"method": "custom", "content": {"stop": True}}}
         kernel.client.shell_channel.send(kernel.client.session.msg("comm_msg", content))
         other.finish()
         assert other.status == "ok"
@@ -299,7 +300,7 @@ def test_the_button_is_a_message_and_interrupts_no_cell(kernel: Kernel) -> None:
         (notice,) = shown(cell.screen.answers[0]).notices
         assert notice.startswith("Interrupted: Stopped ")
     finally:
-        kernel.run("%config ClaudeMagics.display = 'auto'")
+        kernel.run("%config ClaudeMagics.display = 'markdown'")
 
 
 def test_text_goes_to_its_own_cell_too(kernel: Kernel) -> None:
@@ -314,7 +315,7 @@ def test_text_goes_to_its_own_cell_too(kernel: Kernel) -> None:
         assert kernel.value("claude.last.text") in cell.printed
         assert other.printed == "'in\\n'\n"
     finally:
-        kernel.run("%config ClaudeMagics.display = 'auto'")
+        kernel.run("%config ClaudeMagics.display = 'markdown'")
 
 
 @pytest.mark.parametrize("ending", ["exit()", "%unload_ext claude_magic", "restart"])

@@ -74,7 +74,7 @@ def claude(simulator: Simulator) -> Iterator[Conversation]:
 
 def restored(claude: Conversation, path: Path) -> str:
     found = restore.restored(claude, path)
-    claude._journal.commit(found.state, found.step)
+    claude._journal.change(lambda _: (found.step, found.state))
     return found.said
 
 
