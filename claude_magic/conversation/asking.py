@@ -6,19 +6,21 @@ import dataclasses
 import datetime
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from claude_magic.content import Named, Part, compose, text_part, to_parts
+from claude_magic.content import Named
 from claude_magic.content.thumbnails import thumbnails
 from claude_magic.content.words import counted
-from claude_magic.conversation import caching
+from claude_magic.conversation import caching, checks
 from claude_magic.conversation.caching import Precedent
+from claude_magic.conversation.cells import asked_within, slot
 from claude_magic.conversation.exchange import Exchange
 from claude_magic.conversation.journal import State
 from claude_magic.conversation.loop import Loop
 from claude_magic.conversation.options import Options, fields
 from claude_magic.conversation.outcome import Outcome, outcome
+from claude_magic.conversation.prompt import parts_of
 from claude_magic.conversation.rendering import Opening, Renderer
 from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.toolbox import Tools, current, joined, name_of
@@ -27,15 +29,12 @@ from claude_magic.conversation.turns import Message, Place, Turn, seen, shortene
 from claude_magic.messages import limits
 from claude_magic.messages.blocks import TextBlock, ThinkingBlock
 from claude_magic.messages.client import Client
-from claude_magic.messages.credentials import KEY_IN_TEXT
-from claude_magic.messages.errors import BadInput, ClaudeError, Explained, OverBudget, RequestTooLarge
+from claude_magic.messages.errors import BadInput, Explained, OverBudget, RequestTooLarge
 from claude_magic.messages.limits import Model
-from claude_magic.tools.server import ServerTool
 
 if TYPE_CHECKING:
     from claude_magic.conversation.budget import Allowance
     from claude_magic.conversation.counting import Count
-    from claude_magic.conversation.toolbox import Offered
     from claude_magic.messages.transmission import Outgoing
     from claude_magic.tools.answers import Shape
     from claude_magic.tools.calls import Call
@@ -102,14 +101,14 @@ class Asking:
         shape = _shape(options)
         if shape is not None and model.known and not model.structured_output:
             prompt = [*prompt, f"\n\n{shape.instruction()}"]
-        question, named = _parts(prompt)
-        slot, self._former = (len(state.turns), None) if options.once else _slot(state.turns, place)
-        before = () if options.once or options.new else seen(state.turns[:slot])
-        before = tuple(turn for turn in before if not _asked_within(turn, place))
+        question, named = parts_of(prompt)
+        at, self._former = (len(state.turns), None) if options.once else slot(state.turns, place)
+        before = () if options.once or options.new else seen(state.turns[:at])
+        before = tuple(turn for turn in before if not asked_within(turn, place))
         self._held = state.tools
         offered = current(state.tools)
         if client.is_anthropic:
-            _check_schemas(offered, shape)
+            checks.schemas(offered, shape)
         asked_for = fields(options, model, shape, max_tokens=settings.max_tokens, version=settings.version)
         self._exchange = Exchange(
             client=client,
@@ -131,10 +130,10 @@ class Asking:
         self._cache_notice = ""
         if precedent is not None:
             self._cache_notice = precedent.notice(self._exchange.wire, state.system, self._exchange.before)
-        _check_for_keys(question, state.system, self._exchange.wire)
-        _check_counts(model, self._exchange.messages)
+        checks.keys(question, state.system, self._exchange.wire)
+        checks.counts(model, self._exchange.messages)
         if model.known:
-            _check_citations(self._exchange.messages, typed=shape is not None)
+            checks.citations(self._exchange.messages, typed=shape is not None)
         self._loop = Loop(self._exchange, offered, tools, confirm, shape)
         within = self._exchange.limits
         sent = [f"{name} ({about})" for name, part in named if (about := part.summary(within))]
@@ -252,12 +251,12 @@ class Asking:
         state : State
             As it is now.
         """
-        slot, former = _slot(state.turns, self._place)
+        at, former = slot(state.turns, self._place)
         # A function that it called may have taken its own definition away.
         called = {call.name for call in turn.tool_calls} - set(map(name_of, state.tools))
         tools = joined(state.tools, (tool for tool in self._held if name_of(tool) in called))
-        earlier = () if self._options.new else state.turns[:slot]
-        later = state.turns[slot + (former is not None) :]
+        earlier = () if self._options.new else state.turns[:at]
+        later = state.turns[at + (former is not None) :]
         if former is not None:
             said = f"the new answer in {self._place.label if self._place else ''}"
         else:
@@ -287,94 +286,6 @@ class Asking:
         return [*notices, *([result.notice] if result.notice else [])]
 
 
-def _parts(prompt: Sequence[str | Named]) -> tuple[tuple[Part, ...], list[tuple[str, Part]]]:
-    """The parts of the message, and those among them that are not mere words, by name."""
-    parts: list[tuple[str, Part]] = []
-    for item in prompt:
-        if isinstance(item, str):
-            parts.append(("", text_part(item)))
-        else:
-            parts += [(item.name, part) for part in _converted(item)]
-    several = sum(part.is_picture for _, part in parts) > 1
-    labelled: list[Part] = []
-    number = 0
-    for name, part in parts:
-        if several and part.is_picture:
-            number += 1
-            labelled.append(text_part(f"\nPicture {number} ({getattr(part, 'name', name)}):"))
-        labelled.append(part)
-    question = compose(labelled)
-    if not question:
-        raise BadInput("The question is empty.")
-    return question, [(getattr(part, "name", name), part) for name, part in parts if part.text is None]
-
-
-def taken(prompt: Sequence[str | Named]) -> list[str | Named]:
-    """The same with values that are what will be sent, and change no more."""
-    return [item if isinstance(item, str) else Named(item.name, _converted(item)) for item in prompt]
-
-
-def _converted(item: Named) -> list[Part]:
-    """The parts of a value; its own code may fail in any way, and that is said in one line."""
-    try:
-        return to_parts(item.value, item.name)
-    except ClaudeError:
-        raise
-    except Exception as error:  # noqa: BLE001
-        raise BadInput(
-            f"{item.name} cannot be shown to a model: {type(error).__name__}: {shortened(str(error), 200)}"
-        ) from None
-
-
-def _check_for_keys(question: Sequence[Part], system: str | None, wire: Mapping[str, Any]) -> None:
-    # A tool's default may be a key, and defaults are part of its definition.
-    texts = [system or "", str(wire.get("tools", "")), *(str(part.wire) for part in question)]
-    if any(KEY_IN_TEXT.search(text) for text in texts):
-        raise BadInput("The question holds an API key; nothing was sent. Take it out, and use claude.login().")
-
-
-def _slot(turns: Sequence[Turn], place: Place | None) -> tuple[int, Turn | None]:
-    """Where a question of this place goes, and the turn that it replaces, if any.
-
-    A question that the cell did not ask before follows the one that the same execution asked last.
-    """
-    if place is None or place.number is None or not place.cell:
-        return len(turns), None
-    end = len(turns)
-    for index, turn in enumerate(turns):
-        if turn.place is None or turn.place.cell != place.cell:
-            continue
-        if turn.place.execution == place.execution:
-            end = index + 1
-        elif turn.place.number == place.number:
-            return index, turn
-    return end, None
-
-
-def _check_citations(messages: Sequence[Message], *, typed: bool) -> None:
-    """Citations are on for all documents of a request or for none, and not where the answer has a type."""
-    parts = [part for message in messages for part in message.parts]
-    documents = [part for part in parts if part.wire["type"] in ("document", "search_result")]
-    cited = [part for part in documents if part.wire.get("citations", {}).get("enabled")]
-    if cited and len(cited) < len(documents):
-        other = next(part for part in documents if part not in cited)
-        on, off = (getattr(part, "name", part.about) for part in (cited[0], other))
-        raise BadInput(
-            f"Citations are on for all documents of a conversation or for none: {on} has them, {off} has not. "
-            "Use Document(…, citations=True) for each, or --new."
-        )
-    if cited and typed:
-        raise BadInput("A typed answer cannot cite. Leave out --schema, or ask about the documents with --new.")
-
-
-def _asked_within(turn: Turn, place: Place | None) -> bool:
-    """Whether a turn was asked by a function that this question called when its cell ran before: it will be again."""
-    former = turn.place
-    if place is None or former is None or place.number is None or former.number is None or not place.cell:
-        return False
-    return former.cell == place.cell and former.execution != place.execution and former.number > place.number
-
-
 def _shape(options: Options) -> Shape | None:
     if options.schema is None:
         return None
@@ -383,28 +294,3 @@ def _shape(options: Options) -> Shape | None:
     from claude_magic.tools.answers import Shape
 
     return Shape.of(options.schema)
-
-
-def _check_schemas(offered: Sequence[Offered], shape: Shape | None) -> None:
-    """What the API cannot compile into a grammar."""
-    schemas = [tool.input_schema for tool in offered if not isinstance(tool, dict | ServerTool) and tool.strict]
-    schemas += [shape.schema] if shape is not None else []
-    if schemas:
-        from claude_magic.tools.subset import excess
-
-        if line := excess(schemas):
-            raise BadInput(line)
-
-
-def _check_counts(model: Model, messages: Sequence[Message]) -> None:
-    """What the API would refuse by its number."""
-    if not model.known:
-        return
-    pictures = sum(message.pictures for message in messages)
-    if pictures > model.max_images:
-        raise BadInput(f"{model.id} takes at most {model.max_images} pictures; there would be {pictures}. Use --new.")
-    pages = sum(part.pages or 0 for message in messages for part in message.parts)
-    if pages > model.max_pages:
-        from claude_magic.content.pdf import check_pages
-
-        check_pages(pages, model.max_pages, f"A question to {model.id}")

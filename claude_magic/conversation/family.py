@@ -10,9 +10,11 @@ from claude_magic.conversation import bill
 from claude_magic.conversation.bill import Spending
 from claude_magic.conversation.budget import Budget
 from claude_magic.conversation.host import Host
+from claude_magic.conversation.journal import Change, State
 from claude_magic.conversation.settings import Settings
 from claude_magic.messages import limits
 from claude_magic.messages.credentials import Credentials
+from claude_magic.messages.errors import AuthenticationFailed, BadInput, ClaudeError
 from claude_magic.tools.aside import Errands
 
 if TYPE_CHECKING:
@@ -71,6 +73,10 @@ class Conversations(Mapping[str, "Conversation"]):
     def __len__(self) -> int:
         return len(self._by_name)
 
+    def model_of(self, state: State) -> str:
+        """The id of the model that a conversation in this state asks."""
+        return limits.resolve(state.model or self.settings.model or limits.DEFAULT_MODEL)
+
     @property
     def client(self) -> Client:
         """The client for the settings as they are now; its connections live as long as the kernel.
@@ -90,6 +96,29 @@ class Conversations(Mapping[str, "Conversation"]):
         if key not in self._clients:
             self._clients[key] = self.host.connect(settings, self.credentials)
         return self._clients[key]
+
+    def login(self, key: str | None = None) -> Change:
+        """See :meth:`Conversation.login`."""
+        if key is None:
+            from getpass import getpass
+
+            try:
+                key = getpass("Anthropic API key (not shown, not saved): ")
+            except (EOFError, RuntimeError, NotImplementedError):
+                raise BadInput("Nobody can type a key here. Set ANTHROPIC_API_KEY before Jupyter starts.") from None
+        credentials, client = self.credentials, self.client
+        if client.credentials is not credentials:
+            return Change("The simulator needs no key.")
+        put_back = credentials.set_key(key)
+        client = self.client
+        try:
+            known = self.learned = limits.learn(client.models())
+        except AuthenticationFailed:
+            put_back()
+            raise
+        except ClaudeError as error:
+            return Change(f"The key is set, but {client.where} did not say which models it may use: {error}")
+        return Change(f"The key works: {len(known)} models. It stays in this kernel and is saved nowhere.")
 
     @functools.cached_property
     def files(self) -> Files:
@@ -129,12 +158,14 @@ class Conversations(Mapping[str, "Conversation"]):
     def cells_deleted(self, cells: set[str]) -> None:
         """Leave out the turns of cells that were deleted."""
         for conversation in self.values():
-            conversation._cells_deleted(cells)
+            conversation._questions.drop(cells)
+            conversation._cells.deleted(cells)
 
     def cell_runs(self, cell: str) -> None:
         """A cell that runs is alive, whatever was reported of it."""
         for conversation in self.values():
-            conversation._cell_runs(cell)
+            conversation._questions.drop({cell})
+            conversation._cells.runs(cell)
 
     def cell_ran(self, cell: str, execution: str, label: str, asked: Mapping[str, int]) -> None:
         """A cell ran to its end: what it did not ask again leaves.
@@ -147,4 +178,4 @@ class Conversations(Mapping[str, "Conversation"]):
             How many questions it asked, by conversation.
         """
         for conversation in self.values():
-            conversation._cell_ran(cell, execution, label, asked.get(conversation.name, 0))
+            conversation._cells.ran(cell, execution, label, asked.get(conversation.name, 0))

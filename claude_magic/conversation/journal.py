@@ -45,6 +45,15 @@ class Change:
         return self.said
 
 
+Steps = tuple[tuple[str, State], ...]
+"""States, each with what led to it, in words."""
+
+
+def beginning(state: State) -> Steps:
+    """The steps of a conversation to which nothing has happened yet."""
+    return (("the beginning", state),)
+
+
 class Journal:
     """The states in order; changing, undoing and redoing are one assignment each.
 
@@ -54,14 +63,12 @@ class Journal:
 
     def __init__(self, state: State) -> None:
         self._lock = threading.Lock()
-        self._entries: tuple[tuple[tuple[str, State], ...], int] = ((("the beginning", state),), 0)
+        self._entries: tuple[Steps, int] = (beginning(state), 0)
 
-    @classmethod
-    def of(cls, steps: tuple[tuple[str, State], ...], at: int) -> Journal:
-        """The journal that has come so far."""
-        journal = cls(steps[0][1])
-        journal._entries = (steps, at)
-        return journal
+    def begin(self, steps: Steps, at: int = 0) -> None:
+        """Begin with these steps; nothing of what was here before can be undone to."""
+        with self._lock:
+            self._entries = (steps, at)
 
     @property
     def state(self) -> State:
@@ -70,11 +77,11 @@ class Journal:
         return entries[at][1]
 
     @property
-    def steps(self) -> tuple[tuple[tuple[str, State], ...], int]:
+    def steps(self) -> tuple[Steps, int]:
         """All states with what led to them, and which is the present one."""
         return self._entries
 
-    def adopt(self, steps: tuple[tuple[str, State], ...], at: int, said: str) -> None:
+    def adopt(self, steps: Steps, at: int, said: str) -> None:
         """Go on with the steps of another journal; undoing goes back through them, and then to what was here.
 
         Parameters
@@ -106,6 +113,15 @@ class Journal:
     def replace(self, said: str, **fields: Any) -> None:
         """Give fields of the state other values, whatever they were."""
         self.change(lambda state: (said, dataclasses.replace(state, **fields)))
+
+    def change_turns(self, said: str, make: Callable[[Turn], Turn | None]) -> None:
+        """Make each turn another one; None takes it out."""
+
+        def changed(state: State) -> tuple[str, State]:
+            turns = tuple(new for turn in state.turns if (new := make(turn)) is not None)
+            return said, dataclasses.replace(state, turns=turns)
+
+        self.change(changed)
 
     def undo(self) -> Change:
         """Take the last change back.

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.conversation import saving, toolbox
-from claude_magic.conversation.journal import Change, Journal
+from claude_magic.conversation.journal import Change, beginning
 from claude_magic.conversation.options import Options
 from claude_magic.conversation.request import build
 from claude_magic.conversation.turns import Message, seen
@@ -30,8 +30,8 @@ def save(conversation: Conversation, path: Path, *, undo: bool) -> Change:
     steps, at = conversation._journal.steps
     if not undo:
         state = steps[at][1]
-        steps, at = (("the beginning", dataclasses.replace(state, turns=seen(state.turns))),), 0
-    content = saving.Saved(conversation.name, steps, at, conversation._largest_side)
+        steps, at = beginning(dataclasses.replace(state, turns=seen(state.turns))), 0
+    content = saving.Saved(conversation.name, steps, at, conversation._questions.largest_side)
     return Change(saving.save(path, content, conversation._home.credentials.hide))
 
 
@@ -50,17 +50,17 @@ def loaded(cls: type[Conversation], path: Path, name: str | None, home: Conversa
     if home is not None and name in home:
         raise BadInput(f"There is a conversation {name!r} already. Load it under another name: name=….")
     made = cls(name=name, home=home)
-    made._journal = Journal.of(content.steps, content.at)
+    made._journal.begin(content.steps, content.at)
     _settle(made, content)
     return made
 
 
 def _settle(conversation: Conversation, content: saving.Saved) -> None:
     state = conversation.state
-    conversation._largest_side = content.largest_side
-    conversation._told = {turn.id for turn in state.turns if turn.absent}
+    conversation._questions.largest_side = content.largest_side
+    conversation._cells.news()  # has been said
     if state.turns:
-        conversation._last = state.turns[-1].reply
+        conversation._questions.last = state.turns[-1].reply
 
 
 def to_messages(conversation: Conversation) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ def to_messages(conversation: Conversation) -> list[dict[str, Any]]:
 def fitting(conversation: Conversation, model: Model, messages: Sequence[Message]) -> ImageLimits:
     """How large the pictures of a request with these messages may be."""
     within = limits.image_limits(model, sum(message.pictures for message in messages))
-    return within._replace(side=min(within.side, conversation._largest_side))
+    return within._replace(side=min(within.side, conversation._questions.largest_side))
 
 
 def asked(conversation: Conversation) -> tuple[Model, dict[str, Any]]:

@@ -1,0 +1,90 @@
+"""The prompt: the words and values of a question, and what is sent of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from claude_magic.content import Named, Part, before, compose, disk, text_part, to_parts
+from claude_magic.conversation.options import Options
+from claude_magic.conversation.turns import shortened
+from claude_magic.messages.errors import BadInput, ClaudeError
+
+
+def read(
+    prompt: str, values: tuple[object, ...], tools: object, options: dict[str, Any]
+) -> tuple[list[str | Named], Options, object]:
+    """What a call of a conversation asks: values before words, the options, the tools.
+
+    Raises
+    ------
+    BadInput
+        For what can be no question, or no option.
+    """
+    if not isinstance(prompt, str):
+        raise BadInput("The first argument is the question, as a string; values follow it.")
+    unknown = options.keys() - {field.name for field in dataclasses.fields(Options)}
+    if unknown:
+        raise BadInput(f"Claude takes no option {', '.join(sorted(unknown))}.")
+    if isinstance(options.get("stop"), str):
+        options["stop"] = (options["stop"],)
+    if "thinking" in options and options["thinking"] is not None:
+        options["thinking"] = str(options["thinking"])
+    if isinstance(tools, str) and tools.strip().lower() == "none":
+        options["tool_choice"], tools = "none", ()
+    for value in values:
+        if disk.names_a_picture(value):
+            raise BadInput(
+                f"{value!r} is a string and would be sent as text. Give Path({value!r}) to send the file, or put "
+                "the name into the question."
+            )
+    named = [Named(_name_of(value, number), value) for number, value in enumerate(values, 1)]
+    return before(named, [prompt]), Options(**options), tools
+
+
+def parts_of(prompt: Sequence[str | Named]) -> tuple[tuple[Part, ...], list[tuple[str, Part]]]:
+    """The parts of the message, and those among them that are not mere words, by name."""
+    parts: list[tuple[str, Part]] = []
+    for item in prompt:
+        if isinstance(item, str):
+            parts.append(("", text_part(item)))
+        else:
+            parts += [(item.name, part) for part in _converted(item)]
+    several = sum(part.is_picture for _, part in parts) > 1
+    labelled: list[Part] = []
+    number = 0
+    for name, part in parts:
+        if several and part.is_picture:
+            number += 1
+            labelled.append(text_part(f"\nPicture {number} ({getattr(part, 'name', name)}):"))
+        labelled.append(part)
+    question = compose(labelled)
+    if not question:
+        raise BadInput("The question is empty.")
+    return question, [(getattr(part, "name", name), part) for name, part in parts if part.text is None]
+
+
+def taken(prompt: Sequence[str | Named]) -> list[str | Named]:
+    """The same with values that are what will be sent, and change no more."""
+    return [item if isinstance(item, str) else Named(item.name, _converted(item)) for item in prompt]
+
+
+def _converted(item: Named) -> list[Part]:
+    """The parts of a value; its own code may fail in any way, and that is said in one line."""
+    try:
+        return to_parts(item.value, item.name)
+    except ClaudeError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        raise BadInput(
+            f"{item.name} cannot be shown to a model: {type(error).__name__}: {shortened(str(error), 200)}"
+        ) from None
+
+
+def _name_of(value: object, number: int) -> str:
+    try:
+        name = getattr(value, "__name__", None) or getattr(value, "name", None)
+    except Exception:  # noqa: BLE001  (an object's own code may fail in any way; it only costs the name)
+        name = None
+    return name if isinstance(name, str) else f"value {number}"
