@@ -14,7 +14,6 @@ import re
 import socket
 import ssl
 import time
-import urllib.request
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
@@ -23,7 +22,7 @@ import httpx2
 
 from claude_magic.content.words import one_line
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.network import is_loopback
+from claude_magic.messages.network import proxy_for
 
 _MOST_REDIRECTS = 5
 _LONGEST_SILENCE = 10.0
@@ -276,14 +275,11 @@ def _check_for_proxy(host: str) -> None:
 
 
 def _proxy_for(url: httpx2.URL) -> httpcore2.Proxy | None:
-    if is_loopback(url.host) or urllib.request.proxy_bypass(url.netloc.decode("ascii")):
-        return None
-    proxies = urllib.request.getproxies()
-    name = proxies.get(url.scheme) or proxies.get("all")
+    name = proxy_for(str(url))
     if not name:
         return None
     try:
-        proxy = httpx2.Proxy(name if "://" in name else f"http://{name}")
+        proxy = httpx2.Proxy(name)
     except (ValueError, httpx2.InvalidURL):
         raise BadInput("The proxy that the environment names has no address that can be used.") from None
     return httpcore2.Proxy(str(proxy.url), auth=proxy.raw_auth)

@@ -32,8 +32,8 @@ def shortened(text: str, limit: int) -> str:
 
 
 def one_line(text: str, limit: int = 100) -> str:
-    """Text without line breaks, shortened."""
-    return shortened(" ".join(text[: 2 * limit].split()), limit)
+    """The first words of a text, without line breaks, in characters that can be encoded."""
+    return shortened(without_surrogates(" ".join(text[: 20 * limit].split())), limit)
 
 
 def without_surrogates(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from claude_magic.content import Named
 from claude_magic.content.thumbnails import thumbnails
-from claude_magic.content.words import counted
+from claude_magic.content.words import counted, one_line
 from claude_magic.conversation import caching, checks
 from claude_magic.conversation.caching import Precedent
 from claude_magic.conversation.cells import asked_within, slot
@@ -25,7 +25,7 @@ from claude_magic.conversation.rendering import Opening, Renderer
 from claude_magic.conversation.settings import Settings
 from claude_magic.conversation.toolbox import Tools, current, joined, name_of
 from claude_magic.conversation.toolbox import fields as tool_fields
-from claude_magic.conversation.turns import Message, Place, Turn, seen, shortened
+from claude_magic.conversation.turns import Message, Place, Turn, seen
 from claude_magic.messages import limits
 from claude_magic.messages.blocks import TextBlock, ThinkingBlock
 from claude_magic.messages.client import Client
@@ -261,7 +261,7 @@ class Asking:
             said = f"the new answer in {self._place.label if self._place else ''}"
         else:
             said = (
-                f"the answer in {self._place.label}" if self._place else f"the answer to {shortened(self._words, 30)!r}"
+                f"the answer in {self._place.label}" if self._place else f"the answer to {one_line(self._words, 30)!r}"
             )
         after = dataclasses.replace(state, turns=(*earlier, turn, *later), tools=tools)
         return after, said, self._consequences(after, former, len(seen(later)))

@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from claude_magic.content.words import counted
+from claude_magic.content.words import counted, one_line
 from claude_magic.conversation.interrupts import OneInterrupt
 from claude_magic.conversation.rendering import Ending
-from claude_magic.conversation.turns import Place, shortened
+from claude_magic.conversation.turns import Place
 from claude_magic.messages.errors import BadInput, Explained, Interrupted, StillAnswering
 from claude_magic.tools.aside import Aside, Errands, Surroundings, away, beside, is_beside, waking
 
@@ -124,7 +124,7 @@ class Answer:
             state = "complete; .reply is the answer"
         else:
             state = said(self.error)
-        return f"<Answer to {shortened(self._question, 40)!r}: {state}>"
+        return f"<Answer to {one_line(self._question, 40)!r}: {state}>"
 
 
 class Ticket:
@@ -255,4 +255,4 @@ def ending_unsent(error: BaseException) -> Ending:
 
 def said(error: BaseException) -> str:
     """An error in one line."""
-    return shortened(error.line if isinstance(error, Explained) else f"{type(error).__name__}: {error}", 400)
+    return one_line(error.line if isinstance(error, Explained) else f"{type(error).__name__}: {error}", 400)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
 from claude_magic.content import Named
-from claude_magic.content.words import counted
+from claude_magic.content.words import counted, one_line
 from claude_magic.conversation import caching, toolbox
 from claude_magic.conversation.background import Answer
 from claude_magic.conversation.bill import Bill, BilledUsage, Cost
@@ -23,7 +23,7 @@ from claude_magic.conversation.prompt import read
 from claude_magic.conversation.questions import KEEP, Questions
 from claude_magic.conversation.rendering import Renderer
 from claude_magic.conversation.toolbox import Tools
-from claude_magic.conversation.turns import Turn, Turns, seen, shortened
+from claude_magic.conversation.turns import Turn, Turns, seen
 from claude_magic.messages.errors import BadInput
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Conversation(Limited):
         return self._home.open(name)
 
     def __repr__(self) -> str:
-        system = f", system {shortened(self.system, 40)!r}" if self.system else ""
+        system = f", system {one_line(self.system, 40)!r}" if self.system else ""
         count = len(self.turns)
         head = f"Conversation {self.name!r} with {self.model}{system}: {counted(count, 'turn')}"
         return f"{head}\n{self.turns!r}" if count else head
@@ -330,9 +330,7 @@ class Conversation(Limited):
     def _forget(self, turns: Sequence[Turn]) -> None:
         if not turns:
             return
-        what = "the deletion of " + (
-            f"{len(turns)} turns" if len(turns) != 1 else f"{shortened(turns[0].prompt, 30)!r}"
-        )
+        what = "the deletion of " + (f"{len(turns)} turns" if len(turns) != 1 else f"{one_line(turns[0].prompt, 30)!r}")
         self._journal.change_turns(what, lambda turn: None if turn in turns else turn)
 
     # -- the key ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from claude_magic.content.words import counted
 from claude_magic.messages.client import Body
-from claude_magic.messages.limits import ImageLimits, image_tokens
+from claude_magic.messages.limits import ImageLimits
 from claude_magic.messages.retry import Wait
 from claude_magic.messages.usage import Usage, money
 
@@ -91,4 +91,4 @@ def _picture_tokens(part: Part, limits: ImageLimits) -> int:
 
     if isinstance(part, Result):
         return sum(_picture_tokens(inner, limits) for inner in part.content)
-    return image_tokens(*part.encoded(limits).size) if isinstance(part, PicturePart) else 0
+    return part.weight(limits).tokens if isinstance(part, PicturePart) else 0

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from claude_magic.content import Named, Part, before, compose, disk, text_part, to_parts
+from claude_magic.content.words import one_line
 from claude_magic.conversation.options import Options
-from claude_magic.conversation.turns import shortened
 from claude_magic.messages.errors import BadInput, ClaudeError
 
 
@@ -78,7 +78,7 @@ def _converted(item: Named) -> list[Part]:
         raise
     except Exception as error:  # noqa: BLE001
         raise BadInput(
-            f"{item.name} cannot be shown to a model: {type(error).__name__}: {shortened(str(error), 200)}"
+            f"{item.name} cannot be shown to a model: {type(error).__name__}: {one_line(str(error), 200)}"
         ) from None
 
 

@@ -11,8 +11,9 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast, overload
 
+from claude_magic.content.words import one_line
 from claude_magic.conversation.options import Options
-from claude_magic.conversation.turns import Turn, shortened
+from claude_magic.conversation.turns import Turn
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import Model
 from claude_magic.tools.server import ServerTool
@@ -273,7 +274,7 @@ def _names(tools: Iterable[Offered]) -> str:
 
 def _line(tool: Offered) -> str:
     if isinstance(tool, dict):
-        return f"{name_of(tool)}: {shortened(str(tool.get('description') or tool.get('type') or ''), 80)}"
+        return f"{name_of(tool)}: {one_line(str(tool.get('description') or tool.get('type') or ''), 80)}"
     if isinstance(tool, ServerTool):
         return f"{tool.name}: run by the server"
-    return f"{tool.name}: {shortened(tool.description, 80)}" if tool.description else tool.name
+    return f"{tool.name}: {one_line(tool.description, 80)}" if tool.description else tool.name

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.content import Part
+from claude_magic.content.words import one_line
 from claude_magic.messages.limits import ImageLimits
 from claude_magic.messages.reply import Reply
 from claude_magic.messages.usage import money
@@ -185,7 +186,7 @@ class Turn:
 
     def __repr__(self) -> str:
         where = f" {self.place.label}" if self.place else ""
-        return f"<Turn{where}: {shortened(self.prompt, 50)!r}, {self.state}>"
+        return f"<Turn{where}: {one_line(self.prompt, 50)!r}, {self.state}>"
 
 
 class Turns(Sequence[Turn]):
@@ -224,7 +225,7 @@ class Turns(Sequence[Turn]):
                 (
                     str(number),
                     turn.place.label if turn.place else "",
-                    shortened(turn.prompt, 50),
+                    one_line(turn.prompt, 50),
                     f"{usage.total_input + usage.output_tokens:,}",
                     money(turn.reply.cost),
                     turn.state,
@@ -247,12 +248,6 @@ def seen(turns: Sequence[Turn]) -> tuple[Turn, ...]:
 def encode(value: object) -> bytes:
     """JSON bytes, the same for the same value at any time; a half of a surrogate pair becomes ``?``."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-def shortened(text: str, length: int) -> str:
-    """The first words of a text on one line, in characters that can be printed."""
-    words = " ".join(text[: 20 * length].split()).encode("utf-8", "replace").decode("utf-8")
-    return words if len(words) <= length else words[: length - 1] + "…"
 
 
 def _without_thinking(content: Any) -> Any:

@@ -44,7 +44,7 @@ Json = Any
 
 
 class Program(str):
-    """A request in one of its forms. As a string it is whole and runs; on the screen pictures are shortened.
+    """A request in one of its forms. As a string it is whole and runs; on the screen pictures are abridged.
 
     Attributes
     ----------
@@ -97,16 +97,16 @@ def program(form: str, outgoing: Outgoing) -> Program:
     if outgoing.betas:
         headers["anthropic-beta"] = ",".join(outgoing.betas)
     write = _WRITERS[form]
-    whole, short = (write(outgoing.base_url, headers, shown) for shown in (body, shortened(body)))
+    whole, short = (write(outgoing.base_url, headers, shown) for shown in (body, abridged(body)))
     return Program(form, whole, short, body)
 
 
-def shortened(value: Json) -> Json:
+def abridged(value: Json) -> Json:
     """JSON for the screen: of what is encoded in a long string only the beginning."""
     if isinstance(value, dict):
-        return {name: shortened(member) for name, member in value.items()}
+        return {name: abridged(member) for name, member in value.items()}
     if isinstance(value, list):
-        return [shortened(member) for member in value]
+        return [abridged(member) for member in value]
     if isinstance(value, str) and _ENCODED.fullmatch(value):
         return f"{value[:_SHOWN]}… ({len(value):,} characters)"
     return value

@@ -114,7 +114,7 @@ def proxy_for(url: str) -> str | None:
     """The proxy that the environment names for an address; None for a direct way."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if is_loopback(host) or urllib.request.proxy_bypass(host):
+    if is_loopback(host) or urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")

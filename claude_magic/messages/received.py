@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from claude_magic.messages.blocks import Block, TextBlock, ThinkingBlock
 from claude_magic.messages.errors import ClaudeError
-from claude_magic.messages.forms import compact, pretty, shortened
+from claude_magic.messages.forms import abridged, compact, pretty
 from claude_magic.messages.stream import read_json
 from claude_magic.messages.transmission import Transmission, without_keys
 from claude_magic.messages.words import fenced
@@ -77,7 +77,7 @@ class Response:
 
     def __repr__(self) -> str:
         head = [f"HTTP {self.status}", *(f"{name}: {value}" for name, value in self.headers.items())]
-        body = self.body if isinstance(self.body, str) else pretty(shortened(self.body))
+        body = self.body if isinstance(self.body, str) else pretty(abridged(self.body))
         more = ["", "(More came than is kept.)"] if self.cut else []
         return "\n".join([*head, "", body, *more])
 
@@ -152,9 +152,9 @@ def _line(data: Any) -> str:
             and len(delta) == 2
         ):
             kind, piece = delta.get("type"), next(value for name, value in delta.items() if name != "type")
-            text = f"{data['index']}  {kind}  {compact(shortened(piece))}"
+            text = f"{data['index']}  {kind}  {compact(abridged(piece))}"
         else:
-            text = compact(shortened(data))
+            text = compact(abridged(data))
     else:
         text = data if isinstance(data, str) else compact(data)
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"

@@ -9,6 +9,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from traitlets import All, Bool, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
 from claude_magic.content import Named, before
+from claude_magic.content.words import one_line
 from claude_magic.conversation import toolbox
 from claude_magic.conversation.background import Answer
 from claude_magic.conversation.budget import amount
@@ -16,7 +17,6 @@ from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.options import Options
 from claude_magic.conversation.settings import Settings
-from claude_magic.conversation.turns import shortened
 from claude_magic.messages.errors import BadInput, Explained, Interrupted
 from claude_magic.notebook import card, look, template
 from claude_magic.notebook.context import LastError
@@ -178,7 +178,7 @@ class ClaudeMagics(Magics):
             done.append(f"asks {conversation.model}")
         if line.system is not None:
             conversation.system = line.system
-            system = f"system prompt {shortened(line.system, 60)!r}" if line.system else "no system prompt"
+            system = f"system prompt {one_line(line.system, 60)!r}" if line.system else "no system prompt"
             done.append(system)
         if tools:
             conversation.tools.add(*tools)

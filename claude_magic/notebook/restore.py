@@ -17,7 +17,7 @@ from IPython.core.error import UsageError
 from claude_magic.content import disk, text_part
 from claude_magic.content.words import counted, listed, one_line
 from claude_magic.conversation.host import Restored
-from claude_magic.conversation.turns import Message, Place, Turn, shortened
+from claude_magic.conversation.turns import Message, Place, Turn
 from claude_magic.messages import counts
 from claude_magic.messages.blocks import make_block
 from claude_magic.messages.errors import BadInput
@@ -136,7 +136,7 @@ def restored(conversation: Conversation, path: str | os.PathLike[str]) -> Restor
         *_missing(new, found),
         _which(new, [shown.is_edited for shown in new], "edited since: Claude sees the new words with the old answer"),
         _which(new, [shown.about.get("simulated") is True for shown in new], "simulated"),
-        f"System prompt: {shortened(system, 60)!r}." if system and system != state.system else "",
+        f"System prompt: {one_line(system, 60)!r}." if system and system != state.system else "",
         _unanswered(cells),
     ]
     after = dataclasses.replace(state, turns=(*found, *state.turns), system=system)
@@ -223,7 +223,7 @@ def _question(shown: Shown) -> str:
         for text, expression, code in template.pieces(words) if not line.verbatim else [(words, "", None)]:
             inline.append(text)
             if code is not None:
-                name = shortened(expression, 60)
+                name = one_line(expression, 60)
                 named.add(name)
                 inline.append(_bracketed(name, values.get(name, "")))
     except BadInput:  # an edited cell may hold anything

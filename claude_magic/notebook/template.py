@@ -11,7 +11,7 @@ from types import CodeType
 from typing import Any
 
 from claude_magic.content import Named, RemotePicture, Text, disk
-from claude_magic.conversation.turns import shortened
+from claude_magic.content.words import one_line
 from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook.options import Word
@@ -47,7 +47,7 @@ def render(source: str, namespace: Mapping[str, Any]) -> list[str | Named]:
         if text:
             parts.append(text)
         if code is not None:
-            name = shortened(expression, 60)
+            name = one_line(expression, 60)
             parts.append(_inline(name, evaluate(code, f"{{{{ {name} }}}}", namespace)))
     return parts
 
@@ -83,7 +83,7 @@ def evaluate(code: CodeType, label: str, namespace: Mapping[str, Any]) -> Any:
     try:
         return eval(code, {**_EXTRA, **namespace})  # noqa: S307  (the user's own code, in the user's own kernel)
     except Exception as error:  # noqa: BLE001  (whatever the user's code raises)
-        said = KEY_IN_TEXT.sub("sk-ant-…", shortened(str(error), 300)).rstrip(".")
+        said = KEY_IN_TEXT.sub("sk-ant-…", one_line(str(error), 300)).rstrip(".")
         escape = _ESCAPE if label.startswith("{{") else "Nothing was sent."
         raise BadInput(f"{label}: {type(error).__name__}: {said}. {escape}") from None
 
@@ -143,7 +143,7 @@ def schema(word: Word, namespace: Mapping[str, Any]) -> Any:
     if code is None:
         raise BadInput(f"--schema {text}: that is no type and no expression.")
     names = {**vars(builtins), **vars(typing), **namespace}  # list[Literal["a", "b"]] needs no import
-    return evaluate(code, f"--schema {shortened(text, 60)}", names)
+    return evaluate(code, f"--schema {one_line(text, 60)}", names)
 
 
 def _tool(text: str, namespace: Mapping[str, Any]) -> object:
@@ -160,7 +160,7 @@ def _tool(text: str, namespace: Mapping[str, Any]) -> object:
     code = _compiled(text)
     if code is None:
         raise BadInput(f"-t {text}: that is no function, no tool of the server, and no expression.")
-    return evaluate(code, f"-t {shortened(text, 60)}", namespace)
+    return evaluate(code, f"-t {one_line(text, 60)}", namespace)
 
 
 def _bare(text: str) -> str:
@@ -186,7 +186,7 @@ def _expression(text: str, namespace: Mapping[str, Any]) -> Named:
     code = _compiled(text)
     if code is None or text.isidentifier():
         raise BadInput(f"-i {text}: there is no variable and no file of that name, and it is no expression.")
-    return Named(shortened(text, 60), _meant(evaluate(code, f"-i {shortened(text, 60)}", namespace)))
+    return Named(one_line(text, 60), _meant(evaluate(code, f"-i {one_line(text, 60)}", namespace)))
 
 
 def _meant(value: Any) -> Any:

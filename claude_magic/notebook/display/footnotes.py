@@ -14,8 +14,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from claude_magic.content.words import fenced
-from claude_magic.conversation.turns import shortened
+from claude_magic.content.words import fenced, one_line
 from claude_magic.messages.blocks import Block, TextBlock
 from claude_magic.messages.reply import Reply
 from claude_magic.notebook.display.calls import Pictures, folds
@@ -66,18 +65,18 @@ class Note:
     @property
     def plain(self) -> str:
         """In one line."""
-        head = filter(None, (shortened(self.title, _LONGEST_TITLE), self.place, self.url))
+        head = filter(None, (one_line(self.title, _LONGEST_TITLE), self.place, self.url))
         return ", ".join(head) + self._quoted()
 
     @property
     def markdown(self) -> str:
         """In one line of Markdown in which nothing is alive but an address that one can click on."""
-        title = shortened(self.title, _LONGEST_TITLE)
+        title = one_line(self.title, _LONGEST_TITLE)
         head = filter(None, (f"*{escaped(title)}*" if title else "", self.place, link(self.url)))
         return ", ".join(head) + escaped(self._quoted())
 
     def _quoted(self) -> str:
-        text = shortened(self.text, _LONGEST)
+        text = one_line(self.text, _LONGEST)
         return f": “{text}”" if text else ""
 
 
