@@ -203,8 +203,7 @@ class Conversation(Limited):
         fork = Conversation(name=name, home=self._home)
         turns = tuple(dataclasses.replace(turn, place=None) for turn in seen(self.state.turns))
         fork._journal.begin(beginning(dataclasses.replace(self.state, turns=turns)))
-        for limit in ("confirm", "steps", "seconds", "tokens"):  # not what was allowed for always
-            setattr(fork.tools, limit, getattr(self.tools, limit))
+        fork.tools.limit_as(self.tools)
         fork._questions.largest_side = self._questions.largest_side
         fork._questions.precedent = self._questions.precedent
         return fork

@@ -37,6 +37,9 @@ class Bounds:
     tokens: int
 
 
+LIMITS = tuple(field.name for field in dataclasses.fields(Bounds))
+
+
 class Tools(Sequence["Offered"]):
     """The tools that Claude may call; ``claude.tools.add(f)`` adds one, ``del claude.tools["f"]`` takes it out.
 
@@ -96,7 +99,7 @@ class Tools(Sequence["Offered"]):
         """
         found = {
             name: configured if (own := getattr(self, name)) is None else own
-            for name in ("confirm", "steps", "seconds", "tokens")
+            for name in LIMITS
             for configured in [getattr(self._settings, f"tool_{name}")]
         }
         if found["confirm"] not in ("asked", "all"):
@@ -105,6 +108,11 @@ class Tools(Sequence["Offered"]):
             if not isinstance(found[name], int | float) or not found[name] >= least:
                 raise BadInput(f"claude.tools.{name} is a number from {least}, not {found[name]!r}.")
         return Bounds(**found)
+
+    def limit_as(self, other: Tools) -> None:
+        """Take over the limits of another conversation, but not what was allowed there for always."""
+        for name in LIMITS:
+            setattr(self, name, getattr(other, name))
 
     def add(self, *functions: object) -> None:
         """Let Claude call these, too.

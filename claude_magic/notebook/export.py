@@ -24,7 +24,7 @@ from claude_magic.conversation.saving import folder
 from claude_magic.conversation.turns import Turn
 from claude_magic.messages import limits
 from claude_magic.messages.errors import BadInput
-from claude_magic.notebook.display.footer import escaped, footer, metadata, state
+from claude_magic.notebook.display.footer import escaped, footer, metadata, sent, state
 from claude_magic.notebook.display.footnotes import written
 from claude_magic.notebook.display.inert import inert
 from claude_magic.notebook.display.pictures import gallery
@@ -102,7 +102,7 @@ def _quoted(text: str) -> str:
 
 
 def _besides(turn: Turn) -> list[str]:
-    return [f"*{escaped('sent: ' + ', '.join(turn.reply.sent))}*"] if turn.reply.sent else []
+    return [f"*{escaped(line)}*"] if (line := sent(turn.reply.sent)) else []
 
 
 def _state(turn: Turn) -> list[str]:

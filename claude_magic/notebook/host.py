@@ -115,7 +115,8 @@ class Kernel(Host):
                 return (WholeRenderer if in_terminal else TextRenderer)(self.footer, sys.stdout, flush=in_terminal)
             return TextRenderer(self.footer, flush=in_terminal)
         from claude_magic.notebook.display.elsewhere import EndedCell
-        from claude_magic.notebook.display.markdown import HookedPublisher, MarkdownRenderer
+        from claude_magic.notebook.display.markdown import MarkdownRenderer
+        from claude_magic.notebook.display.publisher import HookedPublisher
 
         kind = MarkdownRenderer
         if self.cells.current.cell and (self.display == "live" or (self.display == "auto" and self._draws_widgets())):

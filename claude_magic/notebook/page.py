@@ -6,6 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 
 from claude_magic.conversation.turns import Turn
+from claude_magic.notebook.display.footer import sent
 from claude_magic.notebook.display.html import rendered
 
 Exchange = tuple[Turn, str, Sequence[tuple[str, str]], str]
@@ -62,12 +63,12 @@ def _exchange(turn: Turn, author: str, pictures: Sequence[tuple[str, str]], answ
         f'<p><img src="{html.escape(source)}" alt="{html.escape(name)}" title="{html.escape(name)}"></p>'
         for name, source in pictures
     )
-    sent = f'<p class="sent">sent: {html.escape(", ".join(turn.reply.sent))}</p>' if turn.reply.sent else ""
+    line = sent(turn.reply.sent)
     return [
         f'<section class="question"><p class="who">{html.escape(f"You{where} · {turn.asked:%Y-%m-%d %H:%M}")}</p>',
         f'<div class="words">{html.escape(turn.prompt)}</div>',
         *images,
-        sent,
+        f'<p class="sent">{html.escape(line)}</p>' if line else "",
         "</section>",
         f'<section class="answer"><p class="who">{html.escape(author)}</p>',
         rendered(answer),

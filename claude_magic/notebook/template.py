@@ -14,7 +14,7 @@ from claude_magic.content import Named, RemotePicture, Text, disk
 from claude_magic.content.words import one_line
 from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.errors import BadInput
-from claude_magic.notebook.options import Word
+from claude_magic.notebook.words import Word
 from claude_magic.tools.server import FORMS, ServerTool
 
 _ESCAPE = "Nothing was sent. To send braces as they are: --verbatim."

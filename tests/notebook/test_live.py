@@ -20,8 +20,9 @@ from claude_magic.content.thumbnails import thumbnails
 from claude_magic.conversation.rendering import Opening
 from claude_magic.messages.limits import image_limits, lookup
 from claude_magic.messages.reply import Change, Reply
+from claude_magic.notebook.display.chunks import CHUNK, chunks
 from claude_magic.notebook.display.html import LONGEST, Growing, _html, _parser, rendered
-from claude_magic.notebook.display.live import CHUNK, UNFINISHED, LiveRenderer, chunks
+from claude_magic.notebook.display.live import UNFINISHED, LiveRenderer
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.simulator import Simulator, start
 from claude_magic.simulator.prose import pieces

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from IPython.core.error import UsageError
 
-from claude_magic.notebook.options import OPTIONS, parse, words
+from claude_magic.notebook.options import OPTIONS, parse
+from claude_magic.notebook.words import words
 
 README = Path(__file__).parents[2] / "README.md"
 

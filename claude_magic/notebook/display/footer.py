@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 from claude_magic.content.words import one_line, shortened
-from claude_magic.conversation.rendering import Ending, Opening
+from claude_magic.conversation.rendering import Ending
 from claude_magic.messages import counts
 from claude_magic.messages.reply import Reply
 from claude_magic.messages.usage import money
@@ -35,9 +36,9 @@ def link(url: str) -> str:
     return escaped(shortened(url, _LONGEST_ADDRESS))
 
 
-def sent(opening: Opening) -> str:
+def sent(names: Sequence[str]) -> str:
     """``sent: fig (1200x800, 1,247 tokens), 3 earlier turns``; empty if there is nothing to say."""
-    return f"sent: {', '.join(opening.sent)}" if opening.sent else ""
+    return f"sent: {', '.join(names)}" if names else ""
 
 
 def footer(ending: Ending, style: str) -> str:

@@ -15,12 +15,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import re
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from claude_magic.content.words import counted
@@ -29,9 +26,11 @@ from claude_magic.messages.reply import Change
 from claude_magic.messages.retry import Wait
 from claude_magic.notebook.display import markdown
 from claude_magic.notebook.display.calls import Fold
+from claude_magic.notebook.display.chunks import chunks
 from claude_magic.notebook.display.html import Growing, rendered
 from claude_magic.notebook.display.markdown import FINISHED, MarkdownRenderer, News, Piece, Step
 from claude_magic.notebook.display.pictures import gallery
+from claude_magic.notebook.display.widget import Page
 
 UNFINISHED = "*… this answer is not finished*"
 """Stands below what is kept of an answer that is still being written."""
@@ -41,66 +40,8 @@ PART = 4000
 """Characters from which finished Markdown is an output of its own: JupyterLab shows 50 in a cell."""
 FASTEST = 1 / 15
 """Seconds between two drawings."""
-CHUNK = 160
-"""Characters of HTML that are sent again at least when one of them changes."""
 _IDLE = 4
 """So many times as long as a drawing took, nothing is drawn: a very long block must not keep the kernel busy."""
-_UNIT = re.compile(r'<(?:[^">]|"[^"]*")*>|&[^;\s<]*;|[^<&]{1,80}|.', re.DOTALL)
-"""What may not be cut: chunks of two states together are still a row of whole tags and texts."""
-
-
-@functools.cache
-def _module() -> dict[str, str]:
-    """What the page needs to draw, the same for every answer: the view's code, and which widget runs it."""
-    major, minor, *_ = version("anywidget").split(".")
-    fits = f"~{major}.{minor}.0"
-    here = Path(__file__)
-    return {
-        "_model_name": "AnyModel",
-        "_model_module": "anywidget",
-        "_model_module_version": fits,
-        "_view_name": "AnyView",
-        "_view_module": "anywidget",
-        "_view_module_version": fits,
-        "_esm": here.with_suffix(".js").read_text("utf-8"),
-        "_css": here.with_suffix(".css").read_text("utf-8"),
-        "_anywidget_id": __name__,
-    }
-
-
-class Page:
-    """The model of a widget: what is set here is set in the page.
-
-    The module needs nothing of ipywidgets in the kernel, only the protocol that all widgets speak.
-
-    Parameters
-    ----------
-    state : dict
-        What it begins with.
-    """
-
-    def __init__(self, **state: Any) -> None:
-        from comm import create_comm
-
-        self._comm = create_comm(
-            target_name="jupyter.widget",
-            data={"state": {**_module(), **state}, "buffer_paths": []},
-            metadata={"version": "2.1.0"},
-        )
-        self._number = 0
-
-    def set(self, **state: Any) -> None:
-        """Change a part of the state; the number tells the page what is older."""
-        self._number += 1
-        self._comm.send({"method": "update", "state": {**state, "number": self._number}, "buffer_paths": []})
-
-    def on_stop(self, stop: Callable[[], None]) -> None:
-        """Call a function when the page's button is pressed; the kernel hears of it between cells."""
-        self._comm.on_msg(lambda message: stop() if _is_stop(message) else None)
-
-    def close(self) -> None:
-        """Take it out of the page."""
-        self._comm.close()
 
 
 class LiveRenderer(MarkdownRenderer):
@@ -260,31 +201,6 @@ class LiveRenderer(MarkdownRenderer):
 
 def _same(fold: Fold) -> Fold:
     return fold
-
-
-def chunks(html: str) -> list[str]:
-    """HTML in chunks that stay the same when something is added behind them.
-
-    Parameters
-    ----------
-    html : str
-        As the sanitizer writes it.
-    """
-    found: list[str] = []
-    chunk: list[str] = []
-    size = 0
-    for unit in _UNIT.findall(html):
-        chunk.append(unit)
-        size += len(unit)
-        if size >= CHUNK:
-            found.append("".join(chunk))
-            chunk, size = [], 0
-    return [*found, "".join(chunk)] if chunk else found
-
-
-def _is_stop(message: dict[str, Any]) -> bool:
-    data = message["content"]["data"]
-    return data.get("method") == "custom" and (data.get("content") or {}).get("stop") is True
 
 
 def outcome(ending: Ending) -> str:

@@ -18,7 +18,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 from claude_magic.content.thumbnails import Thumbnail, thumbnails
 from claude_magic.conversation.rendering import Ending, Opening
@@ -32,6 +32,7 @@ from claude_magic.notebook.display.footer import escaped, footer, metadata, sent
 from claude_magic.notebook.display.footnotes import Footnotes, written
 from claude_magic.notebook.display.inert import inert
 from claude_magic.notebook.display.pictures import gallery
+from claude_magic.notebook.display.publisher import HookedPublisher, Publisher
 from claude_magic.notebook.display.splitter import Splitter
 from claude_magic.notebook.display.status import Status
 from claude_magic.tools.calls import ANSWERED, Call
@@ -63,27 +64,6 @@ class Step(NamedTuple):
 
 News = Change | Wait | Step | None
 """What the thread is told; None: it is the end."""
-
-
-class Publisher(Protocol):
-    """What is used of IPython's display publisher."""
-
-    def publish(self, data: dict[str, Any], metadata: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        """Show a bundle."""
-
-    def clear_output(self, wait: bool = False) -> None:
-        """Clear the cell."""
-
-
-@runtime_checkable
-class HookedPublisher(Publisher, Protocol):
-    """One that can be asked what this thread shows, as that of a kernel."""
-
-    def register_hook(self, hook: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        """Let a function see each message."""
-
-    def unregister_hook(self, hook: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        """No more."""
 
 
 class MarkdownRenderer:
@@ -153,7 +133,7 @@ class MarkdownRenderer:
 
     def start(self, opening: Opening) -> None:
         """Say what is sent, and begin to draw."""
-        self._plain_sent = line = sent(opening)
+        self._plain_sent = line = sent(opening.sent)
         self._sent = f"*{escaped(line)}*" if line else ""
         self._head = f"{self._sent}\n\n" if line else ""
         self._pictures = opening.pictures

@@ -43,7 +43,7 @@ class TextRenderer:
     def start(self, opening: Opening) -> None:
         """Say what is sent."""
         self._show_thinking = opening.show_thinking
-        if line := sent(opening):
+        if line := sent(opening.sent):
             self._write(f"{line}\n\n")
         self._continue(self._notes.add(opening.prefill))
 
