@@ -248,7 +248,7 @@ def test_of_long_thinking_the_end_is_shown_and_no_more_is_kept(length: int, lead
     page.wait_for("> ")
     renderer.update(Change("thinking", "b", thinking))
     page.wait_for(f"> {lead}{'a' * 599}b")
-    assert sum(map(len, renderer._status._thinking)) <= 601
+    assert sum(map(len, renderer._pieces.status._thinking)) <= 601
     renderer.finish(ending(reply_of("Yes.")))
 
 

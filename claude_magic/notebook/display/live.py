@@ -28,8 +28,9 @@ from claude_magic.notebook.display import markdown
 from claude_magic.notebook.display.calls import Fold
 from claude_magic.notebook.display.chunks import chunks
 from claude_magic.notebook.display.html import Growing, rendered
-from claude_magic.notebook.display.markdown import FINISHED, MarkdownRenderer, News, Piece, Step
+from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.notebook.display.pictures import gallery
+from claude_magic.notebook.display.pieces import FINISHED, News, Piece, Step
 from claude_magic.notebook.display.widget import Page
 
 UNFINISHED = "*… this answer is not finished*"
@@ -101,7 +102,7 @@ class LiveRenderer(MarkdownRenderer):
         return min((seconds for seconds in until if seconds is not None), default=None)
 
     def _paint_pictures(self) -> None:
-        self._paint((), self._status.markdown)  # unpacking large pictures takes a while
+        self._paint((), self._pieces.status.markdown)  # unpacking large pictures takes a while
         self._gallery = gallery(self._pictures)
         self._growing.add(rendered(self._gallery))
 
@@ -136,7 +137,7 @@ class LiveRenderer(MarkdownRenderer):
                 self._growing.feed(piece)
             else:
                 self._growing.add(rendered(piece.markdown))
-        self._send({**self._pieces(), **self._said(status)})
+        self._send({**self._changed(), **self._said(status)})
         self._fastest = max(FASTEST, _IDLE * (time.perf_counter() - begun))
 
     @contextlib.contextmanager
@@ -167,7 +168,7 @@ class LiveRenderer(MarkdownRenderer):
     def _show(self, markdown: str) -> None:
         super()._show(f'{markdown}\n\n<span class="{self._mark}"></span>')  # by which the page finds it
 
-    def _pieces(self) -> dict[str, Any]:
+    def _changed(self) -> dict[str, Any]:
         """The chunks that have changed, by piece and number, and how many there are of each piece."""
         state: dict[str, Any] = {}
         changed = self._growing.changes()

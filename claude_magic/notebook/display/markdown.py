@@ -11,31 +11,29 @@ an interrupt that hits the ``with`` of a condition leaves its lock held for ever
 
 from __future__ import annotations
 
-import codecs
 import contextvars
 import queue
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from claude_magic.content.thumbnails import Thumbnail, thumbnails
 from claude_magic.conversation.rendering import Ending, Opening
 from claude_magic.messages import limits
-from claude_magic.messages.blocks import RawBlock, ToolUseBlock
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.reply import Change
 from claude_magic.messages.retry import Wait
 from claude_magic.notebook.display import calls
 from claude_magic.notebook.display.footer import escaped, footer, metadata, sent
-from claude_magic.notebook.display.footnotes import Footnotes, written
+from claude_magic.notebook.display.footnotes import written
 from claude_magic.notebook.display.inert import inert
 from claude_magic.notebook.display.pictures import gallery
+from claude_magic.notebook.display.pieces import FINISHED, UNDER_WAY, News, Piece, Pieces, Step
 from claude_magic.notebook.display.publisher import HookedPublisher, Publisher
 from claude_magic.notebook.display.splitter import Splitter
-from claude_magic.notebook.display.status import Status
-from claude_magic.tools.calls import ANSWERED, Call
+from claude_magic.tools.calls import Call
 
 FASTEST = 0.1
 SLOWEST = 0.2
@@ -46,24 +44,6 @@ _SHARE = 6
 """So many bytes may be sent for each new one before drawing slows down."""
 _PATIENCE = 2.0
 """Seconds until a call goes on although what came before it could not be drawn."""
-_UNDER_WAY = ("confirming", "waiting", "running")
-FINISHED = None
-"""Stands between pieces where the text before is finished."""
-
-Piece = str | Callable[[], calls.Fold] | None
-"""Text, a call that is put into Markdown in the thread, or the end of a text."""
-
-
-class Step(NamedTuple):
-    """A call that is run here has come into a state; the lock is released when that is seen."""
-
-    call: Call
-    state: str
-    seen: threading.Lock
-
-
-News = Change | Wait | Step | None
-"""What the thread is told; None: it is the end."""
 
 
 class MarkdownRenderer:
@@ -107,8 +87,7 @@ class MarkdownRenderer:
         self._source = source
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._halves = codecs.getincrementaldecoder("utf-16-le")("replace")  # a character may come in two
-        self._notes = Footnotes()
+        self._pieces = Pieces(clock, self._small)
         self._splitter = Splitter()
         self._displays = [uuid.uuid4().hex]
         self._shown: set[str] = set()
@@ -118,13 +97,10 @@ class MarkdownRenderer:
         self._gallery = ""
         self._show_thinking = False
         self._model = ""
-        self._uses = calls.Uses()
         self._galleries: dict[Call, str] = {}
         self._watched = False
         self._fastest = FASTEST
         # The thread's own, from when it runs:
-        self._new: list[Piece] = []
-        self._status = Status(clock)
         self._dirty = True
         self._awaited: list[threading.Lock] = []
         self._closing = False
@@ -139,11 +115,8 @@ class MarkdownRenderer:
         self._pictures = opening.pictures
         self._model = opening.model
         self._show_thinking = opening.show_thinking
-        self._status.background = opening.stop is not None
-        self._status.begin()
-        if opening.prefill:
-            self._status.end()
-            self._new.append(self._notes.add(opening.prefill))
+        self._pieces.status.background = opening.stop is not None
+        self._pieces.begin(opening.prefill)
         # The context carries the header of the cell's request: without it a thread's output lands elsewhere.
         context = contextvars.copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._draw,), name="claude display", daemon=True)
@@ -158,13 +131,13 @@ class MarkdownRenderer:
         seen = threading.Lock()
         seen.acquire()
         self._news.put(Step(change, change.state, seen))
-        if change.state in _UNDER_WAY:
+        if change.state in UNDER_WAY:
             # What was said before the call has to be seen before what the tool shows.
             seen.acquire(timeout=_PATIENCE)
 
     def _watch(self, call: Call) -> None:
         """See whether something else comes into the cell than the answer, which is then not ours alone."""
-        in_another_thread = self._status.background or (call.tool is not None and call.tool.parallel)
+        in_another_thread = self._pieces.status.background or (call.tool is not None and call.tool.parallel)
         if call.state == "confirming" or in_another_thread:
             self._owns_cell = False  # what another thread shows cannot be seen
         elif not self._watched and self._hooks is not None:
@@ -205,10 +178,10 @@ class MarkdownRenderer:
             self._paint_pictures()
         last = float("-inf")
         while not self._closing:
-            new, self._new = self._new, []
+            new = self._pieces.take()
             awaited, self._awaited = self._awaited, []
             self._dirty = False
-            status = self._status.markdown
+            status = self._pieces.status.markdown
             now = self._clock()
             payload = self._paint(new, status)
             for seen in awaited:
@@ -217,13 +190,13 @@ class MarkdownRenderer:
             pause = max(min(payload / (_SHARE * rate) if rate else 0.0, SLOWEST), self._fastest)
             last = now
             # The first words cut the pause short, and so does who waits for it: they are shown at once.
-            self._listen(pause, lambda: self._awaited or (self._new and status))  # noqa: B023
+            self._listen(pause, lambda: self._awaited or (self._pieces and status))  # noqa: B023
             # Until there is text, the seconds are shown to pass.
             self._listen(self._patience(), lambda: self._dirty)
 
     def _patience(self) -> float | None:
         """Seconds after which something is drawn although nothing happens."""
-        return 1.0 if self._status.passes else None
+        return 1.0 if self._pieces.status.passes else None
 
     def _listen(self, seconds: float | None, enough: Callable[[], object]) -> None:
         """Take what comes, until it is enough, or the end, or the time has passed."""
@@ -241,58 +214,11 @@ class MarkdownRenderer:
         """Take one thing into what is to be drawn."""
         if news is None:
             self._closing = True
-        elif isinstance(news, Wait):
-            self._status.wait(news)
-        elif isinstance(news, Step):
-            self._go_on(news.call, news.state)
-            self._awaited += [news.seen] if news.state in _UNDER_WAY else []
-        elif news.kind == "message":
-            self._pause()
-        elif news.kind == "text":
-            if news.text:
-                self._status.end()
-            text = self._halves.decode(news.text.encode("utf-16-le", "surrogatepass"))
-            self._new.append(self._notes.add(text, news.block))
-        elif news.kind == "stop" and (numbers := self._notes.stop(news.block)):
-            self._new.append(numbers)
-        elif news.kind == "thinking" or news.block.type == "thinking":
-            self._status.think(news.text)
-        elif news.kind == "input" or not self._sees_tool(news):
+            self._dirty = True
             return
-        self._dirty = True
-
-    def _sees_tool(self, change: Change) -> bool:
-        """A block that is no text: whether a call begins, goes on or ends with it."""
-        block = change.block
-        if isinstance(block, ToolUseBlock):
-            if change.kind == "start":
-                self._pause()
-                self._uses.see(block)
-            elif block.id not in self._status:
-                return False  # some servers say late that a block has ended
-            state = "being called" if block.type == "tool_use" else "running"
-            self._status.call(block.id, calls.title_of(block), state)
-            return True
-        if change.kind == "start" and isinstance(block, RawBlock) and (use := self._uses.answered_by(block)):
-            self._pause()
-            self._status.answered(use.id)
-            self._new.append(lambda: calls.of_result(use, block))
-            return True
-        return False
-
-    def _go_on(self, call: Call, state: str) -> None:
-        """A call that is run here has another state."""
-        self._pause()
-        if state in _UNDER_WAY:
-            self._status.call(call.id, calls.title(call), state)
-        elif state in ANSWERED:
-            self._status.answered(call.id)
-            self._new.append(lambda: calls.of_call(call, self._small(call)))
-
-    def _pause(self) -> None:
-        """Something else than text follows: what has come of that is finished."""
-        self._new += [self._notes.pause(), FINISHED]
-        self._status.begin()
+        if isinstance(news, Step) and news.state in UNDER_WAY:
+            self._awaited.append(news.seen)
+        self._dirty = self._pieces.note(news) or self._dirty
 
     def _paint_pictures(self) -> None:
         """Draw what is sent in a display of its own, which is not sent again with the answer."""
