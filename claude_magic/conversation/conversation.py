@@ -19,8 +19,8 @@ from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.journal import Change, Journal, State, beginning
 from claude_magic.conversation.loading import Loading
 from claude_magic.conversation.options import Options
-from claude_magic.conversation.prompt import read
-from claude_magic.conversation.questions import KEEP, Questions
+from claude_magic.conversation.prompt import KEEP, Question, read
+from claude_magic.conversation.questions import Questions
 from claude_magic.conversation.rendering import Renderer
 from claude_magic.conversation.toolbox import Tools
 from claude_magic.conversation.turns import Turn, Turns, seen
@@ -416,9 +416,8 @@ class Conversation(Limited):
         """
         if not isinstance(background, bool):
             raise BadInput(f"background takes True or False, not {background!r:.80}.")
-        question, wishes, tools = read(prompt, values, tools, options)
-        ask = self.ask_aside if background else self.ask
-        return ask(question, wishes, system=system, tools=tools)
+        question = read(prompt, values, system, tools, options)
+        return self._questions.ask_aside(question) if background else self._questions.ask(question)
 
     def count(
         self, prompt: str, *values: object, system: str | None = KEEP, tools: object = (), **options: Any
@@ -436,8 +435,7 @@ class Conversation(Limited):
         -------
         Count
         """
-        question, wishes, tools = read(prompt, values, tools, options)
-        return self.prepare(question, wishes, system=system, tools=tools).count()
+        return self._questions.prepare(read(prompt, values, system, tools, options)).count()
 
     def request(
         self,
@@ -464,8 +462,7 @@ class Conversation(Limited):
         """
         from claude_magic.messages.forms import program
 
-        question, wishes, tools = read(prompt, values, tools, options)
-        return program(form, self.prepare(question, wishes, system=system, tools=tools).outgoing)
+        return program(form, self._questions.prepare(read(prompt, values, system, tools, options)).outgoing)
 
     def prepare(
         self, prompt: Sequence[str | Named], options: Options, *, system: str | None = KEEP, tools: object = ()
@@ -477,7 +474,7 @@ class Conversation(Limited):
         prompt, options, system, tools
             As for :meth:`ask`.
         """
-        return self._questions.prepare(prompt, options, system=system, tools=tools)
+        return self._questions.prepare(Question(prompt, options, system, tools))
 
     def ask(
         self,
@@ -510,7 +507,7 @@ class Conversation(Limited):
         -------
         Reply
         """
-        return self._questions.ask(prompt, options, system=system, tools=tools, renderer=renderer)
+        return self._questions.ask(Question(prompt, options, system, tools), renderer)
 
     def ask_aside(
         self,
@@ -535,7 +532,7 @@ class Conversation(Limited):
         -------
         Answer
         """
-        return self._questions.ask_aside(prompt, options, system=system, tools=tools, renderer=renderer)
+        return self._questions.ask_aside(Question(prompt, options, system, tools), renderer)
 
     def wait(self, timeout: float | None = None) -> Reply | None:
         """Wait for what was asked in the background since the last time; tools that wait for you run meanwhile.

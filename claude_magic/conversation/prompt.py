@@ -3,19 +3,56 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from claude_magic.content import Named, Part, before, compose, disk, text_part, to_parts
 from claude_magic.content.words import one_line
+from claude_magic.conversation import toolbox
+from claude_magic.conversation.journal import State
 from claude_magic.conversation.options import Options
 from claude_magic.messages.errors import BadInput, ClaudeError
 
+KEEP: Any = object()
+"""The system prompt stays as it is."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What is asked, and how.
+
+    Attributes
+    ----------
+    prompt : sequence of str or Named
+        In the order in which Claude is to read them.
+    options : Options
+    system : str or None
+        A new system prompt, if not :data:`KEEP`; empty removes it.
+    tools : object
+        What Claude may call, from here on.
+    """
+
+    prompt: Sequence[str | Named]
+    options: Options
+    system: str | None = KEEP
+    tools: object = ()
+
+    def change(self) -> Callable[[State], State]:
+        """What becomes of a conversation's state with it.
+
+        Raises
+        ------
+        BadInput
+            If one of the tools cannot be one.
+        """
+        return functools.partial(_with, system=self.system, tools=toolbox.read(self.tools))
+
 
 def read(
-    prompt: str, values: tuple[object, ...], tools: object, options: dict[str, Any]
-) -> tuple[list[str | Named], Options, object]:
-    """What a call of a conversation asks: values before words, the options, the tools.
+    prompt: str, values: tuple[object, ...], system: str | None, tools: object, options: dict[str, Any]
+) -> Question:
+    """The question of a call from Python: values go before the words.
 
     Raises
     ------
@@ -40,7 +77,7 @@ def read(
                 "the name into the question."
             )
     named = [Named(_name_of(value, number), value) for number, value in enumerate(values, 1)]
-    return before(named, [prompt]), Options(**options), tools
+    return Question(before(named, [prompt]), Options(**options), system, tools)
 
 
 def parts_of(prompt: Sequence[str | Named]) -> tuple[tuple[Part, ...], list[tuple[str, Part]]]:
@@ -88,3 +125,9 @@ def _name_of(value: object, number: int) -> str:
     except Exception:  # noqa: BLE001  (an object's own code may fail in any way; it only costs the name)
         name = None
     return name if isinstance(name, str) else f"value {number}"
+
+
+def _with(state: State, system: str | None, tools: Iterable[toolbox.Offered]) -> State:
+    if system is not KEEP:
+        state = dataclasses.replace(state, system=system or None)
+    return dataclasses.replace(state, tools=toolbox.joined(state.tools, tools))

@@ -7,13 +7,13 @@ import dataclasses
 import functools
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from claude_magic.content import Named
 from claude_magic.content.words import counted
-from claude_magic.conversation import caching, toolbox
+from claude_magic.conversation import caching
 from claude_magic.conversation.background import Answer, Line, Ticket, confirmed_at_home, ending_unsent, said, wait_for
 from claude_magic.conversation.bill import Spending
 from claude_magic.conversation.budget import Allowance
@@ -22,7 +22,7 @@ from claude_magic.conversation.family import Conversations
 from claude_magic.conversation.interrupts import OneInterrupt
 from claude_magic.conversation.journal import Change, Journal, State
 from claude_magic.conversation.options import Options
-from claude_magic.conversation.prompt import taken
+from claude_magic.conversation.prompt import Question, taken
 from claude_magic.conversation.rendering import Ending, Guarded, Renderer
 from claude_magic.conversation.toolbox import Tools
 from claude_magic.conversation.turns import Place, Turn, seen
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from claude_magic.conversation.asking import Asking
     from claude_magic.messages.reply import Reply
 
-KEEP: Any = object()
-"""The system prompt stays as it is."""
 _STOPPING = 5.0
 """Seconds until it is no longer waited for that an answer that was stopped ends."""
 _answering: contextvars.ContextVar[Mapping[Questions, int]] = contextvars.ContextVar(
@@ -84,34 +82,23 @@ class Questions:
     def _model(self) -> str:
         return self._home.model_of(self._journal.state)
 
-    def prepare(
-        self, prompt: Sequence[str | Named], options: Options, *, system: str | None = KEEP, tools: object = ()
-    ) -> Asking:
+    def prepare(self, question: Question) -> Asking:
         """See :meth:`Conversation.prepare`."""
-        change = functools.partial(_with, system=system, tools=toolbox.read(tools))
-        return self._asking(prompt, options, change, self._home.host.peek(self._name))
+        return self._asking(question.prompt, question.options, question.change(), self._home.host.peek(self._name))
 
-    def ask(
-        self,
-        prompt: Sequence[str | Named],
-        options: Options,
-        *,
-        system: str | None = KEEP,
-        tools: object = (),
-        renderer: Renderer | None = None,
-    ) -> Reply:
+    def ask(self, question: Question, renderer: Renderer | None = None) -> Reply:
         """See :meth:`Conversation.ask`."""
-        home = self._home
+        home, options = self._home, question.options
         asking_from = _answering.get().get(self, threading.get_ident())
         if asking_from != threading.get_ident():
             raise BadInput(f"A tool that runs in parallel cannot ask {self._name!r}, which waits for it. Use fork().")
         place = home.host.place(self._name)
-        change = functools.partial(_with, system=system, tools=toolbox.read(tools))
+        change = question.change()
 
         def answered() -> tuple[Turn, BaseException | None]:
             home.client.require_credentials()
             with home.budget.question(yes=options.yes) as allowance:
-                asking = self._asking(prompt, options, change, place, allowance)
+                asking = self._asking(question.prompt, options, change, place, allowance)
                 drawn = Guarded(renderer or home.host.renderer())
                 return self._carry_out(asking, change, drawn, home.host.notices, interrupts)
 
@@ -121,22 +108,14 @@ class Questions:
             raise error from None
         return turn.reply
 
-    def ask_aside(
-        self,
-        prompt: Sequence[str | Named],
-        options: Options,
-        *,
-        system: str | None = KEEP,
-        tools: object = (),
-        renderer: Renderer | None = None,
-    ) -> Answer:
+    def ask_aside(self, question: Question, renderer: Renderer | None = None) -> Answer:
         """See :meth:`Conversation.ask_aside`."""
         home = self._home
         home.client.require_credentials()
         place = home.host.place(self._name)
-        change = functools.partial(_with, system=system, tools=toolbox.read(tools))
-        options = dataclasses.replace(options, model=options.model or self._model)
-        make = functools.partial(self._asking, taken(prompt), options, change, place)
+        change = question.change()
+        options = dataclasses.replace(question.options, model=question.options.model or self._model)
+        make = functools.partial(self._asking, taken(question.prompt), options, change, place)
         first = make()
         drawn = Guarded(renderer or home.host.renderer(background=True))
         notices = home.host.notices()
@@ -305,9 +284,3 @@ class Questions:
             asked=turn,
             conversation=self._name,
         )
-
-
-def _with(state: State, system: str | None, tools: Iterable[toolbox.Offered]) -> State:
-    if system is not KEEP:
-        state = dataclasses.replace(state, system=system or None)
-    return dataclasses.replace(state, tools=toolbox.joined(state.tools, tools))
