@@ -19,17 +19,14 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from claude_magic.content.thumbnails import Thumbnail, thumbnails
+from claude_magic.content.thumbnails import Thumbnail
 from claude_magic.conversation.rendering import Ending, Opening
-from claude_magic.messages import limits
-from claude_magic.messages.errors import BadInput
 from claude_magic.messages.reply import Change
 from claude_magic.messages.retry import Wait
-from claude_magic.notebook.display import calls
 from claude_magic.notebook.display.footer import escaped, footer, metadata, sent
 from claude_magic.notebook.display.footnotes import written
 from claude_magic.notebook.display.inert import inert
-from claude_magic.notebook.display.pictures import gallery
+from claude_magic.notebook.display.pictures import Small, gallery
 from claude_magic.notebook.display.pieces import FINISHED, UNDER_WAY, News, Piece, Pieces, Step
 from claude_magic.notebook.display.publisher import HookedPublisher, Publisher
 from claude_magic.notebook.display.splitter import Splitter
@@ -87,6 +84,7 @@ class MarkdownRenderer:
         self._source = source
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._small = Small()
         self._pieces = Pieces(clock, self._small)
         self._splitter = Splitter()
         self._displays = [uuid.uuid4().hex]
@@ -96,8 +94,6 @@ class MarkdownRenderer:
         self._pictures: Sequence[Thumbnail] = ()
         self._gallery = ""
         self._show_thinking = False
-        self._model = ""
-        self._galleries: dict[Call, str] = {}
         self._watched = False
         self._fastest = FASTEST
         # The thread's own, from when it runs:
@@ -113,7 +109,7 @@ class MarkdownRenderer:
         self._sent = f"*{escaped(line)}*" if line else ""
         self._head = f"{self._sent}\n\n" if line else ""
         self._pictures = opening.pictures
-        self._model = opening.model
+        self._small.model = opening.model
         self._show_thinking = opening.show_thinking
         self._pieces.status.background = opening.stop is not None
         self._pieces.begin(opening.prefill)
@@ -259,17 +255,6 @@ class MarkdownRenderer:
         """Show a bundle, in the place of what the display showed before."""
         self._publisher.publish(data, metadata, transient={"display_id": display}, update=display in self._shown)
         self._shown.add(display)
-
-    def _small(self, call: Call) -> str:
-        """The pictures of a call's result, small."""
-        if call not in self._galleries:
-            within = limits.image_limits(limits.lookup(self._model), 1)
-            named = [(calls.name(call), part) for part in call.parts]
-            try:
-                self._galleries[call] = gallery(thumbnails(named, within))
-            except BadInput:  # one that cannot be read is named
-                self._galleries[call] = ""
-        return self._galleries[call]
 
     # -- the end ---------------------------------------------------------------------------------
 

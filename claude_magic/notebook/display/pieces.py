@@ -122,7 +122,8 @@ class Pieces:
             self.status.call(call.id, calls.title(call), state)
         elif state in ANSWERED:
             self.status.answered(call.id)
-            self._new.append(lambda: calls.of_call(call, self._small(call)))
+            small = self._small
+            self._new.append(lambda: calls.of_call(call, small(call)))
 
     def _pause(self) -> None:
         """Something else than text follows: what has come of that is finished."""
