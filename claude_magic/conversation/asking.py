@@ -131,7 +131,7 @@ class Asking:
         self._cache_notice = ""
         if precedent is not None:
             self._cache_notice = precedent.notice(self._exchange.wire, state.system, self._exchange.before)
-        _check_for_keys(question, state.system, self._exchange.wire)
+        _check_for_keys(question, state.system, options.prefill, self._exchange.wire)
         _check_counts(model, self._exchange.messages)
         if model.known:
             _check_citations(self._exchange.messages, typed=shape is not None)
@@ -326,9 +326,9 @@ def _converted(item: Named) -> list[Part]:
         ) from None
 
 
-def _check_for_keys(question: Sequence[Part], system: str | None, wire: Mapping[str, Any]) -> None:
+def _check_for_keys(question: Sequence[Part], system: str | None, prefill: str | None, wire: Mapping[str, Any]) -> None:
     # A tool's default may be a key, and defaults are part of its definition.
-    texts = [system or "", str(wire.get("tools", "")), *(str(part.wire) for part in question)]
+    texts = [system or "", prefill or "", str(wire), *(str(part.wire) for part in question)]
     if any(KEY_IN_TEXT.search(text) for text in texts):
         raise BadInput("The question holds an API key; nothing was sent. Take it out, and use claude.login().")
 

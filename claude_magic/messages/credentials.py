@@ -126,7 +126,7 @@ def custom_headers(environ: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def _clean(value: str, what: str) -> str:
-    value = value.strip()
+    value = value.strip() if isinstance(value, str) else "not a string"
     if value and value.isascii() and value.isprintable() and " " not in value:
         return value
     problem = "holds characters that no key has: copy it again" if value else "is empty"

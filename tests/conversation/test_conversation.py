@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import itertools
 import pickle
 
@@ -350,7 +351,10 @@ def test_a_value_whose_own_code_fails_is_one_line(claude: Conversation, simulato
 
 
 def test_a_key_in_the_question_or_the_system_prompt_is_not_sent(claude: Conversation, simulator: Simulator) -> None:
-    for ask in (lambda: claude(f"my key is {KEY}"), lambda: claude("Hi", system=KEY), lambda: claude("Hi", KEY)):
+    asked = [lambda: claude(f"my key is {KEY}"), lambda: claude("Hi", KEY)]
+    for more in ({"system": KEY}, {"prefill": KEY, "model": "claude-haiku-4-5"}, {"stop": KEY}, {"model": KEY}):
+        asked.append(functools.partial(claude, "Hi", **more))
+    for ask in asked:
         with pytest.raises(BadInput, match="holds an API key"):
             ask()
     assert not simulator.requests

@@ -196,8 +196,8 @@ def test_a_key_that_cannot_be_one(
         assert KEY[20:30] not in text
 
 
-@pytest.mark.parametrize("value", [*ODD.values(), "", " "])
-def test_a_login_with_a_key_that_cannot_be_one(value: str) -> None:
+@pytest.mark.parametrize("value", [*ODD.values(), "", " ", 5])
+def test_a_login_with_a_key_that_cannot_be_one(value: Any) -> None:
     credentials = Credentials()
     with pytest.raises(BadInput, match=r"^The key (is empty|holds characters that no key has: copy it again)\.$"):
         credentials.set_key(value)
