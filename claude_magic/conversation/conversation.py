@@ -327,7 +327,8 @@ class Conversation(Limited):
             If there is no such notebook, or no answer in it.
         """
         found = self._home.host.restored(self, path)
-        self._journal.change(lambda _: (found.step, found.state))
+        if found.turns:
+            self._journal.change(lambda state: (found.step, found.before(state)))
         return Change(found.said)
 
     def export(self, path: str | os.PathLike[str]) -> Change:
@@ -810,9 +811,10 @@ class Conversation(Limited):
         interrupts.closing()
         turn, result = asking.close(error)
         told = [*notices(), *self._deletions()]
-        self._last = turn.reply
+        if aside is None or not aside.dropped:
+            self._last = turn.reply
         self._largest_side = asking.largest_side
-        self._diagnosed = self._diagnosing and not asking.once
+        self._diagnosed = self._diagnosing and not asking.once and self._precedent is not None
         if not asking.once:
             self._precedent = asking.precedent
         if asking.kept and not (aside is not None and aside.dropped):

@@ -74,7 +74,7 @@ def claude(simulator: Simulator) -> Iterator[Conversation]:
 
 def restored(claude: Conversation, path: Path) -> str:
     found = restore.restored(claude, path)
-    claude._journal.change(lambda _: (found.step, found.state))
+    claude._journal.change(lambda state: (found.step, found.before(state)))
     return found.said
 
 
@@ -223,7 +223,7 @@ def test_whatever_stands_in_the_metadata(claude: Conversation, path: Path) -> No
             path.write_text(json.dumps(document), "utf-8")
             found = restore.restored(claude, path)
             assert found.said
-            assert repr(found.state.turns)
+            assert repr(found.turns)
         about[key] = before
 
 
@@ -255,6 +255,31 @@ def test_undo_takes_it_back(cells: Cells, path: Path) -> None:
     cells(f"claude.restore({str(path)!r})")
     assert "Took back restoring talk.ipynb" in cells("claude.undo()").stdout
     assert len(cells["claude"].turns) == 0
+
+
+def test_what_is_here_already_is_no_step(cells: Cells, path: Path) -> None:
+    cells(f"claude.restore({str(path)!r})")
+    cells("claude('One more.');")
+    cells("claude.undo()")
+    assert "Restored 0 answers from talk.ipynb" in (said := cells(f"claude.restore({str(path)!r})").stdout)
+    assert "5 answers of this kernel stay" in said
+    assert "without thinking" not in said
+    assert "Brought back the answer" in cells("claude.redo()").stdout
+
+
+def test_an_answer_that_comes_while_the_notebook_is_read_is_not_lost(
+    cells: Cells, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, claude = restore._read, cells["claude"]
+
+    def slowly(where: Path) -> Any:
+        claude("Meanwhile.")
+        return read(where)
+
+    monkeypatch.setattr(restore, "_turn", lambda shown, turn=restore._turn: (claude("And then."), turn(shown))[1])
+    monkeypatch.setattr(restore, "_read", slowly)
+    cells(f"claude.restore({str(path)!r})")
+    assert [turn.prompt for turn in claude.turns][5:] == ["Meanwhile.", *["And then."] * 5]
 
 
 # -- in kernels ----------------------------------------------------------------------------------
