@@ -209,7 +209,7 @@ def explained(reply: Reply | None, *, asked: bool, possible: str, minimum: int) 
             return Explanation(f"{found} The API was asked: {_PENDING}")
         words = _REASONS.get(str(reason.get("type")), f"the API says {reason.get('type')}.")
         missed = reason.get("cache_missed_input_tokens")
-        count = f" About {missed:,} tokens were read anew for it." if isinstance(missed, int) else ""
+        count = f" About {missed:,} tokens were read anew for it." if isinstance(missed, int) and missed else ""
         return Explanation(f"{found} The API says why not all: {words}{count}")
     if asked:
         return Explanation(f"{found} The API found nothing that changed since the request before.")

@@ -7,6 +7,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from claude_magic.content.words import counted
 from claude_magic.conversation import saving, toolbox
 from claude_magic.conversation.journal import Change, Journal
 from claude_magic.conversation.options import Options
@@ -32,7 +33,9 @@ def save(conversation: Conversation, path: Path, *, undo: bool) -> Change:
         state = steps[at][1]
         steps, at = (("the beginning", dataclasses.replace(state, turns=seen(state.turns))),), 0
     content = saving.Saved(conversation.name, steps, at, conversation._largest_side)
-    return Change(saving.save(path, content, conversation._home.credentials.hide))
+    said = saving.save(path, content, conversation._home.credentials.hide)
+    under_way = sum(not answer.done for answer in conversation._background)
+    return Change(f"{said} Without {counted(under_way, 'answer')} under way." if under_way else said)
 
 
 def load(conversation: Conversation, path: Path) -> Change:
@@ -59,6 +62,7 @@ def _settle(conversation: Conversation, content: saving.Saved) -> None:
     state = conversation.state
     conversation._largest_side = content.largest_side
     conversation._told = {turn.id for turn in state.turns if turn.absent}
+    conversation._precedent, conversation._diagnosed = None, False  # of the requests of another history
     if state.turns:
         conversation._last = state.turns[-1].reply
 
