@@ -606,6 +606,9 @@ def test_where_nothing_can_be_written(claude: Conversation, tmp_path: Path) -> N
             claude.save(where)
         assert "\n" not in str(caught.value)
     assert (tmp_path / "file").read_text() == "in the way"
+    for what in (claude.save, claude.load):
+        with pytest.raises(BadInput, match="File name too long"):
+            what(tmp_path / ("x" * 300 + ".json"))
     for odd in ("", 3, None, b"talk.json", "\0"):
         with pytest.raises(BadInput, match="path"):
             claude.save(odd)  # type: ignore[arg-type]
