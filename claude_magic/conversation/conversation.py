@@ -81,6 +81,8 @@ class Conversation(Limited):
         name: str = "main",
         home: Conversations | None = None,
     ) -> None:
+        if not isinstance(name, str) or not name.strip():
+            raise BadInput(f"A conversation has a name, not {name!r:.80}.")
         self.name = name
         self._home = home if home is not None else Conversations()
         self._journal = Journal(State(system=system or None, model=model, tools=toolbox.read(tools)))
@@ -810,7 +812,8 @@ class Conversation(Limited):
             _answering.reset(inside)
         interrupts.closing()
         turn, result = asking.close(error)
-        told = [*notices(), *self._deletions()]
+        news = notices()
+        told = [*([] if self.state.turns else news), *self._deletions()]  # it may have been loaded
         if aside is None or not aside.dropped:
             self._last = turn.reply
         self._largest_side = asking.largest_side

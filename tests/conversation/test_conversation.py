@@ -368,6 +368,20 @@ def test_a_tool_call_that_nobody_can_answer_does_not_block_the_conversation(
     assert claude("next").complete
 
 
+def test_a_name_is_a_text(claude: Conversation, home: Conversations) -> None:
+    for odd in (5, "", " ", ["a"]):
+        for make in (claude.fork, lambda name: Conversation(name=name), lambda name: home.open(name)):
+            with pytest.raises((BadInput, TypeError)):
+                make(odd)  # type: ignore[operator]
+    assert list(home) == ["main"]
+
+
+def test_another_one_may_be_opened_while_all_are_told_of_a_cell(claude: Conversation, home: Conversations) -> None:
+    for number, name in enumerate(home):
+        home.open(f"{name}-{number}")
+    assert list(home) == ["main", "main-0"]
+
+
 def test_a_conversation_is_forked_not_copied(claude: Conversation) -> None:
     for make in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match=r"fork\(\)"):
