@@ -631,6 +631,21 @@ def test_an_interrupted_save_leaves_nothing_behind(
     assert names(saved.parent) == ["talk.json", "talk.json.files"]
 
 
+def test_no_python_of_pydantic_runs_where_an_interrupt_would_be_another_error(claude: Conversation, path: Path) -> None:
+    from claude_magic.conversation.saving import form
+
+    claude("Hi \ud83d!\nsimulate: say=Hello.")
+    claude.save(path)
+    saved = form.SavedFile.model_validate(json.loads(path.read_bytes()))
+    called: list[str] = []
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, _: called.append(frame.f_code.co_name) if event == "call" else None)
+    dumped = saved.model_dump()
+    sys.setprofile(before)
+    assert "<lambda>" not in called
+    assert dumped["turns"][0]["prompt"].startswith("Hi \ud83d!")
+
+
 def test_what_is_no_longer_needed_is_removed_and_nothing_else(claude: Conversation, path: Path) -> None:
     claude("Look.", noise(50, 40))
     claude.save(path)
