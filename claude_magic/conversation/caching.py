@@ -195,10 +195,10 @@ def explained(reply: Reply | None, *, asked: bool, possible: str, minimum: int) 
     minimum : int
         Tokens below which nothing is cached.
     """
-    if reply is None:
-        return Explanation(f"Nothing was asked yet. {_FROM_NOW_ON}")
     if possible:
         return Explanation(possible)
+    if reply is None:
+        return Explanation(f"Nothing was asked yet. {_FROM_NOW_ON}")
     usage = reply.usage
     found = f"{usage.cache_read_input_tokens:,} of {usage.total_input:,} tokens of the last answer came from the cache."
     for message in reply.messages:

@@ -274,6 +274,7 @@ def test_reasons_without_the_api(claude: Conversation, home: Conversations, simu
     home.settings.cache = "auto"
     home.client.is_anthropic = False
     assert "Only Anthropic's own servers" in repr(claude.why_no_cache())
+    assert "Only Anthropic's own servers" in repr(claude["new"].why_no_cache())
 
 
 def test_a_server_without_diagnostics_is_asked_again_without(claude: Conversation, simulator: Simulator) -> None:

@@ -370,7 +370,7 @@ def test_a_tool_call_that_nobody_can_answer_does_not_block_the_conversation(
 
 def test_a_name_is_a_text(claude: Conversation, home: Conversations) -> None:
     for odd in (5, "", " ", ["a"]):
-        for make in (claude.fork, lambda name: Conversation(name=name), lambda name: home.open(name)):
+        for make in (claude.fork, lambda name: Conversation(name=name), home.open):
             with pytest.raises((BadInput, TypeError)):
                 make(odd)  # type: ignore[operator]
     assert list(home) == ["main"]
