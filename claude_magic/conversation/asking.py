@@ -6,8 +6,8 @@ import dataclasses
 import datetime
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from claude_magic.content import Named, Part, compose, text_part, to_parts
 from claude_magic.content.thumbnails import thumbnails
@@ -27,7 +27,6 @@ from claude_magic.conversation.turns import Message, Place, Turn, seen, shortene
 from claude_magic.messages import limits
 from claude_magic.messages.blocks import TextBlock, ThinkingBlock
 from claude_magic.messages.client import Client
-from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.errors import BadInput, ClaudeError, Explained, OverBudget, RequestTooLarge
 from claude_magic.messages.limits import Model
 from claude_magic.tools.server import ServerTool
@@ -131,7 +130,9 @@ class Asking:
         self._cache_notice = ""
         if precedent is not None:
             self._cache_notice = precedent.notice(self._exchange.wire, state.system, self._exchange.before)
-        _check_for_keys(question, state.system, options.prefill, self._exchange.wire)
+        # A tool's default may be a key, and defaults are part of its definition.
+        texts = [state.system, options.prefill, str(self._exchange.wire), *(str(part.wire) for part in question)]
+        _check_for_keys(texts, client.credentials.hide)
         _check_counts(model, self._exchange.messages)
         if model.known:
             _check_citations(self._exchange.messages, typed=shape is not None)
@@ -326,10 +327,8 @@ def _converted(item: Named) -> list[Part]:
         ) from None
 
 
-def _check_for_keys(question: Sequence[Part], system: str | None, prefill: str | None, wire: Mapping[str, Any]) -> None:
-    # A tool's default may be a key, and defaults are part of its definition.
-    texts = [system or "", prefill or "", str(wire), *(str(part.wire) for part in question)]
-    if any(KEY_IN_TEXT.search(text) for text in texts):
+def _check_for_keys(texts: Iterable[str | None], hide: Callable[[str], str]) -> None:
+    if any(hide(text) != text for text in texts if text):
         raise BadInput("The question holds an API key; nothing was sent. Take it out, and use claude.login().")
 
 

@@ -360,6 +360,14 @@ def test_a_key_in_the_question_or_the_system_prompt_is_not_sent(claude: Conversa
     assert not simulator.requests
 
 
+def test_a_key_of_another_kind_is_not_sent_either(claude: Conversation, home: Conversations) -> None:
+    home.credentials.set_key("a-gateway-has-tokens-of-its-own")
+    with pytest.raises(BadInput, match="holds an API key") as caught:
+        claude("Why is a-gateway-has-tokens-of-its-own not taken?")
+    assert "gateway-has" not in str(caught.value)
+    assert claude("What is a gateway?").complete
+
+
 def test_a_tool_call_that_nobody_can_answer_does_not_block_the_conversation(
     claude: Conversation, notebook: Notebook
 ) -> None:

@@ -277,9 +277,11 @@ def test_no_key_is_saved(claude: Conversation, simulator: Simulator, path: Path)
 
 def test_a_key_of_another_kind_is_not_saved_either(simulator: Simulator, path: Path) -> None:
     secret = "proxy-token-of-no-known-form"
-    home = Conversations(Settings(base_url=simulator.url), credentials=Credentials({"ANTHROPIC_AUTH_TOKEN": secret}))
+    environ = {"ANTHROPIC_AUTH_TOKEN": "the-one-before-it"}
+    home = Conversations(Settings(base_url=simulator.url), credentials=Credentials(environ))
     claude = home.open("main")
     claude(f"Is {secret} a good password?")
+    environ["ANTHROPIC_AUTH_TOKEN"] = secret
     claude.save(path)
     assert secret.encode() not in everything(path)
     home.close()
