@@ -130,7 +130,9 @@ class Asking:
         self._cache_notice = ""
         if precedent is not None:
             self._cache_notice = precedent.notice(self._exchange.wire, state.system, self._exchange.before)
-        checks.keys(question, state.system, self._exchange.wire)
+        # A tool's default may be a key, and defaults are part of its definition.
+        texts = [state.system, options.prefill, str(self._exchange.wire), *(str(part.wire) for part in question)]
+        checks.keys(texts, client.credentials.hide)
         checks.counts(model, self._exchange.messages)
         if model.known:
             checks.citations(self._exchange.messages, typed=shape is not None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import contextvars
+import math
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -218,7 +219,8 @@ def wait_for(answers: list[Answer], errands: Errands, timeout: float | None) -> 
     StillAnswering
         If they have not ended in time.
     """
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float)):
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool) and not math.isnan(timeout)
+    if timeout is not None and not is_number:
         raise BadInput(f"wait takes a number of seconds, not {timeout!r:.80}.")
     try:
         with OneInterrupt():

@@ -195,10 +195,10 @@ def explained(reply: Reply | None, *, asked: bool, possible: str, minimum: int) 
     minimum : int
         Tokens below which nothing is cached.
     """
-    if reply is None:
-        return Explanation(f"Nothing was asked yet. {_FROM_NOW_ON}")
     if possible:
         return Explanation(possible)
+    if reply is None:
+        return Explanation(f"Nothing was asked yet. {_FROM_NOW_ON}")
     usage = reply.usage
     found = f"{usage.cache_read_input_tokens:,} of {usage.total_input:,} tokens of the last answer came from the cache."
     for message in reply.messages:
@@ -209,7 +209,7 @@ def explained(reply: Reply | None, *, asked: bool, possible: str, minimum: int) 
             return Explanation(f"{found} The API was asked: {_PENDING}")
         words = _REASONS.get(str(reason.get("type")), f"the API says {reason.get('type')}.")
         missed = reason.get("cache_missed_input_tokens")
-        count = f" About {missed:,} tokens were read anew for it." if isinstance(missed, int) else ""
+        count = f" About {missed:,} tokens were read anew for it." if isinstance(missed, int) and missed else ""
         return Explanation(f"{found} The API says why not all: {words}{count}")
     if asked:
         return Explanation(f"{found} The API found nothing that changed since the request before.")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from claude_magic.content import Part
 from claude_magic.conversation.turns import Message
-from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import Model
 from claude_magic.tools.server import ServerTool
@@ -17,11 +15,16 @@ if TYPE_CHECKING:
     from claude_magic.tools.answers import Shape
 
 
-def keys(question: Sequence[Part], system: str | None, wire: Mapping[str, Any]) -> None:
-    """No key is part of what is sent."""
-    # A tool's default may be a key, and defaults are part of its definition.
-    texts = [system or "", str(wire.get("tools", "")), *(str(part.wire) for part in question)]
-    if any(KEY_IN_TEXT.search(text) for text in texts):
+def keys(texts: Iterable[str | None], hide: Callable[[str], str]) -> None:
+    """No key is part of what is sent.
+
+    Parameters
+    ----------
+    texts : iterable of str or None
+    hide : callable
+        Takes the keys out of a text.
+    """
+    if any(hide(text) != text for text in texts if text):
         raise BadInput("The question holds an API key; nothing was sent. Take it out, and use claude.login().")
 
 

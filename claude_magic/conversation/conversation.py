@@ -69,6 +69,8 @@ class Conversation(Limited):
         name: str = "main",
         home: Conversations | None = None,
     ) -> None:
+        if not isinstance(name, str) or not name.strip():
+            raise BadInput(f"A conversation has a name, not {name!r:.80}.")
         self.name = name
         self._home = home if home is not None else Conversations()
         self._journal = Journal(State(system=system or None, model=model, tools=toolbox.read(tools)))
@@ -301,7 +303,8 @@ class Conversation(Limited):
             If there is no such notebook, or no answer in it.
         """
         found = self._home.host.restored(self, path)
-        self._journal.change(lambda _: (found.step, found.state))
+        if found.turns:
+            self._journal.change(lambda state: (found.step, found.before(state)))
         return Change(found.said)
 
     def export(self, path: str | os.PathLike[str]) -> Change:

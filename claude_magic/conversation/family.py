@@ -68,7 +68,7 @@ class Conversations(Mapping[str, "Conversation"]):
         return self._by_name[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._by_name)
+        return iter(tuple(self._by_name))  # a tool in a thread may open another one meanwhile
 
     def __len__(self) -> int:
         return len(self._by_name)

@@ -12,6 +12,7 @@ from claude_magic.content import Part, RemotePicture, text_part
 from claude_magic.conversation import blocks, keeping
 from claude_magic.conversation.request import begun, followed
 from claude_magic.conversation.turns import Message, Turn
+from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.reply import Reply
 from claude_magic.tools.results import Result
@@ -58,6 +59,8 @@ def _read(message: Any, where: str) -> tuple[str, str | list[dict[str, Any]]]:
     if odd := message.keys() - {"role", "content"}:
         raise BadInput(f"{where}: the API takes no {', '.join(sorted(map(repr, odd)))} in a message.")
     inside = message.get("content")
+    if KEY_IN_TEXT.search(str(inside)):
+        raise BadInput(f"{where} holds an API key. Take it out; claude.login() is the place for it.")
     if isinstance(inside, str):
         if not inside.strip():
             raise BadInput(f"{where} is empty.")

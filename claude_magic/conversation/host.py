@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from claude_magic.conversation.journal import State
 from claude_magic.conversation.rendering import Ending, Renderer, Silent
 from claude_magic.conversation.settings import Settings
-from claude_magic.conversation.turns import Place
+from claude_magic.conversation.turns import Place, Turn
 from claude_magic.messages.credentials import Credentials
 from claude_magic.messages.errors import BadInput
 
@@ -28,17 +28,26 @@ class Restored:
 
     Attributes
     ----------
-    state : State
-        Of the conversation, with all of it.
+    turns : tuple of Turn
+        What comes before the turns that are there.
+    system : str or None
+        The system prompt, where there is none yet.
     step : str
         For the journal.
     said : str
         For the user: what is back, and what is missing.
     """
 
-    state: State
+    turns: tuple[Turn, ...]
+    system: str | None
     step: str
     said: str
+
+    def before(self, state: State) -> State:
+        """The conversation with them, as it is by now: an answer may have come while the notebook was read."""
+        here = {turn.place.cell for turn in state.turns if turn.place and turn.place.cell}
+        turns = (turn for turn in self.turns if turn.place is None or turn.place.cell not in here)
+        return dataclasses.replace(state, turns=(*turns, *state.turns), system=state.system or self.system)
 
 
 class Host:

@@ -7,6 +7,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from claude_magic.content.words import counted
 from claude_magic.conversation import saving, toolbox
 from claude_magic.conversation.journal import Change, beginning
 from claude_magic.conversation.options import Options
@@ -32,7 +33,9 @@ def save(conversation: Conversation, path: Path, *, undo: bool) -> Change:
         state = steps[at][1]
         steps, at = beginning(dataclasses.replace(state, turns=seen(state.turns))), 0
     content = saving.Saved(conversation.name, steps, at, conversation._questions.largest_side)
-    return Change(saving.save(path, content, conversation._home.credentials.hide))
+    said = saving.save(path, content, conversation._home.credentials.hide)
+    under_way = conversation._questions.under_way
+    return Change(f"{said} Without {counted(under_way, 'answer')} under way." if under_way else said)
 
 
 def load(conversation: Conversation, path: Path) -> Change:
@@ -57,7 +60,7 @@ def loaded(cls: type[Conversation], path: Path, name: str | None, home: Conversa
 
 def _settle(conversation: Conversation, content: saving.Saved) -> None:
     state = conversation.state
-    conversation._questions.largest_side = content.largest_side
+    conversation._questions.of_another_history(content.largest_side)
     conversation._cells.news()  # has been said
     if state.turns:
         conversation._questions.last = state.turns[-1].reply

@@ -167,6 +167,16 @@ class Questions:
             self._home.errands.until(lambda: all(answer.done for answer in under_way), _STOPPING)
         return Change(f"Stopped {counted(len(under_way), 'answer')}." if under_way else "There was nothing to stop.")
 
+    @property
+    def under_way(self) -> int:
+        """How many answers in the background have not ended."""
+        return sum(not answer.done for answer in self._background)
+
+    def of_another_history(self, largest_side: int) -> None:
+        """The turns are others now, which no request of this kernel has sent."""
+        self.largest_side = largest_side
+        self.precedent, self._diagnosed = None, False
+
     def drop(self, cells: set[str]) -> None:
         """Stop the answers that these cells still get: nobody sees them any more."""
         for answer in [*self._background]:
@@ -234,10 +244,12 @@ class Questions:
             _answering.reset(inside)
         interrupts.closing()
         turn, result = asking.close(error)
-        told = [*notices(), *self._cells.news()]
-        self.last = turn.reply
+        news = notices()
+        told = [*([] if self._journal.state.turns else news), *self._cells.news()]  # it may have been loaded
+        if aside is None or not aside.dropped:
+            self.last = turn.reply
         self.largest_side = asking.largest_side
-        self._diagnosed = self._diagnosing and not asking.once
+        self._diagnosed = self._diagnosing and not asking.once and self.precedent is not None
         if not asking.once:
             self.precedent = asking.precedent
         if asking.kept and not (aside is not None and aside.dropped):

@@ -56,7 +56,9 @@ class Fragment:
 
     @classmethod
     def of(cls, role: str, content: Any) -> Fragment:
-        """A message as it stands inside the request's list."""
+        """A message as it stands inside the request's list; a lone text goes as a plain string."""
+        if not isinstance(content, str) and len(content) == 1 and content[0].keys() == {"type", "text"}:
+            content = content[0]["text"]
         data = encode({"role": role, "content": content}) if content else b""
         return cls(data, hashlib.sha256(data).digest())
 
@@ -123,10 +125,7 @@ class Message:
     def _content(self, limits: ImageLimits) -> Any:
         if isinstance(self.content, str):
             return self.content
-        blocks = [block.block(limits) if isinstance(block, Part) else block for block in self.content]
-        if len(blocks) == 1 and blocks[0].keys() == {"type", "text"}:
-            return blocks[0]["text"]  # a lone text goes as a plain string
-        return blocks
+        return [block.block(limits) if isinstance(block, Part) else block for block in self.content]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -6,9 +6,10 @@ printed says where it comes from, never what it is.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
 from claude_magic.messages.errors import BadInput, NoCredentials
@@ -16,6 +17,9 @@ from claude_magic.messages.errors import BadInput, NoCredentials
 KEY_IN_TEXT = re.compile(r"sk-ant-[A-Za-z0-9_-]{16,}")
 """What looks like a real key (not merely a mention of how keys begin)."""
 
+_CUSTOM = "ANTHROPIC_CUSTOM_HEADERS"
+_OF_A_SECRET = re.compile(r"auth|cookie|key|password|secret|token")
+"""What headers are called that hold one; others hold names of teams and the like."""
 _SHORTEST_SECRET = 16
 """Characters; local servers take any word for a key, and that word may stand in an honest error."""
 
@@ -87,13 +91,16 @@ class Credentials:
 
     def hide(self, text: str) -> str:
         """A text without the key: some servers quote it back in their errors."""
-        try:
-            value = self.header()[1].removeprefix("Bearer ")
-        except BadInput:
-            value = ""  # nothing was sent that could come back
-        if len(value) >= _SHORTEST_SECRET:
-            text = text.replace(value, "***")
+        for value in self._secrets():
+            if len(value) >= _SHORTEST_SECRET:
+                text = text.replace(value, "***")
         return KEY_IN_TEXT.sub("***", text)
+
+    def _secrets(self) -> Iterator[str]:
+        with contextlib.suppress(BadInput):  # then nothing was sent that could come back
+            yield self.header()[1].removeprefix("Bearer ")
+        more = custom_headers({_CUSTOM: self._variable(_CUSTOM)})
+        yield from (value.removeprefix("Bearer ") for name, value in more.items() if _OF_A_SECRET.search(name))
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("Credentials are neither pickled nor copied: a key would go with them.")
@@ -120,13 +127,13 @@ class SimulatorCredentials(Credentials):
 
 def custom_headers(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """The ``Name: value`` lines of ``ANTHROPIC_CUSTOM_HEADERS``, which may hold secrets as well."""
-    lines = (os.environ if environ is None else environ).get("ANTHROPIC_CUSTOM_HEADERS", "").splitlines()
+    lines = (os.environ if environ is None else environ).get(_CUSTOM, "").splitlines()
     pairs = (line.partition(":") for line in lines)
     return {name.strip().lower(): value.strip() for name, _, value in pairs if name.strip() and value.strip()}
 
 
 def _clean(value: str, what: str) -> str:
-    value = value.strip()
+    value = value.strip() if isinstance(value, str) else "not a string"
     if value and value.isascii() and value.isprintable() and " " not in value:
         return value
     problem = "holds characters that no key has: copy it again" if value else "is empty"

@@ -285,7 +285,7 @@ class Reply:
 
     def _transmission(self) -> Transmission:
         if self.transmission is None:
-            raise BadInput("Nothing was sent for this answer.")
+            raise BadInput("Nothing was sent for this answer in this kernel.")
         if self.transmission.outgoing is None:
             raise BadInput("What was sent for this answer is no longer kept: only the latest exchanges are.")
         return self.transmission

@@ -64,6 +64,9 @@ class Usage:
             iterations=(*self._runs(), *other._runs()) if several else (),
         )
 
+    def __radd__(self, other: object) -> Usage:
+        return self + Usage() if other == 0 else NotImplemented  # sum() begins with 0
+
     def __eq__(self, other: object) -> bool:
         # Written out: a usage that knows how to show itself is equal to one that does not.
         return isinstance(other, Usage) and self._values() == other._values()

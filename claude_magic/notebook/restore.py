@@ -127,11 +127,11 @@ def restored(conversation: Conversation, path: str | os.PathLike[str]) -> Restor
     ids = {turn.id for turn in state.turns}
     mine = list({_text(shown.about, "turn"): shown for shown in reversed(mine)}.values())[::-1]  # a cell may be a copy
     new = [shown for shown in mine if shown.cell not in here and _text(shown.about, "turn") not in ids]
-    found = [_turn(shown) for shown in new]
+    found = tuple(map(_turn, new))
     system = state.system or next(filter(None, (_system(shown) for shown in reversed(new))), None)
     said = [
-        f"Restored {counted(len(new), 'answer')} from {where.name} as it was saved at {saved_at:%H:%M}, as text: "
-        "without thinking, results of functions, and values.",
+        f"Restored {counted(len(new), 'answer')} from {where.name} as it was saved at {saved_at:%H:%M}"
+        f"{', as text: without thinking, results of functions, and values' if new else ''}.",
         f"{counted(len(mine) - len(new), 'answer')} of this kernel stay as they are." if len(new) < len(mine) else "",
         *_missing(new, found),
         _which(new, [shown.is_edited for shown in new], "edited since: Claude sees the new words with the old answer"),
@@ -139,8 +139,7 @@ def restored(conversation: Conversation, path: str | os.PathLike[str]) -> Restor
         f"System prompt: {one_line(system, 60)!r}." if system and system != state.system else "",
         _unanswered(cells),
     ]
-    after = dataclasses.replace(state, turns=(*found, *state.turns), system=system)
-    return Restored(after, f"restoring {where.name}", " ".join(filter(None, said)) + elsewhere)
+    return Restored(found, system, f"restoring {where.name}", " ".join(filter(None, said)) + elsewhere)
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[Path, datetime.datetime, list[dict[str, Any]]]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,6 +185,8 @@ def test_rubbish_is_said_in_a_line(claude: Conversation) -> None:
         claude("What?", background="yes")  # type: ignore[call-overload]
     with pytest.raises(BadInput, match="wait takes a number of seconds, not 'soon'"):
         claude.wait("soon")  # type: ignore[arg-type]
+    with pytest.raises(BadInput, match="wait takes a number of seconds, not nan"):
+        claude.wait(float("nan"))
 
 
 def test_what_became_impossible_meanwhile_is_said_in_its_own_place(
@@ -199,6 +202,15 @@ def test_what_became_impossible_meanwhile_is_said_in_its_own_place(
     assert [notice.partition(":")[0] for notice in notebook.recorder.ending.notices] == ["BadInput"]
     assert "sk-ant" not in str(notebook.recorder.ending.notices)
     assert words(claude) == ["One"]
+
+
+def test_what_is_saved_meanwhile_is_without_it(claude: Conversation, gate: Gate, tmp_path: Path) -> None:
+    gate.ask(claude, "One")
+    claude("Two", background=True)
+    assert repr(claude.save(tmp_path / "talk")).endswith("Without 2 answers under way.")
+    gate.open.set()
+    claude.wait()
+    assert "under way" not in repr(claude.save(tmp_path / "talk"))
 
 
 def test_an_error_is_said_in_its_own_place_and_raised_by_wait_once(
@@ -506,6 +518,7 @@ def test_a_cell_that_asks_no_more_or_is_deleted_stops_its_answer(
         assert done.wait(PATIENCE)
         gate.open.set()
         assert not claude.turns
+        assert claude.last is None
     claude("And now?")
     assert len(questions(simulator)) == 1
 

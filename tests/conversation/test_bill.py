@@ -95,6 +95,7 @@ def test_usages_add_up_in_any_order(counts: list[tuple[Any, ...]], random: Any) 
     shuffled = [*usages]
     random.shuffle(shuffled)
     assert sum(shuffled, start=Usage()) == total
+    assert not shuffled or sum(shuffled) == total
     assert total.total_input == sum(usage.total_input for usage in usages)
     assert total.at_least == any(usage.at_least for usage in usages)
     parts = [usage.cost("claude-opus-5") for usage in usages]  # one price at any length

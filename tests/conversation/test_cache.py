@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -245,6 +246,20 @@ def test_nothing_is_asked_of_the_api_unasked(claude: Conversation, simulator: Si
     assert "nothing that changed" in repr(claude.why_no_cache())
 
 
+def test_what_is_loaded_has_nothing_before_it(claude: Conversation, notebook: Notebook, tmp_path: Path) -> None:
+    other = claude["other"]
+    other("Short.", system="Be kind.")
+    other.save(tmp_path / "talk.json")
+    claude.why_no_cache()
+    claude("A long question. " * 300, system="Be brief.")
+    claude.load(tmp_path / "talk.json")
+    assert "The API" not in repr(claude.why_no_cache()).partition("cache.")[2].partition("Below")[0]
+    claude("And?")
+    assert notebook.recorder.ending is not None
+    assert notebook.recorder.ending.notices == []
+    assert "nothing that changed" not in repr(claude.why_no_cache())
+
+
 def test_reasons_without_the_api(claude: Conversation, home: Conversations, simulator: Simulator) -> None:
     claude("Hi")
     assert "Below 512 tokens this model caches nothing" in repr(claude.why_no_cache())
@@ -259,6 +274,7 @@ def test_reasons_without_the_api(claude: Conversation, home: Conversations, simu
     home.settings.cache = "auto"
     home.client.is_anthropic = False
     assert "Only Anthropic's own servers" in repr(claude.why_no_cache())
+    assert "Only Anthropic's own servers" in repr(claude["new"].why_no_cache())
 
 
 def test_a_server_without_diagnostics_is_asked_again_without(claude: Conversation, simulator: Simulator) -> None:

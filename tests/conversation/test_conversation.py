@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import itertools
 import pickle
 
@@ -350,10 +351,21 @@ def test_a_value_whose_own_code_fails_is_one_line(claude: Conversation, simulato
 
 
 def test_a_key_in_the_question_or_the_system_prompt_is_not_sent(claude: Conversation, simulator: Simulator) -> None:
-    for ask in (lambda: claude(f"my key is {KEY}"), lambda: claude("Hi", system=KEY), lambda: claude("Hi", KEY)):
+    asked = [lambda: claude(f"my key is {KEY}"), lambda: claude("Hi", KEY)]
+    for more in ({"system": KEY}, {"prefill": KEY, "model": "claude-haiku-4-5"}, {"stop": KEY}, {"model": KEY}):
+        asked.append(functools.partial(claude, "Hi", **more))
+    for ask in asked:
         with pytest.raises(BadInput, match="holds an API key"):
             ask()
     assert not simulator.requests
+
+
+def test_a_key_of_another_kind_is_not_sent_either(claude: Conversation, home: Conversations) -> None:
+    home.credentials.set_key("a-gateway-has-tokens-of-its-own")
+    with pytest.raises(BadInput, match="holds an API key") as caught:
+        claude("Why is a-gateway-has-tokens-of-its-own not taken?")
+    assert "gateway-has" not in str(caught.value)
+    assert claude("What is a gateway?").complete
 
 
 def test_a_tool_call_that_nobody_can_answer_does_not_block_the_conversation(
@@ -362,6 +374,20 @@ def test_a_tool_call_that_nobody_can_answer_does_not_block_the_conversation(
     claude("simulate: tool=foo; say=Let me look.")
     assert "Claude called foo, which is not run here" in notebook.recorder.ending.notices[0]
     assert claude("next").complete
+
+
+def test_a_name_is_a_text(claude: Conversation, home: Conversations) -> None:
+    for odd in (5, "", " ", ["a"]):
+        for make in (claude.fork, lambda name: Conversation(name=name), home.open):
+            with pytest.raises((BadInput, TypeError)):
+                make(odd)  # type: ignore[operator]
+    assert list(home) == ["main"]
+
+
+def test_another_one_may_be_opened_while_all_are_told_of_a_cell(claude: Conversation, home: Conversations) -> None:
+    for number, name in enumerate(home):
+        home.open(f"{name}-{number}")
+    assert list(home) == ["main", "main-0"]
 
 
 def test_a_conversation_is_forked_not_copied(claude: Conversation) -> None:

@@ -18,6 +18,7 @@ from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
 from claude_magic.messages.errors import BadInput, NotFound
 from claude_magic.simulator import Simulator
+from tests.conftest import KEY
 from tests.conversation.test_judged_requests import described as described
 from tests.conversation.wire import body, thinks
 
@@ -224,6 +225,25 @@ def test_what_the_api_would_refuse_is_refused_in_one_line(home: Conversations, m
     with pytest.raises(BadInput, match=match) as caught:
         given(home, messages)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("role", ["user", "assistant"])
+def test_a_key_is_not_taken(home: Conversations, role: str) -> None:
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": [{"type": "text", "text": "Hi."}]}]
+    [message] = [message for message in messages if message["role"] == role]
+    message["content"] = [{"type": "text", "text": f"It is {KEY}."}]
+    with pytest.raises(BadInput, match=r"messages\[\d\] holds an API key") as caught:
+        given(home, messages)
+    assert "sk-ant" not in str(caught.value)
+
+
+def test_without_the_thinking_it_is_the_same_form(home: Conversations) -> None:
+    claude = home.open("main")
+    claude("What?\nsimulate: think=20; say=Yes.")
+    claude.system = "Be brief."  # what was thought before is not valid any more
+    messages = claude.to_messages()
+    assert messages[1] == {"role": "assistant", "content": "Yes."}
+    assert given(home, messages, name="given", system="Be brief.").to_messages() == messages
 
 
 def test_what_is_given_is_saved(home: Conversations, tmp_path: Any) -> None:

@@ -277,9 +277,11 @@ def test_no_key_is_saved(claude: Conversation, simulator: Simulator, path: Path)
 
 def test_a_key_of_another_kind_is_not_saved_either(simulator: Simulator, path: Path) -> None:
     secret = "proxy-token-of-no-known-form"
-    home = Conversations(Settings(base_url=simulator.url), credentials=Credentials({"ANTHROPIC_AUTH_TOKEN": secret}))
+    environ = {"ANTHROPIC_AUTH_TOKEN": "the-one-before-it"}
+    home = Conversations(Settings(base_url=simulator.url), credentials=Credentials(environ))
     claude = home.open("main")
     claude(f"Is {secret} a good password?")
+    environ["ANTHROPIC_AUTH_TOKEN"] = secret
     claude.save(path)
     assert secret.encode() not in everything(path)
     home.close()
@@ -606,6 +608,9 @@ def test_where_nothing_can_be_written(claude: Conversation, tmp_path: Path) -> N
             claude.save(where)
         assert "\n" not in str(caught.value)
     assert (tmp_path / "file").read_text() == "in the way"
+    for what in (claude.save, claude.load):
+        with pytest.raises(BadInput, match="File name too long"):
+            what(tmp_path / ("x" * 300 + ".json"))
     for odd in ("", 3, None, b"talk.json", "\0"):
         with pytest.raises(BadInput, match="path"):
             claude.save(odd)  # type: ignore[arg-type]
@@ -626,6 +631,21 @@ def test_an_interrupted_save_leaves_nothing_behind(
             claude.save(saved)
     assert (everything(saved), beside(saved)) == before
     assert names(saved.parent) == ["talk.json", "talk.json.files"]
+
+
+def test_no_python_of_pydantic_runs_where_an_interrupt_would_be_another_error(claude: Conversation, path: Path) -> None:
+    from claude_magic.conversation.saving import form
+
+    claude("Hi \ud83d!\nsimulate: say=Hello.")
+    claude.save(path)
+    saved = form.SavedFile.model_validate(json.loads(path.read_bytes()))
+    called: list[str] = []
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, _: called.append(frame.f_code.co_name) if event == "call" else None)
+    dumped = saved.model_dump()
+    sys.setprofile(before)
+    assert "<lambda>" not in called
+    assert dumped["turns"][0]["prompt"].startswith("Hi \ud83d!")
 
 
 def test_what_is_no_longer_needed_is_removed_and_nothing_else(claude: Conversation, path: Path) -> None:

@@ -196,12 +196,20 @@ def test_a_key_that_cannot_be_one(
         assert KEY[20:30] not in text
 
 
-@pytest.mark.parametrize("value", [*ODD.values(), "", " "])
-def test_a_login_with_a_key_that_cannot_be_one(value: str) -> None:
+@pytest.mark.parametrize("value", [*ODD.values(), "", " ", 5])
+def test_a_login_with_a_key_that_cannot_be_one(value: Any) -> None:
     credentials = Credentials()
     with pytest.raises(BadInput, match=r"^The key (is empty|holds characters that no key has: copy it again)\.$"):
         credentials.set_key(value)
     assert credentials.source is None
+
+
+def test_secrets_of_other_headers_are_hidden_and_names_of_teams_are_not() -> None:
+    own = "X-Proxy-Key: a-proxy-has-keys-of-its-own\nAuthorization: Bearer and-tokens-in-front-of-it"
+    headers = f"{own}\nX-Team: the-team-in-the-north"
+    credentials = Credentials({"ANTHROPIC_CUSTOM_HEADERS": headers, "ANTHROPIC_API_KEY": KEY})
+    quoted = f"a-proxy-has-keys-of-its-own, and-tokens-in-front-of-it, {KEY}, the-team-in-the-north"
+    assert credentials.hide(quoted) == "***, ***, ***, the-team-in-the-north"
 
 
 def test_white_space_around_a_key_is_no_part_of_it() -> None:

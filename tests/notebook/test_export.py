@@ -137,9 +137,9 @@ def test_an_exported_notebook_can_be_restored(talk: Conversation, tmp_path: Path
     talk.export(path)
     other = Conversation()
     found = restore.restored(other, path)
-    assert [turn.reply.text for turn in found.state.turns] == [turn.reply.text for turn in talk.turns]
-    assert [turn.state for turn in found.state.turns] == [turn.state for turn in talk.turns]
-    assert found.state.turns[1].prompt == talk.turns[1].prompt
+    assert [turn.reply.text for turn in found.turns] == [turn.reply.text for turn in talk.turns]
+    assert [turn.state for turn in found.turns] == [turn.state for turn in talk.turns]
+    assert found.turns[1].prompt == talk.turns[1].prompt
 
 
 def test_another_conversation_says_its_name(claude: Conversation, tmp_path: Path) -> None:

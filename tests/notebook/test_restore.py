@@ -17,6 +17,7 @@ from PIL import Image
 
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.conversation.family import Conversations
+from claude_magic.conversation.host import Host, Restored
 from claude_magic.conversation.settings import Settings
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook import restore
@@ -74,7 +75,7 @@ def claude(simulator: Simulator) -> Iterator[Conversation]:
 
 def restored(claude: Conversation, path: Path) -> str:
     found = restore.restored(claude, path)
-    claude._journal.change(lambda _: (found.step, found.state))
+    claude._journal.change(lambda state: (found.step, found.before(state)))
     return found.said
 
 
@@ -223,7 +224,7 @@ def test_whatever_stands_in_the_metadata(claude: Conversation, path: Path) -> No
             path.write_text(json.dumps(document), "utf-8")
             found = restore.restored(claude, path)
             assert found.said
-            assert repr(found.state.turns)
+            assert repr(found.turns)
         about[key] = before
 
 
@@ -235,6 +236,29 @@ def test_a_notebook_that_is_not_there(claude: Conversation, tmp_path: Path) -> N
 def test_in_plain_python_a_notebook_is_not_restored(path: Path) -> None:
     with pytest.raises(BadInput, match="in a notebook"):
         Conversation().restore(path)
+
+
+class Slow(Host):
+    """While it reads, an answer comes."""
+
+    def restored(self, conversation: Conversation, path: Any) -> Restored:
+        found = restore.restored(conversation, path)
+        conversation("Meanwhile.")
+        return found
+
+
+def test_an_answer_that_comes_while_the_notebook_is_read_is_not_lost(path: Path, simulator: Simulator) -> None:
+    home = Conversations(Settings(base_url=simulator.url), Slow())
+    claude = home.open("main")
+    claude.restore(path)
+    home.close()
+    assert [turn.place and turn.place.cell for turn in claude.turns] == [
+        "first",
+        "second",
+        *["python"] * 2,
+        "cut",
+        None,
+    ]
 
 
 # -- in a shell ----------------------------------------------------------------------------------
@@ -255,6 +279,16 @@ def test_undo_takes_it_back(cells: Cells, path: Path) -> None:
     cells(f"claude.restore({str(path)!r})")
     assert "Took back restoring talk.ipynb" in cells("claude.undo()").stdout
     assert len(cells["claude"].turns) == 0
+
+
+def test_what_is_here_already_is_no_step(cells: Cells, path: Path) -> None:
+    cells(f"claude.restore({str(path)!r})")
+    cells("claude('One more.');")
+    cells("claude.undo()")
+    assert "Restored 0 answers from talk.ipynb" in (said := cells(f"claude.restore({str(path)!r})").stdout)
+    assert "5 answers of this kernel stay" in said
+    assert "without thinking" not in said
+    assert "Brought back the answer" in cells("claude.redo()").stdout
 
 
 # -- in kernels ----------------------------------------------------------------------------------
@@ -314,6 +348,16 @@ def test_the_next_morning(make_kernel: Callable[[], Kernel], simulator: Simulato
     assert cells == ["first", "second", "python", "python", "cut", "later"]
     kernel.run("claude('Once.\\nsimulate: say=1'); claude('Twice.\\nsimulate: say=2')", cell="python")
     assert kernel.value("[turn.prompt.split()[0] for turn in claude.turns][2:4]") == ["Once.", "Twice."]
+
+
+def test_what_was_loaded_is_not_said_to_be_unseen(make_kernel: Callable[[], Kernel], path: Path) -> None:
+    kernel = make_kernel()
+    kernel.run(f"import os\nos.environ['JPY_SESSION_NAME'] = {str(path)!r}")
+    history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
+    Conversation.from_messages(history).save(path.with_name("talk.json"))
+    kernel.run(f"claude.load({str(path.with_name('talk.json'))!r})")
+    assert kernel.run("%%claude\nAnd now?", cell="new").answer.notices == []
+    assert kernel.run("%%claude -c b\nAnd now?", cell="newer").answer.notices == []
 
 
 def test_without_restoring_it_is_said_how(make_kernel: Callable[[], Kernel], path: Path) -> None:

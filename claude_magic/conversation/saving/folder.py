@@ -90,7 +90,8 @@ def write(path: Path, data: bytes, files: Mapping[str, bytes]) -> None:
                 _collect(path, folder)
     except OSError as error:
         problem = error.strerror or str(error)
-        kept = " The file from before is unchanged." if path.is_file() else ""
+        there = os.path.isfile(path)  # noqa: PTH113  (a name that is too long is the name of no file)
+        kept = " The file from before is unchanged." if there else ""
         raise BadInput(f"{str(path)!r} cannot be written: {problem}.{kept}") from None
 
 

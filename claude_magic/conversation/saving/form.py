@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PlainValidator, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PlainSerializer, PlainValidator, PositiveInt
 
 
 def _text(value: object) -> object:
@@ -16,7 +16,8 @@ def _text(value: object) -> object:
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}(\.[a-z]{3,4})?$")]
 """The name of a file in the folder beside: what is in it, and how such files end."""
 Hex = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{2})*$")]
-Text = Annotated[str, PlainValidator(_text)]
+Text = Annotated[str, PlainValidator(_text), PlainSerializer(str)]
+"""Written by `str` itself: pydantic makes an interrupt within Python code that serializes an error of its own."""
 """May hold halves of surrogate pairs, which pydantic's own texts may not."""
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
 Size = tuple[Side, Side]
