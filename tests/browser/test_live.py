@@ -184,6 +184,27 @@ def test_a_page_that_is_loaded_again_shows_what_was_saved_and_the_rest_is_had(la
     expect(notebook.markdown(1)).not_to_contain_text("not finished")
 
 
+def test_a_notebook_that_was_closed_meanwhile_opens_without_a_button_that_stops_nothing(lab: Lab, page: Page) -> None:
+    ask = f"%%claude -b\nGo on.\n{LONG}"
+    notebook = opened(lab, page, "reopened", ask, "claude.wait().complete")
+    notebook.run(1)
+    expect(live(notebook, 1).locator("h2", has_text="Part 2").first).to_be_attached()
+    expect(notebook.markdown(1).locator("h2").first).to_be_attached()
+    notebook.save()
+    for label in ("File", "Close Tab"):
+        page.locator(".lm-MenuBar-itemLabel, .lm-Menu-itemLabel").get_by_text(label, exact=True).first.click()
+    discard = page.get_by_role("dialog").get_by_role("button", name="Discard")  # more may have come since
+    expect(discard.or_(page.locator(".jp-Launcher"))).to_be_visible()
+    if discard.is_visible():
+        discard.click()
+    page.locator(".jp-DirListing-item", has_text=re.compile("^reopened.ipynb")).dblclick()
+    notebook.wait_until_ready()
+    expect(notebook.markdown(1).last).to_contain_text("this answer is not finished")
+    expect(notebook.markdown(1).last).to_be_visible()
+    expect(live(notebook, 1)).to_have_count(0)
+    assert notebook.value(2) == "True"
+
+
 def test_what_was_not_sent_is_seen_at_the_end(lab: Lab, page: Page) -> None:
     notebook = opened(lab, page, "lost", LOSING, f"%%claude\nGo on.\n{LONG}")
     notebook.run(1)
@@ -320,10 +341,11 @@ def test_it_looks_as_the_finished_answer_in_light_and_dark(lab: Lab, page: Page,
     expect(shown).to_contain_text("The end.")
     expect(live(notebook, 1).locator("mjx-container")).to_have_count(2)
     expect(shown.locator("mjx-container")).to_have_count(2)
-    boxes = "node => [...node.querySelectorAll('h1, table, ol, blockquote')].map(one => one.offsetHeight)"
-    streamed = live(notebook, 1).locator(".claude-answer").evaluate(boxes)
-    finished = shown.evaluate(boxes)
-    assert streamed == finished
+    boxes = """node => [...node.querySelectorAll('h1, p, table, ol, blockquote')].map(
+      one => [one.tagName, one.offsetWidth, one.offsetHeight])"""
+    sent, *streamed = live(notebook, 1).locator(".claude-answer").evaluate(boxes)
+    assert streamed == shown.evaluate(boxes)
+    assert sent[0] == "P"
     page.screenshot(path=screenshots / "live_light.png")
     choose_theme(page, "JupyterLab Dark")
     page.screenshot(path=screenshots / "live_dark.png")

@@ -215,6 +215,7 @@ function initialize({ model }) {
     observer.disconnect();
     window.removeEventListener("keydown", escape, true);
     kernel?.statusChanged?.disconnect(status);
+    kernel?.disposed?.disconnect(close);
     views.forEach((view) => view.remove());
     views.clear();
     drawn.forEach((output) => output.classList.remove("claude-drawn"));
@@ -230,6 +231,7 @@ function initialize({ model }) {
   model.on("change:says", says);
   window.addEventListener("keydown", escape, true);
   kernel?.statusChanged?.connect(status);
+  kernel?.disposed?.connect(close); // the notebook was closed: nothing more will be heard here
   observer.observe(document.body, { childList: true, subtree: true });
   says();
   look();
