@@ -161,6 +161,7 @@ def test_a_kernel_that_dies_leaves_what_came(lab: Lab, page: Page) -> None:
     expect(live(notebook, 1)).to_have_count(0)
     expect(notebook.markdown(1).locator("h2", has_text="Part 3").first).to_be_visible()
     expect(notebook.markdown(1).last).to_contain_text("this answer is not finished")
+    expect(said(page)).to_have_text("Claude's answer is cut off: the kernel has ended.")
     assert "## Part 3" in halfway(notebook)
     again = lab.reopen(page, notebook.path)
     expect(again.markdown(1).locator("h2", has_text="Part 3").first).to_be_visible()

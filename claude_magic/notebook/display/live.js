@@ -209,7 +209,11 @@ function initialize({ model }) {
   };
   const says = () => announce(model.get("says"));
   const ends = () => views.forEach((view, area) => hold(area, mark));
-  const status = (_, now) => { if (GONE.includes(now)) close(); };
+  const status = (_, now) => {
+    if (!GONE.includes(now)) return;
+    if (!model.get("ends")) announce("Claude's answer is cut off: the kernel has ended.");
+    close();
+  };
   const observer = new MutationObserver(look);
   const close = () => {
     observer.disconnect();
