@@ -144,7 +144,7 @@ class Notebook:
             self.select(number)
             self.page.keyboard.press("Control+Enter")
             try:
-                expect(self.prompt(number)).to_have_text(begun, timeout=2000)
+                expect(self.prompt(number)).to_have_text(begun, timeout=5000)
             except AssertionError:
                 continue  # the kernel was not known yet, and the cell was skipped
             return

@@ -105,7 +105,7 @@ def opened(lab: Lab, page: Page, name: str, *cells: str) -> Notebook:
 
 
 def test_it_grows_while_the_cell_runs_and_becomes_markdown_without_a_jump(lab: Lab, page: Page) -> None:
-    notebook = opened(lab, page, "live", f"%%claude\nGo on.\n{LONG}", "'below'")
+    notebook = opened(lab, page, "live", f"%%claude\nGo on.\n{LONG}".replace("400", "200"), "'below'")
     notebook.watch(1)
     notebook.start(1)
     for heading in ("Part 1", "Part 3", "Part 5"):
