@@ -8,10 +8,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from claude_magic.simulator import Simulator, start
-from tests.browser.lab import Lab, running_lab
+from tests.browser.lab import PATIENCE, Lab, running_lab
 from tests.judges import require_judge
 
 _ARGUMENTS = (
@@ -25,6 +25,7 @@ _ARGUMENTS = (
     "--disable-sync",
 )
 _LOOPBACK = ("127.0.0.1", "localhost", "")
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 # Not for the session: while it is there, an event loop runs in this thread, which other tests have to themselves.

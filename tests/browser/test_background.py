@@ -44,7 +44,8 @@ def test_it_streams_on_below_its_cell_and_is_saved(
 
 
 def test_its_button_stops_it_and_no_cell_that_runs(lab: Lab, page: Page) -> None:
-    cells = [LOAD.format("live"), ENDLESS, "import time\nfor _ in range(30):\n    time.sleep(0.1)\n'through'"]
+    busy = "import pathlib, time\nwhile not pathlib.Path('go-on').exists():\n    time.sleep(0.1)\n'through'"
+    cells = [LOAD.format("live"), ENDLESS, busy]
     notebook = lab.open(page, "background_button", cells)
     notebook.run(0)
     notebook.run(1)
@@ -53,6 +54,7 @@ def test_its_button_stops_it_and_no_cell_that_runs(lab: Lab, page: Page) -> None
     notebook.start(2)
     live.get_by_role("button", name="Stop").click()
     expect(live.get_by_role("button")).to_have_text("Stopping…")
+    (lab.folder / "go-on").touch()
     notebook.finish(2)
     expect(notebook.output(2).locator("pre")).to_have_text("'through'")
     said = notebook.markdown(1).locator("blockquote")

@@ -239,8 +239,9 @@ def test_what_was_made_inert_neither_runs_nor_fetches(lab: Lab, page: Page, scre
 
 def test_calls_are_drawn_while_they_run_and_fold(lab: Lab, page: Page, screenshots: Path) -> None:
     setup = (
-        f"{MARKDOWN}\nimport time\n"
-        "def run_query(sql: str):\n    'Runs a query.'\n    time.sleep(3)\n    print('asked')\n"
+        f"{MARKDOWN}\nimport pathlib, time\n"
+        "def run_query(sql: str):\n    'Runs a query.'\n"
+        "    while not pathlib.Path('seen').exists():\n        time.sleep(0.1)\n    print('asked')\n"
         "    return '| region |\\n| Rome |'\n"
         "def find(text: str):\n    'Finds.'\n    raise LookupError('no such region: <img src=/files/fetched.png>')"
     )
@@ -255,16 +256,17 @@ def test_calls_are_drawn_while_they_run_and_fold(lab: Lab, page: Page, screensho
     notebook = lab.open(page, "calls", [setup, question])
     notebook.run(0)
     notebook.start(1)
-    running = notebook.markdown(1).filter(has_text=re.compile(r"run_query\(sql='SELECT region.* running, [1-9] s"))
+    running = notebook.markdown(1).filter(has_text=re.compile(r"run_query\(sql='SELECT region.* running, [1-9]\d* s"))
     expect(running).to_be_visible()
     expect(notebook.output(1).locator("strong", has_text="look")).to_be_visible()
     page.screenshot(path=screenshots / "calls_running.png")
+    (lab.folder / "seen").touch()
     notebook.finish(1)
 
     expect(notebook.markdown(1)).to_have_count(1)
     folded = notebook.markdown(1).locator("details")
     expect(folded).to_have_count(2)
-    expect(folded.nth(0).locator("summary")).to_have_text(re.compile(r"^run_query\(sql='SELECT region,.* · 3\.\d s$"))
+    expect(folded.nth(0).locator("summary")).to_have_text(re.compile(r"^run_query\(sql='SELECT region,.* · [.\d]+ s$"))
     expect(folded.nth(1).locator("summary")).to_contain_text("find(text='</details><img src=/files/fetched")
     expect(notebook.markdown(1)).to_contain_text(
         "find failed: LookupError: no such region: <img src=/files/fetched.png>"

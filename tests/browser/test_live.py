@@ -105,7 +105,7 @@ def opened(lab: Lab, page: Page, name: str, *cells: str) -> Notebook:
 
 
 def test_it_grows_while_the_cell_runs_and_becomes_markdown_without_a_jump(lab: Lab, page: Page) -> None:
-    notebook = opened(lab, page, "live", f"%%claude\nGo on.\n{LONG}", "'below'")
+    notebook = opened(lab, page, "live", f"%%claude\nGo on.\n{LONG}".replace("400", "200"), "'below'")
     notebook.watch(1)
     notebook.start(1)
     for heading in ("Part 1", "Part 3", "Part 5"):
@@ -161,6 +161,7 @@ def test_a_kernel_that_dies_leaves_what_came(lab: Lab, page: Page) -> None:
     expect(live(notebook, 1)).to_have_count(0)
     expect(notebook.markdown(1).locator("h2", has_text="Part 3").first).to_be_visible()
     expect(notebook.markdown(1).last).to_contain_text("this answer is not finished")
+    expect(said(page)).to_have_text("Claude's answer is cut off: the kernel has ended.")
     assert "## Part 3" in halfway(notebook)
     again = lab.reopen(page, notebook.path)
     expect(again.markdown(1).locator("h2", has_text="Part 3").first).to_be_visible()
@@ -182,6 +183,27 @@ def test_a_page_that_is_loaded_again_shows_what_was_saved_and_the_rest_is_had(la
     notebook.run(1)
     expect(notebook.markdown(1)).to_have_count(1)
     expect(notebook.markdown(1)).not_to_contain_text("not finished")
+
+
+def test_a_notebook_that_was_closed_meanwhile_opens_without_a_button_that_stops_nothing(lab: Lab, page: Page) -> None:
+    ask = ENDLESS.replace("%%claude", "%%claude -b")
+    notebook = opened(lab, page, "reopened", ask, "claude.stop()")
+    notebook.run(1)
+    expect(live(notebook, 1).locator("h2", has_text="Part 2").first).to_be_attached()
+    expect(notebook.markdown(1).locator("h2").first).to_be_attached()
+    notebook.save()
+    for label in ("File", "Close Tab"):
+        page.locator(".lm-MenuBar-itemLabel, .lm-Menu-itemLabel").get_by_text(label, exact=True).first.click()
+    discard = page.get_by_role("dialog").get_by_role("button", name="Discard")  # more may have come since
+    expect(discard.or_(page.locator(".jp-Launcher")).first).to_be_visible()
+    if discard.is_visible():
+        discard.click()
+    page.locator(".jp-DirListing-item", has_text=re.compile("^reopened.ipynb")).dblclick()
+    notebook.wait_until_ready()
+    expect(notebook.markdown(1).last).to_contain_text("this answer is not finished")
+    expect(notebook.markdown(1).last).to_be_visible()
+    expect(live(notebook, 1)).to_have_count(0)
+    notebook.run(2)
 
 
 def test_what_was_not_sent_is_seen_at_the_end(lab: Lab, page: Page) -> None:
@@ -320,10 +342,11 @@ def test_it_looks_as_the_finished_answer_in_light_and_dark(lab: Lab, page: Page,
     expect(shown).to_contain_text("The end.")
     expect(live(notebook, 1).locator("mjx-container")).to_have_count(2)
     expect(shown.locator("mjx-container")).to_have_count(2)
-    boxes = "node => [...node.querySelectorAll('h1, table, ol, blockquote')].map(one => one.offsetHeight)"
-    streamed = live(notebook, 1).locator(".claude-answer").evaluate(boxes)
-    finished = shown.evaluate(boxes)
-    assert streamed == finished
+    boxes = """node => [...node.querySelectorAll('h1, p, table, ol, blockquote')].map(
+      one => [one.tagName, one.offsetWidth, one.offsetHeight])"""
+    sent, *streamed = live(notebook, 1).locator(".claude-answer").evaluate(boxes)
+    assert streamed == shown.evaluate(boxes)
+    assert sent[0] == "P"
     page.screenshot(path=screenshots / "live_light.png")
     choose_theme(page, "JupyterLab Dark")
     page.screenshot(path=screenshots / "live_dark.png")

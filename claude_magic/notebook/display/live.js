@@ -209,12 +209,17 @@ function initialize({ model }) {
   };
   const says = () => announce(model.get("says"));
   const ends = () => views.forEach((view, area) => hold(area, mark));
-  const status = (_, now) => { if (GONE.includes(now)) close(); };
+  const status = (_, now) => {
+    if (!GONE.includes(now)) return;
+    if (!model.get("ends")) announce("Claude's answer is cut off: the kernel has ended.");
+    close();
+  };
   const observer = new MutationObserver(look);
   const close = () => {
     observer.disconnect();
     window.removeEventListener("keydown", escape, true);
     kernel?.statusChanged?.disconnect(status);
+    kernel?.disposed?.disconnect(close);
     views.forEach((view) => view.remove());
     views.clear();
     drawn.forEach((output) => output.classList.remove("claude-drawn"));
@@ -230,6 +235,7 @@ function initialize({ model }) {
   model.on("change:says", says);
   window.addEventListener("keydown", escape, true);
   kernel?.statusChanged?.connect(status);
+  kernel?.disposed?.connect(close); // the notebook was closed: nothing more will be heard here
   observer.observe(document.body, { childList: true, subtree: true });
   says();
   look();
