@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 from tornado import web
@@ -13,10 +14,12 @@ from tornado.iostream import StreamClosedError
 from claude_magic.gateway.asked import Asked
 from claude_magic.gateway.callers import Caller
 from claude_magic.gateway.core import Answer, Gateway
+from claude_magic.gateway.page import DAYS, View, policy
 from claude_magic.gateway.refusal import Refusal
 from claude_magic.messages.limits import MAX_REQUEST_BYTES
 
 PATH = r"/claude/v1/(.*)"
+USAGE = r"/claude/usage(\.csv)?"
 _MODEL = re.compile(r"models/[A-Za-z0-9][A-Za-z0-9_.:@-]*", re.ASCII)
 _PAGES = ("limit", "after_id", "before_id")
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
@@ -166,6 +169,37 @@ class GatewayHandler(web.RequestHandler):
         connection: Any = self.request.connection
         if getattr(connection, "stream", None) is not None:
             connection.stream.close()
+
+
+class UsageHandler(web.RequestHandler):
+    """The page that says who used what; subclasses say who looks, before they show it."""
+
+    def initialize(self, gateway: Gateway, admins: Collection[str]) -> None:
+        """Take the gateway, and the users who see everybody."""
+        self.gateway = gateway
+        self.admins = admins
+
+    def show(self, user: str, ending: str | None) -> None:
+        """Show what this user may see, as a page or as CSV.
+
+        Parameters
+        ----------
+        user : str
+        ending : str, optional
+            ``.csv``, or the page.
+        """
+        given = self.get_query_argument("days", str(DAYS))
+        if not re.fullmatch(r"\d{1,4}", given, re.ASCII):
+            raise web.HTTPError(400, reason="days is a number; 0 shows everything")
+        gateway, everybody = self.gateway, user in self.admins
+        view = View.of(gateway.ledger, gateway.limits_of, user, everybody=everybody, days=int(given))
+        self.set_header("Content-Security-Policy", policy())
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        if ending:
+            self.set_header("Content-Type", "text/csv; charset=utf-8")
+            self.set_header("Content-Disposition", 'attachment; filename="claude-usage.csv"')
+        self.finish(view.csv() if ending else view.html())
 
 
 def _nowhere(path: str) -> Refusal:
