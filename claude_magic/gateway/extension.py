@@ -32,6 +32,7 @@ from claude_magic.gateway.provisioner import NAME
 from claude_magic.gateway.refusal import Refusal
 from claude_magic.gateway.settings import Settings, take_from
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.gateway import named_by
 
 _ANYWHERE = ("", "*", "0.0.0.0", "::", "localhost")  # noqa: S104  what a server may be told to listen on
 _OFF = "jupyter server extension disable claude_magic.gateway"
@@ -111,7 +112,11 @@ class ClaudeGateway(Settings, ExtensionApp):
 
     def initialize_handlers(self) -> None:
         """Take the key, open the ledger, and be there; without a key, leave everything as it is."""
-        if os.environ.get("ANTHROPIC_BASE_URL", "").strip().lower() == "simulator" or not self.has_key(os.environ):
+        url = os.environ.get("ANTHROPIC_BASE_URL", "")
+        if url.strip().lower() == "simulator" or not self.has_key(os.environ):
+            return
+        if named_by(os.environ, url) and not self.practice:
+            self.log.info("Claude: kernels use the gateway at %s.", url)  # with the token that is there already
             return
         environ = take_from(os.environ)
         try:
