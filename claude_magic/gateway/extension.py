@@ -155,7 +155,8 @@ class ClaudeGateway(Settings, ExtensionApp):
         user = getattr(handler, "current_user", None) or User(username=getpass.getuser())
         caller = Caller(name_of(user, self.serverapp.identity_provider), kernel)
         token = self.gateway.tokens.issue(caller, user)
-        return core.kernel_environment(environ, url_path_join(base, "claude"), token, self.gateway.upstream.host)
+        model = self.limits_of(caller.user).default_model
+        return core.kernel_environment(environ, url_path_join(base, "claude"), token, self.gateway.upstream.host, model)
 
     def kernel_ended(self, kernel: str) -> None:
         """A kernel is gone for good."""
