@@ -76,6 +76,7 @@ def test_two_users_ask_and_each_has_a_budget(shared: Hub, api: Simulator) -> Non
         process = kernel.value("__import__('os').getpid()")
         block = Path(f"/proc/{process}/environ").read_bytes()
         assert KEY.encode() not in block
+        assert f"ANTHROPIC_BASE_URL={shared.claude}\0".encode() in block  # and no gateway of the user's server between
         assert f"JUPYTERHUB_USER={who}".encode() in block
         tokens.add(kernel.value("__import__('os').environ['ANTHROPIC_AUTH_TOKEN']"))
     assert len(tokens) == 2
