@@ -18,6 +18,7 @@ NOTEBOOKS = {
     "vision": "vision",
     "tools": "tools",
     "wire": "what_goes_over_the_wire",
+    "class": "class",
 }
 _LAB = "pip install 'claude_magic[lab]'"
 

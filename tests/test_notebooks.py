@@ -260,6 +260,19 @@ def test_wire_keeps_the_response_to_a_refused_request_and_ends_with_the_doctor(w
     assert {line.split()[0] for line in lines} == {"ok"}
 
 
+def test_class_has_budgets_and_a_bill(executed_once: Callable[[Path], Any]) -> None:
+    room = executed_once(FOLDER / "class.ipynb")
+    assert "practice on this Jupyter server: simulated answers" in cell_with(room, "%load_ext").outputs[0].text
+    refused = cell_with(room, "print(refused)").outputs[-1].text
+    assert refused.startswith("Your budget of 1,000 tokens a day on this server is spent")
+    assert "does not know the token" in cell_with(room, "token-of-somebody").outputs[-1].text
+    address, bill = cell_with(room, "bill = ").outputs
+    assert address.text.startswith("http://127.0.0.1:")
+    assert [line.split()[1] for line in bill.data["text/plain"].splitlines()[1:]] == ["ada", "bob"]
+    assert shown(room, "set(bobs.user)") == "{'bob'}"
+    assert shown(room, "server.wait()") in ("0", "-15")
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_repository_holds_no_outputs(path: Path) -> None:
     text = path.read_text("utf-8")

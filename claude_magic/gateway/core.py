@@ -101,6 +101,7 @@ class Gateway:
         self.tokens = KernelTokens()
         self.working: set[asyncio.Task[None]] = set()
         self._door = Door()
+        self._clock_was_back = False
         if ledger.lost:
             self.log.warning(
                 "Claude: %d answers were on their way when the server ended; the ledger counts what was seen of them.",
@@ -129,6 +130,7 @@ class Gateway:
             If the limits or the ledger do not allow it.
         """
         self.check(caller, asked)
+        self._look_at_the_clock()
         limits = self.limits_of(caller.user)
         with ExitStack() as stack:
             stack.enter_context(self._door.inside(caller.user, limits))
@@ -160,6 +162,14 @@ class Gateway:
         await self.upstream.close()
         self.ledger.close()
 
+    def _look_at_the_clock(self) -> None:
+        back, was = self.ledger.clock_is_back, self._clock_was_back
+        self._clock_was_back = back
+        if back and not was:
+            self.log.warning(
+                "Claude: the clock was set back; until %s is over, no new day begins.", self.ledger.today()
+            )
+
     def _entry(self, caller: Caller, asked: Asked, *, priced: bool) -> Entry:
         cost = _cost(asked.estimated, asked.model)
         if priced and (cost is None or asked.fast):
@@ -189,7 +199,7 @@ def _cost(usage: Usage, model: str) -> int | None:
     return None if dollars is None else round(dollars * DOLLAR)
 
 
-def kernel_environment(environ: Mapping[str, str], url: str, token: str, host: str) -> dict[str, str]:
+def kernel_environment(environ: Mapping[str, str], url: str, token: str, host: str, model: str = "") -> dict[str, str]:
     """What a kernel finds in its environment.
 
     Parameters
@@ -203,10 +213,13 @@ def kernel_environment(environ: Mapping[str, str], url: str, token: str, host: s
         The kernel's own.
     host : str
         Who answers in the end.
+    model : str
+        What is asked where nobody names a model, if not the usual one.
     """
     if any(environ.get(name) for name in TAKEN):
         return dict(environ)
     return {
+        **({"ANTHROPIC_MODEL": model} if model else {}),
         **environ,
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_AUTH_TOKEN": token,

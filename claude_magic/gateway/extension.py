@@ -1,7 +1,8 @@
 """The extension of a Jupyter server: the gateway below its address, and its kernels as callers.
 
 Who may use it is Jupyter's own matter: its identity provider knows the users, its authorizer is
-asked for ``execute`` on ``claude``. Kernels show the token that was put into their environment.
+asked for ``execute`` on ``claude``, and for ``read`` by the page of what was used. Kernels show the
+token that was put into their environment.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from collections.abc import Mapping
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_core.utils import ensure_async
 from jupyter_server import CallContext
-from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider, User
-from jupyter_server.base.handlers import APIHandler
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.utils import url_path_join
 from tornado import web
@@ -25,19 +26,20 @@ from traitlets import Bool, Unicode
 from claude_magic.gateway import core
 from claude_magic.gateway.callers import Caller, token_in
 from claude_magic.gateway.core import Gateway
-from claude_magic.gateway.handlers import PATH, GatewayHandler
+from claude_magic.gateway.handlers import PATH, USAGE, GatewayHandler, UsageHandler
 from claude_magic.gateway.privacy import hide_process
 from claude_magic.gateway.provisioner import NAME
 from claude_magic.gateway.refusal import Refusal
 from claude_magic.gateway.settings import Settings, take_from
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.gateway import named_by
 
 _ANYWHERE = ("", "*", "0.0.0.0", "::", "localhost")  # noqa: S104  what a server may be told to listen on
 _OFF = "jupyter server extension disable claude_magic.gateway"
 
 
 @web.stream_request_body
-class JupyterHandler(GatewayHandler, APIHandler):
+class JupyterGateway(GatewayHandler, APIHandler):
     """Callers are kernels by their token, and users as Jupyter knows them."""
 
     async def identify(self) -> Caller:
@@ -85,6 +87,16 @@ class JupyterHandler(GatewayHandler, APIHandler):
         return user
 
 
+class JupyterUsage(UsageHandler, JupyterHandler):
+    """The page, for those whom Jupyter knows."""
+
+    @web.authenticated
+    @authorized("read", resource="claude")
+    async def get(self, ending: str | None) -> None:
+        """``usage`` and ``usage.csv``."""
+        self.show(name_of(self.current_user, self.identity_provider), ending)
+
+
 class ClaudeGateway(Settings, ExtensionApp):
     """The extension, configured as ``c.ClaudeGateway`` in ``jupyter_server_config.py``."""
 
@@ -100,7 +112,11 @@ class ClaudeGateway(Settings, ExtensionApp):
 
     def initialize_handlers(self) -> None:
         """Take the key, open the ledger, and be there; without a key, leave everything as it is."""
-        if os.environ.get("ANTHROPIC_BASE_URL", "").strip().lower() == "simulator" or not self.has_key(os.environ):
+        url = os.environ.get("ANTHROPIC_BASE_URL", "")
+        if url.strip().lower() == "simulator" or not self.has_key(os.environ):
+            return
+        if named_by(os.environ, url) and not self.practice:
+            self.log.info("Claude: kernels use the gateway at %s.", url)  # with the token that is there already
             return
         environ = take_from(os.environ)
         try:
@@ -112,7 +128,8 @@ class ClaudeGateway(Settings, ExtensionApp):
             return
         if self.hide_process:
             hide_process()
-        self.handlers.append((PATH, JupyterHandler, {"gateway": self.gateway}))
+        self.handlers.append((PATH, JupyterGateway, {"gateway": self.gateway}))
+        self.handlers.append((USAGE, JupyterUsage, {"gateway": self.gateway, "admins": tuple(self.admins)}))
         self.serverapp.web_app.settings["claude_gateway"] = self
         self._provide()
 
@@ -138,7 +155,8 @@ class ClaudeGateway(Settings, ExtensionApp):
         user = getattr(handler, "current_user", None) or User(username=getpass.getuser())
         caller = Caller(name_of(user, self.serverapp.identity_provider), kernel)
         token = self.gateway.tokens.issue(caller, user)
-        return core.kernel_environment(environ, url_path_join(base, "claude"), token, self.gateway.upstream.host)
+        model = self.limits_of(caller.user).default_model
+        return core.kernel_environment(environ, url_path_join(base, "claude"), token, self.gateway.upstream.host, model)
 
     def kernel_ended(self, kernel: str) -> None:
         """A kernel is gone for good."""

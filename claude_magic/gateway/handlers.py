@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import re
+from collections.abc import Callable, Collection
 from typing import Any
 
 from tornado import web
@@ -13,10 +15,13 @@ from tornado.iostream import StreamClosedError
 from claude_magic.gateway.asked import Asked
 from claude_magic.gateway.callers import Caller
 from claude_magic.gateway.core import Answer, Gateway
+from claude_magic.gateway.limits import Limits
+from claude_magic.gateway.page import DAYS, View, policy
 from claude_magic.gateway.refusal import Refusal
 from claude_magic.messages.limits import MAX_REQUEST_BYTES
 
 PATH = r"/claude/v1/(.*)"
+USAGE = r"/claude/usage(\.csv)?"
 _MODEL = re.compile(r"models/[A-Za-z0-9][A-Za-z0-9_.:@-]*", re.ASCII)
 _PAGES = ("limit", "after_id", "before_id")
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
@@ -113,9 +118,13 @@ class GatewayHandler(web.RequestHandler):
         if path != "models" and not _MODEL.fullmatch(path):
             raise _nowhere(path)
         self.gateway.check(self.caller)
+        limits = self.gateway.limits_of(self.caller.user)
+        if path != "models":
+            limits.check_model(path.removeprefix("models/"))
         pages = {name: value for name in _PAGES if (value := self.get_query_argument(name, ""))}
         query = "&".join(f"{name}={value}" for name, value in pages.items() if re.fullmatch(r"[\w.:@-]+", value))
-        await self._pass_on("GET", f"/v1/{path}" + (f"?{query}" if query else ""))
+        only = functools.partial(_allowed, limits) if path == "models" and limits.models else None
+        await self._pass_on("GET", f"/v1/{path}" + (f"?{query}" if query else ""), change=only)
 
     async def _post(self, path: str) -> None:
         self._check()
@@ -130,7 +139,14 @@ class GatewayHandler(web.RequestHandler):
         with self.gateway.answering(self.caller, asked) as answer:
             await self._pass_on("POST", f"/v1/{path}", asked.body, answer)
 
-    async def _pass_on(self, method: str, path: str, body: bytes | None = None, answer: Answer | None = None) -> None:
+    async def _pass_on(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        answer: Answer | None = None,
+        change: Callable[[bytes], bytes] | None = None,
+    ) -> None:
         upstream = self.gateway.upstream
         async with upstream.send(method, path, self.request.headers, body) as response:
             if response.status_code != 200:
@@ -141,6 +157,9 @@ class GatewayHandler(web.RequestHandler):
                 self.finish(text)
                 return
             self._begin(200, upstream.headers(response))
+            if change is not None:
+                self.finish(change(await response.aread()))
+                return
             if answer is not None:
                 answer.meter.expect(response.headers.get("content-type", ""))
             async for chunk in response.aiter_bytes():
@@ -166,6 +185,47 @@ class GatewayHandler(web.RequestHandler):
         connection: Any = self.request.connection
         if getattr(connection, "stream", None) is not None:
             connection.stream.close()
+
+
+class UsageHandler(web.RequestHandler):
+    """The page that says who used what; subclasses say who looks, before they show it."""
+
+    def initialize(self, gateway: Gateway, admins: Collection[str]) -> None:
+        """Take the gateway, and the users who see everybody."""
+        self.gateway = gateway
+        self.admins = admins
+
+    def show(self, user: str, ending: str | None) -> None:
+        """Show what this user may see, as a page or as CSV.
+
+        Parameters
+        ----------
+        user : str
+        ending : str, optional
+            ``.csv``, or the page.
+        """
+        given = self.get_query_argument("days", str(DAYS))
+        if not re.fullmatch(r"\d{1,4}", given, re.ASCII):
+            raise web.HTTPError(400, reason="days is a number; 0 shows everything")
+        gateway, everybody = self.gateway, user in self.admins
+        view = View.of(gateway.ledger, gateway.limits_of, user, everybody=everybody, days=int(given))
+        self.set_header("Content-Security-Policy", policy())
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        if ending:
+            self.set_header("Content-Type", "text/csv; charset=utf-8")
+            self.set_header("Content-Disposition", 'attachment; filename="claude-usage.csv"')
+        self.finish(view.csv() if ending else view.html())
+
+
+def _allowed(limits: Limits, body: bytes) -> bytes:
+    """A page of the list of models without those that may not be asked; where to go on stays as it is."""
+    try:
+        page = json.loads(body)
+        page["data"] = [model for model in page["data"] if limits.allows(model["id"])]
+    except (ValueError, TypeError, LookupError, AttributeError):
+        raise Refusal(502, "api_error", "What the API lists is no list of models") from None
+    return json.dumps(page).encode()
 
 
 def _nowhere(path: str) -> Refusal:

@@ -139,9 +139,13 @@ class Ledger:
 
     def today(self) -> str:
         """The date in the server's zone; never one before the latest in the book, whatever the clock says."""
-        now = datetime.date.fromtimestamp(self._clock()).isoformat()
-        self._latest = max(self._latest, now)
+        self._latest = max(self._latest, self._date())
         return self._latest
+
+    @property
+    def clock_is_back(self) -> bool:
+        """Whether the clock says a day before the latest in the book."""
+        return self._date() < self.today()
 
     def spent(self, user: str, *, simulated: bool = False) -> Spent:
         """What a user has spent today."""
@@ -241,6 +245,9 @@ class Ledger:
             self._pay_what_is_owed()
         self._db.close()
         self._presence.close()
+
+    def _date(self) -> str:
+        return datetime.date.fromtimestamp(self._clock()).isoformat()
 
     def _write(self, number: int, state: str, usage: Usage, cost: int) -> None:
         counts = ", ".join(f"{name} = ?" for name in _COUNTS)

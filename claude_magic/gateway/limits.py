@@ -44,6 +44,11 @@ class Limits:
         """Whether a model may be asked."""
         return not self.models or _id(model) in map(_id, self.models)
 
+    @property
+    def default_model(self) -> str:
+        """What a kernel is to ask where nobody names a model; empty if the usual one may be asked."""
+        return "" if self.allows(models.DEFAULT_MODEL) else self.models[0]
+
     def check_model(self, model: str) -> None:
         """Refuse a model that may not be asked.
 

@@ -39,6 +39,7 @@ class Settings(HasTraits):
     requests_per_minute = Int(0, min=0, help="Of one user; 0 is no limit.").tag(config=True)
     streams = Int(0, min=0, help="Answers of one user at once; 0 is no limit.").tag(config=True)
     users = Dict(help="Other limits for some users, by name: {'ada': {'dollars_per_day': 5}}.").tag(config=True)
+    admins = List(Unicode(), help="Users who see on the page claude/usage what everybody spent.").tag(config=True)
     practice = Bool(
         default_value=False, help="Answer with the built-in simulator, without a key; nothing leaves the machine."
     ).tag(config=True)

@@ -14,12 +14,17 @@ from typing import Any
 
 import pytest
 
+from claude_magic.gateway.asked import Asked
+from claude_magic.gateway.callers import Caller
+from claude_magic.gateway.core import Gateway
 from claude_magic.gateway.ledger import DOLLAR, Entry, Ledger
 from claude_magic.gateway.limits import Limits, Spent
 from claude_magic.gateway.refusal import Refusal
+from claude_magic.gateway.upstream import Upstream
 from claude_magic.messages.errors import ServerError
 from claude_magic.messages.usage import Usage
 from claude_magic.simulator import Simulator
+from tests.conftest import KEY
 from tests.gateway.serving import serving
 from tests.messages.servers import ask
 
@@ -107,6 +112,18 @@ def test_a_day_ends_at_midnight_and_never_comes_back(ledger: Ledger, clock: list
     again = Ledger(tmp_path / "data" / "ledger.db", lambda: clock[0])
     assert again.spent("ada").tokens == 14
     again.close()
+
+
+def test_a_clock_that_is_set_back_is_logged_once(
+    ledger: Ledger, clock: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = Gateway(Upstream({"ANTHROPIC_API_KEY": KEY}), ledger, lambda user: Limits())
+    asked = Asked.read(b'{"model": "claude-haiku-4-5", "messages": []}')
+    for days, logged in ((0, 0), (1, 0), (-2, 1), (0, 1), (5, 1), (-1, 2)):
+        clock[0] += days * DAY
+        with gateway.answering(Caller("ada"), asked):
+            assert caplog.text.count("the clock was set back; until 2026-11-") == logged
+    assert "until 2026-11-26 is over" in caplog.text
 
 
 def test_nobody_else_reads_it(ledger: Ledger, tmp_path: Path) -> None:

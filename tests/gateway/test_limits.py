@@ -13,6 +13,7 @@ import pytest
 from claude_magic.gateway.limits import Door, Limits, Spent
 from claude_magic.gateway.refusal import Refusal
 from claude_magic.gateway.settings import Settings
+from claude_magic.messages import limits
 from claude_magic.messages.errors import BadInput, PermissionDenied, RateLimited
 from claude_magic.simulator import Simulator
 from tests.gateway.serving import PATIENCE, serving
@@ -89,6 +90,12 @@ def test_a_hundred_at_once_do_not_overshoot(simulator: Simulator, tmp_path: Path
         assert len(served.rows()) == 100 - len(refused)
 
 
+def test_a_kernel_asks_a_model_that_it_may() -> None:
+    assert Limits().default_model == ""
+    assert Limits(models=("haiku", limits.DEFAULT_MODEL)).default_model == ""
+    assert Limits(models=("haiku", "opus")).default_model == "haiku"
+
+
 def test_only_some_models(simulator: Simulator, tmp_path: Path) -> None:
     with serving(simulator.url, tmp_path, Limits(models=("haiku", "claude-sonnet-5-5"))) as served:
         claude = served.conversation()
@@ -98,6 +105,14 @@ def test_only_some_models(simulator: Simulator, tmp_path: Path) -> None:
             match=r"^This server does not pass on to claude-opus-5-5\. Choose haiku, claude-sonnet-5-5 \(403 \w+\)\.$",
         ):
             claude("Hi")
+        client = served.client()
+        assert {model["id"] for model in client.call("GET", "/v1/models?limit=100")["data"]} == {
+            limits.resolve("haiku"),
+            "claude-sonnet-5-5",
+        }
+        assert client.call("GET", "/v1/models/claude-sonnet-5-5")["type"] == "model"
+        with pytest.raises(PermissionDenied):
+            client.call("GET", "/v1/models/claude-opus-5-5")
         for model in ("haiku", "sonnet"):
             claude.model = model
             assert claude("Hi").complete

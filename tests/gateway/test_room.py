@@ -231,10 +231,21 @@ def test_a_server_that_is_killed_in_the_middle_leaves_a_ledger_that_adds_up(api:
         assert lost["cost"] > 0
 
 
+def test_a_terminal_holds_neither_key_nor_token(shared: Room) -> None:
+    before = {process.pid for process in psutil.Process(shared.process.pid).children()}
+    name = shared.call("POST", "/api/terminals", body={})["name"]
+    [shell] = [one for one in psutil.Process(shared.process.pid).children() if one.pid not in before]
+    assert b"TERM=" in environ(shell.pid)
+    assert not any(name.encode() in environ(shell.pid) for name in (*TAKEN, "CLAUDE_MAGIC_GATEWAY", KEY))
+    shared.call("DELETE", f"/api/terminals/{name}")
+
+
 def test_practice_needs_no_key(tmp_path: Path) -> None:
-    with room(tmp_path, {}, "c.ClaudeGateway.practice = True") as running:
+    with room(tmp_path, {}, "c.ClaudeGateway.practice = True; c.ClaudeGateway.models = ['haiku']") as running:
         _, kernel = running.start_kernel()
-        assert "practice on this Jupyter server: simulated answers" in loaded(kernel)
+        said = loaded(kernel)
+        assert "practice on this Jupyter server: simulated answers" in said
+        assert "claude-haiku" in said  # and not the usual one, which may not be asked here
         assert kernel.run(QUESTION).status == "ok"
         assert [row["simulated"] for row in rows(running)] == [1]
 
