@@ -86,4 +86,4 @@ def _case(count: int, display: str = "", *, at_once: int = 1, peer: bool = False
     return Case(name, ways, measures, at_once=at_once, warm_up=False)
 
 
-CASES = (_case(SHORT, peer=True), _case(SHORT, "live"), _case(LONG, at_once=5))
+CASES = (_case(SHORT, peer=True), _case(SHORT, "markdown"), _case(LONG, at_once=5))

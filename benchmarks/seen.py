@@ -138,4 +138,4 @@ def _case(count: int, mode: str = "", *, peer: bool = False) -> Case:
     return Case(f"{count:,} deltas{', ' if mode else ''}{mode}", ways, measures, warm_up=False)
 
 
-CASES = (_case(LONG), _case(LONG, "live"), _case(SHORT, peer=True))
+CASES = (_case(LONG), _case(LONG, "markdown"), _case(SHORT, peer=True))
