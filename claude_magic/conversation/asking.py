@@ -154,11 +154,15 @@ class Asking:
         try:
             self._exchange.prepare()
         except OverBudget as error:
-            if self._former is not None:
-                error.add_note("The earlier answer still counts.")
+            self._note_former(error)
             raise
         except RequestTooLarge:
             pass  # that is said when it is to be sent
+
+    def _note_former(self, error: Explained) -> None:
+        """Say that the answer stays that this question was to replace."""
+        if self._former is not None:
+            error.add_note("The earlier answer still counts.")
 
     @property
     def words(self) -> str:
@@ -201,8 +205,8 @@ class Asking:
             reply.counted = dataclasses.replace(reply.counted, output_tokens=output, at_least=True)
         asked, *answered = self._exchange.own
         self._result = outcome(reply, error, answered, self._exchange.bound_to, once=self._options.once)
-        if self._former is not None and self._result.answer is None and isinstance(self._result.error, Explained):
-            self._result.error.add_note("The earlier answer still counts.")
+        if self._result.answer is None and isinstance(self._result.error, Explained):
+            self._note_former(self._result.error)
         turn = Turn(
             id=uuid.uuid4().hex[:12],
             prompt=self._words,

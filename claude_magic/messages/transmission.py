@@ -78,7 +78,9 @@ class Transmission:
     def answered(self, status: int, headers: Mapping[str, str], hide: Callable[[str], str]) -> None:
         """The head of the response is there."""
         self.status = status
-        self.headers = {name: hide(value) for name, value in headers.items() if name.lower() not in _LEFT_OUT}
+        kept = {name: value for name, value in headers.items() if name.lower() not in _LEFT_OUT}
+        # All at once, before the first word of the answer: each time, the key is looked up anew.
+        self.headers = dict(zip(kept, hide("\n".join(kept.values())).split("\n"), strict=False))
 
     def add(self, chunk: bytes) -> None:
         """Bytes of the response have arrived."""

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from claude_magic.messages import limits
-from claude_magic.simulator import Simulator, start
+from claude_magic.simulator import Simulator
 from tests.browser.lab import _free_port, eventually
 from tests.conftest import KEY
 from tests.gateway.hub import PATIENCE, TESTER, Hub, hub
@@ -26,13 +26,6 @@ QUESTION = "%%claude\nWhy is the sky blue?"
 WIRE = {"model": limits.resolve("haiku"), "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}
 BUDGET = 1500
 MAY = ["access:services!service=claude"]
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Simulator]:
-    with start() as running:
-        running.keys = {KEY}
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ import pytest
 from claude_magic.gateway import privacy
 from claude_magic.gateway.core import TAKEN
 from claude_magic.gateway.provisioner import ClaudeProvisioner
-from claude_magic.simulator import Simulator, start
+from claude_magic.simulator import Simulator
 from tests.browser.lab import eventually
 from tests.conftest import KEY
 from tests.gateway.room import Room, room, until_ready
@@ -30,13 +30,6 @@ from tests.notebook.kernels import PATIENCE, Kernel
 
 QUESTION = "%%claude\nWhy is the sky blue?"
 WIRE = {"model": "claude-haiku-4-5", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Simulator]:
-    with start() as running:
-        running.keys = {KEY}
-        yield running
 
 
 @pytest.fixture(scope="module")
