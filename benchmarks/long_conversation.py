@@ -82,8 +82,8 @@ def _floor(url: str, scene: Scene, turns: int, pictures: int) -> Ask:
 
 def _ours(url: str, scene: Scene, turns: int, pictures: int) -> Ask:
     from claude_magic import Conversation
-    from claude_magic.conversation.family import Conversations
-    from claude_magic.conversation.settings import Settings
+    from claude_magic.conversation.registry import Conversations
+    from claude_magic.engine.settings import Settings
 
     claude = Conversation(home=Conversations(Settings(base_url=url)))
     for paths, words in _history(scene, turns, pictures):

@@ -180,7 +180,7 @@ def _block(data: bytes, format: str) -> Block:
 
 def payload(value: object, limits: ImageLimits) -> Block:
     """As a question does it."""
-    from claude_magic.content import to_parts
+    from claude_magic.content.convert import to_parts
 
     (part,) = to_parts(value, "it")
     return part.block(limits)

@@ -102,9 +102,10 @@ def _floor(url: str) -> Read:
 
 
 def _ours(url: str) -> Read:
-    from claude_magic.messages.client import Body, Client
+    from claude_magic.messages.exchange import RequestBody
+    from claude_magic.messages.client import Client
 
-    client, body = Client(url), Body([answers.question()])
+    client, body = Client(url), RequestBody([answers.question()])
 
     def read() -> Any:
         stream = client.stream(body)

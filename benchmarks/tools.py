@@ -80,8 +80,8 @@ def _floor(url: str, function: Function) -> Ask:
 
 def _ours(url: str, function: Function) -> Ask:
     from claude_magic import Conversation, tool
-    from claude_magic.conversation.family import Conversations
-    from claude_magic.conversation.settings import Settings
+    from claude_magic.conversation.registry import Conversations
+    from claude_magic.engine.settings import Settings
 
     offered = tool(parallel=function is wait)(function)
     claude = Conversation(tools=[offered], home=Conversations(Settings(base_url=url)))

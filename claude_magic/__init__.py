@@ -10,12 +10,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from claude_magic.content import register as register
     from claude_magic.content.boxes import Box as Box
     from claude_magic.content.boxes import annotate as annotate
+    from claude_magic.content.convert import register as register
     from claude_magic.content.documents import Document as Document
     from claude_magic.content.picture import Picture as Picture
-    from claude_magic.content.tables import Table as Table
+    from claude_magic.content.tables.table import Table as Table
     from claude_magic.conversation.conversation import Conversation as Conversation
     from claude_magic.messages.client import Client as Client
     from claude_magic.messages.errors import ClaudeError as ClaudeError
@@ -35,12 +35,12 @@ _OFFERED = {
     "Interrupted": "messages.errors",
     "Picture": "content.picture",
     "Reply": "messages.reply",
-    "Table": "content.tables",
+    "Table": "content.tables.table",
     "Tool": "tools.definition",
     "Usage": "messages.usage",
     "annotate": "content.boxes",
     "export": "notebook.export",
-    "register": "content",
+    "register": "content.convert",
     "tool": "tools.definition",
 }
 __all__ = [*_OFFERED, "load_ipython_extension", "unload_ipython_extension"]  # noqa: PLE0604

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.content.part import Part
+from claude_magic.content.parts import Part
 from claude_magic.messages.errors import BadInput
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ def from_array(value: Any, name: str) -> list[Part]:
 
     if is_picture(value) or plots.figure_of(value) is not None:
         return pictures.from_any(value, name)
-    from claude_magic.content import tables
+    from claude_magic.content.tables import table
 
-    return tables.from_array(value, name)
+    return table.from_array(value, name)
 
 
 def is_picture(array: Any) -> bool:

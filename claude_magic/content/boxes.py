@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.content.picture import Picture
-from claude_magic.content.words import one_line, shortened
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.text import one_line, truncate
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -92,7 +92,7 @@ def _label(
 ) -> None:
     """A label on top of its box, or moved to where it lies in the picture as a whole."""
     while len(text) > 1 and draw.textlength(text, font) > size[0]:
-        text = shortened(text, len(text) - 1)
+        text = truncate(text, len(text) - 1)
     _, _, width, height = draw.textbbox((0, 0), text, font=font, anchor="lt")
     left = max(min(corner[0], size[0] - width), 0)
     top = max(min(corner[1] - height, size[1] - height), 0)

@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from claude_magic.content.words import one_line
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.text import one_line
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic"})
 """How the names of picture files end."""

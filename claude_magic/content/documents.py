@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from claude_magic.content import disk, notebooks, pdf
-from claude_magic.content.part import Part
+from claude_magic.content.parts import Part
 from claude_magic.content.pdf import check_pages
-from claude_magic.content.words import counted
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.files import File
 from claude_magic.messages.limits import MAX_REQUEST_BYTES
+from claude_magic.messages.text import pluralize
 
 __all__ = ["Document", "check_pages", "from_document"]
 
@@ -169,7 +169,7 @@ def _of_passages(passages: Iterable[object], name: str) -> _Found:
     if not content:
         raise BadInput(f"{name} is an empty list: there is no passage in it.")
     _check_size(sum(len(passage["text"].encode("utf-8", "replace")) for passage in content), name)
-    return _Found({"type": "content", "content": content}, counted(len(content), "passage"))
+    return _Found({"type": "content", "content": content}, pluralize(len(content), "passage"))
 
 
 def _of_upload(file: File, name: str) -> _Found:
@@ -208,7 +208,7 @@ def _of_bytes(data: bytes, name: str, suffix: str | None, pages: Any) -> _Found:
     if suffix == ".ipynb":
         text, size = notebooks.as_text(text, name)
     else:
-        size = counted(len(text.splitlines()), "line")
+        size = pluralize(len(text.splitlines()), "line")
     if not text.strip():
         raise BadInput(f"{name} is empty.")
     return _Found({"type": "text", "media_type": "text/plain", "data": text}, size)
@@ -238,12 +238,12 @@ def _of_pdf(data: bytes, name: str, wanted: Any) -> _Found:
     if wanted is None:
         _check_size(len(data), name)
         count, selected = pdf.count_pages(data, name), ""
-        size = f"PDF of {len(data) / 2**20:.1f} MB" if count is None else counted(count, "page")
+        size = f"PDF of {len(data) / 2**20:.1f} MB" if count is None else pluralize(count, "page")
     else:
         data, numbers, total = pdf.extract(data, name, wanted)
         _check_size(len(data), name)
         count, selected = len(numbers), f"{pdf.in_words(numbers)} of {total:,}"
-        size = f"{count:,} of {counted(total, 'page')}"
+        size = f"{count:,} of {pluralize(total, 'page')}"
     if count == 0:
         raise BadInput(f"{name} has no pages.")
     if count is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from claude_magic.content.words import counted
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.text import pluralize
 
 _LONGEST_OUTPUT = 4_000
 """Characters of what one cell of a notebook has printed."""
@@ -19,7 +19,7 @@ def as_text(text: str, name: str) -> tuple[str, str]:
         shown = [_cell(cell, number) for number, cell in enumerate(cells, 1)]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BadInput(f"{name} is no notebook of the present format. Open it in Jupyter and save it again.") from None
-    return "\n\n".join(shown), counted(len(cells), "cell")
+    return "\n\n".join(shown), pluralize(len(cells), "cell")
 
 
 def _cell(cell: dict[str, Any], number: int) -> str:

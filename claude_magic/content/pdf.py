@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from claude_magic.content.words import counted, one_line
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.text import one_line, pluralize
 
 MOST_PAGES = 600
 """Pages of all PDFs in a request; 100 for models with a context of 200,000 tokens."""
@@ -103,9 +103,9 @@ def _numbers(wanted: Any, total: int, name: str) -> list[int]:
     if not all(map(_is_number, numbers)):
         raise BadInput(f"pages={wanted!r}: give (first, last), a list of page numbers, or a slice.")
     if not numbers:
-        raise BadInput(f"pages={wanted!r} chooses no page of {name}, which has {counted(total, 'page')}.")
+        raise BadInput(f"pages={wanted!r} chooses no page of {name}, which has {pluralize(total, 'page')}.")
     if outside := [number for number in numbers if not 1 <= number <= total]:
-        raise BadInput(f"{name} has {counted(total, 'page')}, numbered from 1; there is no page {outside[0]}.")
+        raise BadInput(f"{name} has {pluralize(total, 'page')}, numbered from 1; there is no page {outside[0]}.")
     return numbers
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal
 
 from claude_magic.content.encoding import Encoded, damaged, decode, format_of, orientation, prepared, turned_size
 from claude_magic.content.original import Original, PictureFile, Pixels
-from claude_magic.content.part import Block, Part, Weight
-from claude_magic.content.words import counted
+from claude_magic.content.parts import Block, Part, Weight
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import ImageLimits, fit, image_tokens, widest_limits
+from claude_magic.messages.text import pluralize
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -187,7 +187,7 @@ class PicturePart(Part):
             shown = f"{shown} of {self.size[0]}x{self.size[1]}"
         if sent != (right - left, lower - upper):
             shown = f"{shown} sent as {sent[0]}x{sent[1]}"
-        return f"{shown}{f', {self.note}' if self.note else ''}, {counted(image_tokens(*sent), 'token')}"
+        return f"{shown}{f', {self.note}' if self.note else ''}, {pluralize(image_tokens(*sent), 'token')}"
 
     def weight(self, limits: ImageLimits) -> Weight:
         """Its tokens by the published rule."""

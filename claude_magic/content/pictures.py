@@ -8,12 +8,13 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from claude_magic.content import RemotePicture, disk, plots
+from claude_magic.content import disk, plots
 from claude_magic.content.encoding import decode
-from claude_magic.content.part import Part
+from claude_magic.content.parts import Part
 from claude_magic.content.picture import Picture, PicturePart, picture_part
-from claude_magic.content.words import one_line
+from claude_magic.content.values import RemotePicture
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.text import one_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image

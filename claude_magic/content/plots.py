@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from claude_magic.content.words import one_line
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import fit, widest_limits
+from claude_magic.messages.text import one_line
 
 _MOST_ITEMS = 10_000
 """Items of a list up to which plots are looked for among them."""

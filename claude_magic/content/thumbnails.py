@@ -9,7 +9,7 @@ import io
 from collections.abc import Iterable
 
 from claude_magic.content.encoding import Encoded, decode, prepared
-from claude_magic.content.part import Block, Part
+from claude_magic.content.parts import Block, Part
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import ImageLimits
 

@@ -8,8 +8,9 @@ import os
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from claude_magic.content import disk, to_parts
-from claude_magic.content.part import Part
+from claude_magic.content import disk
+from claude_magic.content.convert import to_parts
+from claude_magic.content.parts import Part
 from claude_magic.content.picture import PicturePart
 from claude_magic.content.pictures import is_svg
 from claude_magic.messages.errors import BadInput

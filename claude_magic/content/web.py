@@ -20,9 +20,9 @@ from typing import NoReturn
 import httpcore2
 import httpx2
 
-from claude_magic.content.words import one_line
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.network import proxy_for
+from claude_magic.messages.text import one_line
 
 _MOST_REDIRECTS = 5
 _LONGEST_SILENCE = 10.0

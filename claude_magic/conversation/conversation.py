@@ -8,29 +8,32 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
-from claude_magic.content import Named
-from claude_magic.content.words import counted, one_line
-from claude_magic.conversation import caching, toolbox
-from claude_magic.conversation.background import Answer
-from claude_magic.conversation.bill import Bill, BilledUsage, Cost
-from claude_magic.conversation.budget import Limited
-from claude_magic.conversation.cells import Cells
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.journal import Change, Journal, State, beginning
+from claude_magic.content.values import Named
+from claude_magic.messages.text import pluralize, one_line
+from claude_magic.engine import caching
+from claude_magic.conversation import toolbox
+from claude_magic.engine.background import Answer
+from claude_magic.engine.bill import Bill, BilledUsage, Cost
+from claude_magic.engine.budget import Limited
+from claude_magic.conversation.cell_turns import CellTurns
+from claude_magic.conversation.registry import Conversations
+from claude_magic.engine.notice import Notice
+from claude_magic.conversation.journal import Journal, beginning
+from claude_magic.conversation.state import State
 from claude_magic.conversation.loading import Loading
-from claude_magic.conversation.options import Options
-from claude_magic.conversation.prompt import KEEP, Question, read
-from claude_magic.conversation.questions import Questions
-from claude_magic.conversation.rendering import Renderer
+from claude_magic.engine.options import Options
+from claude_magic.engine.question import KEEP, Question, read
+from claude_magic.conversation.runner import Questions
+from claude_magic.engine.rendering import Renderer
 from claude_magic.conversation.toolbox import Tools
 from claude_magic.conversation.turns import Turn, Turns, seen
 from claude_magic.messages.errors import BadInput
 
 if TYPE_CHECKING:
-    from claude_magic.conversation.asking import Asking
-    from claude_magic.conversation.counting import Count
-    from claude_magic.conversation.files import Files
-    from claude_magic.messages.forms import Program
+    from claude_magic.engine.run import Run
+    from claude_magic.engine.token_count import Count
+    from claude_magic.engine.file_uploads import Files
+    from claude_magic.messages.code_samples import CodeSample
     from claude_magic.messages.reply import Reply
 
 
@@ -75,7 +78,7 @@ class Conversation(Limited):
         self._home = home if home is not None else Conversations()
         self._journal = Journal(State(system=system or None, model=model, tools=toolbox.read(tools)))
         self._tools = Tools(lambda: self.state.tools, self._offer, lambda: self.state.turns, self._home.settings)
-        self._cells = Cells(self._journal)
+        self._cells = CellTurns(self._journal)
         self._questions = Questions(name, self._home, self._journal, self._cells, self._tools)
         self._home._by_name[name] = self
 
@@ -163,7 +166,7 @@ class Conversation(Limited):
     def __repr__(self) -> str:
         system = f", system {one_line(self.system, 40)!r}" if self.system else ""
         count = len(self.turns)
-        head = f"Conversation {self.name!r} with {self.model}{system}: {counted(count, 'turn')}"
+        head = f"Conversation {self.name!r} with {self.model}{system}: {pluralize(count, 'turn')}"
         return f"{head}\n{self.turns!r}" if count else head
 
     def _ipython_key_completions_(self) -> list[str]:
@@ -171,18 +174,18 @@ class Conversation(Limited):
 
     # -- changing it -----------------------------------------------------------------------------
 
-    def undo(self) -> Change:
+    def undo(self) -> Notice:
         """Take back the last change, whatever it was, and say what that was."""
         return self._journal.undo()
 
-    def redo(self) -> Change:
+    def redo(self) -> Notice:
         """Bring back what was undone last."""
         return self._journal.redo()
 
-    def reset(self) -> Change:
+    def reset(self) -> Notice:
         """Forget all turns; the system prompt stays. An answer under way comes in when it is there."""
         self._journal.replace("the reset", turns=())
-        return Change("Begun afresh. undo() brings the turns back.")
+        return Notice("Begun afresh. undo() brings the turns back.")
 
     def fork(self, name: str | None = None) -> Conversation:
         """A conversation of another name that begins where this one stands.
@@ -214,7 +217,7 @@ class Conversation(Limited):
 
     load = Loading()
 
-    def save(self, path: str | os.PathLike[str], *, undo: bool = True) -> Change:
+    def save(self, path: str | os.PathLike[str], *, undo: bool = True) -> Notice:
         """Save the conversation, so that another kernel can go on with it: see :meth:`load`.
 
         Next requests will be the same, byte by byte. Pictures and documents lie in a folder beside
@@ -234,15 +237,15 @@ class Conversation(Limited):
         BadInput
             If it cannot be written; a file that was there is unchanged.
         """
-        from claude_magic.conversation import keeping
+        from claude_magic.conversation import persistence
 
-        return keeping.save(self, path, undo=undo)
+        return persistence.save(self, path, undo=undo)
 
     def to_messages(self) -> list[dict[str, Any]]:
         """What Claude sees, in the API's own form: the ``messages`` of the next request but for the question."""
-        from claude_magic.conversation import keeping
+        from claude_magic.conversation import persistence
 
-        return keeping.to_messages(self)
+        return persistence.to_messages(self)
 
     @classmethod
     def from_messages(
@@ -278,15 +281,15 @@ class Conversation(Limited):
         >>> claude.to_messages() == messages
         True
         """
-        from claude_magic.conversation import given
+        from claude_magic.conversation import from_messages
 
         if home is not None and name in home:
             raise BadInput(f"There is a conversation {name!r} already. Give this one another name: name=….")
         made = cls(model, system, tools=tools, name=name, home=home)
-        made._journal.begin(beginning(dataclasses.replace(made.state, turns=given.turns(made, messages))))
+        made._journal.begin(beginning(dataclasses.replace(made.state, turns=from_messages.turns(made, messages))))
         return made
 
-    def restore(self, path: str | os.PathLike[str] | None = None) -> Change:
+    def restore(self, path: str | os.PathLike[str] | None = None) -> Notice:
         """Bring back the answers that the saved notebook shows, as text.
 
         Without thinking, calls of functions and values; the line says what is missing. Running a
@@ -305,9 +308,9 @@ class Conversation(Limited):
         found = self._home.host.restored(self, path)
         if found.turns:
             self._journal.change(lambda state: (found.step, found.before(state)))
-        return Change(found.said)
+        return Notice(found.said)
 
-    def export(self, path: str | os.PathLike[str]) -> Change:
+    def export(self, path: str | os.PathLike[str]) -> Notice:
         """Write the conversation for people: as ``.md``, ``.html`` or ``.ipynb``, by the path's suffix.
 
         What Claude wrote is inert in all of them. Pictures lie in a folder beside the Markdown, small
@@ -337,7 +340,7 @@ class Conversation(Limited):
 
     # -- the key ---------------------------------------------------------------------------------
 
-    def login(self, key: str | None = None) -> Change:
+    def login(self, key: str | None = None) -> Notice:
         """Ask for an API key and try it; it is kept in this kernel and saved nowhere.
 
         Parameters
@@ -399,7 +402,7 @@ class Conversation(Limited):
         background : bool
             Return at once; the answer streams on. See :meth:`wait` and :meth:`stop`.
         **options
-            The fields of :class:`claude_magic.conversation.options.Options`: ``model``,
+            The fields of :class:`claude_magic.engine.options.Options`: ``model``,
             ``max_tokens``, ``stop``, ``prefill``, ``temperature``, ``top_p``, ``top_k``, ``effort``,
             ``thinking``, ``tool_choice``, ``disable_parallel_tool_use``, ``schema``, ``once``,
             ``new``, ``append``, ``yes``.
@@ -407,7 +410,7 @@ class Conversation(Limited):
         Returns
         -------
         Reply, or Answer
-            In the background an :class:`~claude_magic.conversation.background.Answer`, which has the
+            In the background an :class:`~claude_magic.engine.background.Answer`, which has the
             reply when it is there.
 
         Raises
@@ -448,7 +451,7 @@ class Conversation(Limited):
         system: str | None = KEEP,
         tools: object = (),
         **options: Any,
-    ) -> Program:
+    ) -> CodeSample:
         """What would be sent for a question; sends nothing, and needs no key.
 
         Parameters
@@ -460,16 +463,16 @@ class Conversation(Limited):
 
         Returns
         -------
-        Program
+        CodeSample
             A string that is whole; on the screen pictures are shortened.
         """
-        from claude_magic.messages.forms import program
+        from claude_magic.messages.code_samples import code_sample
 
-        return program(form, self._questions.prepare(read(prompt, values, system, tools, options)).outgoing)
+        return code_sample(form, self._questions.prepare(read(prompt, values, system, tools, options)).outgoing)
 
     def prepare(
         self, prompt: Sequence[str | Named], options: Options, *, system: str | None = KEEP, tools: object = ()
-    ) -> Asking:
+    ) -> Run:
         """A question as it would be asked now, to be looked at or counted; nothing changes.
 
         Parameters
@@ -561,6 +564,6 @@ class Conversation(Limited):
         """
         return self._questions.wait(timeout)
 
-    def stop(self) -> Change:
+    def stop(self) -> Notice:
         """Stop all answers in the background; what has arrived is kept, as when a cell is stopped."""
         return self._questions.stop()

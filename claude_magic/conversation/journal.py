@@ -11,38 +11,7 @@ from claude_magic.conversation.turns import Turn
 from claude_magic.messages.errors import BadInput
 
 if TYPE_CHECKING:
-    from claude_magic.conversation.toolbox import Offered
-
-
-@dataclasses.dataclass(frozen=True)
-class State:
-    """All that a conversation remembers. Never changed, only replaced.
-
-    Attributes
-    ----------
-    turns : tuple of Turn
-        In the order in which Claude sees them; those of deleted cells are marked absent.
-    system : str or None
-    model : str or None
-        None: the setting decides.
-    tools : tuple
-        What Claude may call, in the order in which it is sent.
-    """
-
-    turns: tuple[Turn, ...] = ()
-    system: str | None = None
-    model: str | None = None
-    tools: tuple[Offered, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """A step of the journal, in words."""
-
-    said: str
-
-    def __repr__(self) -> str:
-        return self.said
+    from claude_magic.tools.toolset import AnyTool
 
 
 Steps = tuple[tuple[str, State], ...]
@@ -123,7 +92,7 @@ class Journal:
 
         self.change(changed)
 
-    def undo(self) -> Change:
+    def undo(self) -> Notice:
         """Take the last change back.
 
         Raises
@@ -136,9 +105,9 @@ class Journal:
             if at == 0:
                 raise BadInput("There is nothing to undo.")
             self._entries = (entries, at - 1)
-        return Change(f"Took back {entries[at][0]}. redo() brings it again.")
+        return Notice(f"Took back {entries[at][0]}. redo() brings it again.")
 
-    def redo(self) -> Change:
+    def redo(self) -> Notice:
         """Bring back what was undone.
 
         Raises
@@ -151,4 +120,4 @@ class Journal:
             if at + 1 == len(entries):
                 raise BadInput("There is nothing to redo.")
             self._entries = (entries, at + 1)
-        return Change(f"Brought back {entries[at + 1][0]}.")
+        return Notice(f"Brought back {entries[at + 1][0]}.")

@@ -7,12 +7,14 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.content.words import counted
-from claude_magic.conversation import saving, toolbox
-from claude_magic.conversation.journal import Change, beginning
-from claude_magic.conversation.options import Options
-from claude_magic.conversation.request import build
-from claude_magic.conversation.turns import Message, seen
+from claude_magic.messages.text import pluralize
+from claude_magic.conversation import persistence, toolbox
+from claude_magic.engine.notice import Notice
+from claude_magic.conversation.journal import beginning
+from claude_magic.engine.options import Options
+from claude_magic.engine.request_body import build
+from claude_magic.engine.message import Message
+from claude_magic.conversation.turns import seen
 from claude_magic.messages import limits
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import ImageLimits, Model
@@ -21,34 +23,34 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from claude_magic.conversation.conversation import Conversation
-    from claude_magic.conversation.family import Conversations
+    from claude_magic.conversation.registry import Conversations
 
     Path = str | os.PathLike[str]
 
 
-def save(conversation: Conversation, path: Path, *, undo: bool) -> Change:
+def save(conversation: Conversation, path: Path, *, undo: bool) -> Notice:
     """See :meth:`Conversation.save`."""
     steps, at = conversation._journal.steps
     if not undo:
         state = steps[at][1]
         steps, at = beginning(dataclasses.replace(state, turns=seen(state.turns))), 0
-    content = saving.Saved(conversation.name, steps, at, conversation._questions.largest_side)
-    said = saving.save(path, content, conversation._home.credentials.hide)
+    content = persistence.Saved(conversation.name, steps, at, conversation._questions.largest_side)
+    said = persistence.save(path, content, conversation._home.credentials.hide)
     under_way = conversation._questions.under_way
-    return Change(f"{said} Without {counted(under_way, 'answer')} under way." if under_way else said)
+    return Notice(f"{said} Without {pluralize(under_way, 'answer')} under way." if under_way else said)
 
 
-def load(conversation: Conversation, path: Path) -> Change:
+def load(conversation: Conversation, path: Path) -> Notice:
     """See :class:`~claude_magic.conversation.loading.Loading`."""
-    content, said = saving.load(path)
+    content, said = persistence.load(path)
     conversation._journal.adopt(content.steps, content.at, f"loading {os.fspath(path)}")
     _settle(conversation, content)
-    return Change(said)
+    return Notice(said)
 
 
 def loaded(cls: type[Conversation], path: Path, name: str | None, home: Conversations | None) -> Conversation:
     """See :class:`~claude_magic.conversation.loading.Loading`."""
-    content, _ = saving.load(path)
+    content, _ = persistence.load(path)
     name = name or content.name
     if home is not None and name in home:
         raise BadInput(f"There is a conversation {name!r} already. Load it under another name: name=….")
@@ -58,7 +60,7 @@ def loaded(cls: type[Conversation], path: Path, name: str | None, home: Conversa
     return made
 
 
-def _settle(conversation: Conversation, content: saving.Saved) -> None:
+def _settle(conversation: Conversation, content: persistence.Saved) -> None:
     state = conversation.state
     conversation._questions.of_another_history(content.largest_side)
     conversation._cells.news()  # has been said

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
     from claude_magic.conversation.conversation import Conversation
-    from claude_magic.conversation.family import Conversations
-    from claude_magic.conversation.journal import Change
+    from claude_magic.conversation.registry import Conversations
+    from claude_magic.engine.notice import Notice
 
     Path = str | os.PathLike[str]
 
@@ -20,9 +20,9 @@ class Loading:
     @overload
     def __get__(self, instance: None, owner: type[Conversation]) -> Callable[..., Conversation]: ...
     @overload
-    def __get__(self, instance: Conversation, owner: type[Conversation]) -> Callable[[Path], Change]: ...
+    def __get__(self, instance: Conversation, owner: type[Conversation]) -> Callable[[Path], Notice]: ...
     def __get__(self, instance: Conversation | None, owner: type[Conversation]) -> Callable[..., object]:
-        def load(path: Path) -> Change:
+        def load(path: Path) -> Notice:
             """Go on with a saved conversation; undo() goes back through its steps, and then to what was here.
 
             Parameters
@@ -35,10 +35,10 @@ class Loading:
             BadInput
                 If it is no such file, damaged, or of a later version; nothing changes.
             """
-            from claude_magic.conversation import keeping
+            from claude_magic.conversation import persistence
 
             assert instance is not None  # noqa: S101  (for the type checker)
-            return keeping.load(instance, path)
+            return persistence.load(instance, path)
 
         def load_new(path: Path, *, name: str | None = None, home: Conversations | None = None) -> Conversation:
             """Make a conversation of a saved one.
@@ -57,8 +57,8 @@ class Loading:
             BadInput
                 If it is no such file, damaged, or of a later version.
             """
-            from claude_magic.conversation import keeping
+            from claude_magic.conversation import persistence
 
-            return keeping.loaded(owner, path, name, home)
+            return persistence.loaded(owner, path, name, home)
 
         return load_new if instance is None else load

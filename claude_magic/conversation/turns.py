@@ -10,122 +10,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.content import Part
-from claude_magic.content.words import one_line
+from claude_magic.content.parts import Part
+from claude_magic.messages.text import one_line
 from claude_magic.messages.limits import ImageLimits
 from claude_magic.messages.reply import Reply
 from claude_magic.messages.usage import money
 
 if TYPE_CHECKING:
     from claude_magic.tools.calls import Call
-
-
-THINKING = ("thinking", "redacted_thinking")
-"""The blocks that are valid only behind what stood before them when they were written."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """Where in the notebook a question was asked.
-
-    Attributes
-    ----------
-    cell : str
-        The cell's id; empty where the front end does not tell it.
-    execution : str
-        The execution of the cell, by the id of its request.
-    number : int or None
-        The how-manieth question of that execution, from 0; None for one that stands for itself
-        and is never replaced.
-    label : str
-        For people, for example ``In [5]``.
-    """
-
-    cell: str
-    execution: str
-    number: int | None
-    label: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Fragment:
-    """Bytes of a request, and their digest, made once; none for a message that must not be sent."""
-
-    data: bytes
-    digest: bytes
-
-    @classmethod
-    def of(cls, role: str, content: Any) -> Fragment:
-        """A message as it stands inside the request's list; a lone text goes as a plain string."""
-        if not isinstance(content, str) and len(content) == 1 and content[0].keys() == {"type", "text"}:
-            content = content[0]["text"]
-        data = encode({"role": role, "content": content}) if content else b""
-        return cls(data, hashlib.sha256(data).digest())
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Message:
-    """One message of the history. Never changed.
-
-    Attributes
-    ----------
-    role : str
-        ``user`` or ``assistant``.
-    content : str, or tuple of dict or Part
-        Blocks in the API's form, and parts that take it when it is known which limits hold.
-    bound_to : bytes
-        Of an answer: digest of everything that was sent before it; its thinking is valid only there.
-    """
-
-    role: str
-    content: str | tuple[dict[str, Any] | Part, ...]
-    bound_to: bytes = b""
-
-    @functools.cached_property
-    def parts(self) -> tuple[Part, ...]:
-        """What the user's side put into it."""
-        return tuple(block for block in self.content if isinstance(block, Part))
-
-    @functools.cached_property
-    def _fragments(self) -> dict[ImageLimits | None, Fragment]:
-        return {}
-
-    def within(self, limits: ImageLimits) -> Fragment:
-        """The message as it is sent where these limits hold for pictures; made once for each."""
-        # A message without pictures is the same within any limits.
-        key = limits if self.pictures else None
-        if key not in self._fragments:
-            self._fragments[key] = Fragment.of(self.role, self._content(limits))
-        return self._fragments[key]
-
-    @functools.cached_property
-    def bare(self) -> Fragment:
-        """An answer without thinking, and without citations, which number earlier documents."""
-        return Fragment.of(self.role, _without_thinking(self.content))
-
-    @functools.cached_property
-    def thinks(self) -> bool:
-        """Whether there is thinking in it, or anything else that is valid at its place only."""
-        return self.role == "assistant" and _without_thinking(self.content) != self.content
-
-    @functools.cached_property
-    def pictures(self) -> int:
-        """How many pictures it carries."""
-        return sum(part.pictures for part in self.parts)
-
-    def refitted(self, limits: ImageLimits) -> int:
-        """How many of its pictures become others than those made last, under these limits for the first time."""
-        if not self.pictures or not self._fragments or limits in self._fragments:
-            return 0
-        last = next(reversed(self._fragments))
-        if last is None:
-            return 0
-        return sum(part.pictures for part in self.parts if part.summary(limits) != part.summary(last))
-
-    def _content(self, limits: ImageLimits) -> Any:
-        if isinstance(self.content, str):
-            return self.content
-        return [block.block(limits) if isinstance(block, Part) else block for block in self.content]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -242,18 +134,3 @@ class Turns(Sequence[Turn]):
 def seen(turns: Sequence[Turn]) -> tuple[Turn, ...]:
     """Those of the turns that Claude sees."""
     return tuple(turn for turn in turns if not turn.absent)
-
-
-def encode(value: object) -> bytes:
-    """JSON bytes, the same for the same value at any time; a half of a surrogate pair becomes ``?``."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-def _without_thinking(content: Any) -> Any:
-    if isinstance(content, str):
-        return content
-    return tuple(
-        {key: value for key, value in block.items() if key != "citations"}
-        for block in content
-        if block["type"] not in THINKING
-    )

@@ -15,7 +15,7 @@ from claude_magic.gateway.limits import Door, Limits
 from claude_magic.gateway.meter import Meter
 from claude_magic.gateway.refusal import Refusal
 from claude_magic.gateway.upstream import NothingSent, Upstream
-from claude_magic.messages import gateway
+from claude_magic.messages import gateway_environment
 from claude_magic.messages.usage import Usage
 
 
@@ -223,8 +223,8 @@ def kernel_environment(environ: Mapping[str, str], url: str, token: str, host: s
         **environ,
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_AUTH_TOKEN": token,
-        gateway.ADDRESS: url,
-        gateway.UPSTREAM: host,
+        gateway_environment.ADDRESS: url,
+        gateway_environment.UPSTREAM: host,
     }
 
 

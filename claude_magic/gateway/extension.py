@@ -32,7 +32,7 @@ from claude_magic.gateway.provisioner import NAME
 from claude_magic.gateway.refusal import Refusal
 from claude_magic.gateway.settings import Settings, take_from
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.gateway import named_by
+from claude_magic.messages.gateway_environment import gateway_from
 
 _ANYWHERE = ("", "*", "0.0.0.0", "::", "localhost")  # noqa: S104  what a server may be told to listen on
 _OFF = "jupyter server extension disable claude_magic.gateway"
@@ -115,7 +115,7 @@ class ClaudeGateway(Settings, ExtensionApp):
         url = os.environ.get("ANTHROPIC_BASE_URL", "")
         if url.strip().lower() == "simulator" or not self.has_key(os.environ):
             return
-        if named_by(os.environ, url) and not self.practice:
+        if gateway_from(os.environ, url) and not self.practice:
             self.log.info("Claude: kernels use the gateway at %s.", url)  # with the token that is there already
             return
         environ = take_from(os.environ)

@@ -15,7 +15,7 @@ from claude_magic.gateway.core import TAKEN, Gateway
 from claude_magic.gateway.ledger import Ledger
 from claude_magic.gateway.limits import Limits
 from claude_magic.gateway.upstream import Upstream
-from claude_magic.messages import gateway
+from claude_magic.messages import gateway_environment
 from claude_magic.messages.errors import BadInput
 
 if TYPE_CHECKING:
@@ -116,6 +116,6 @@ class Settings(HasTraits):
 
 def take_from(environ: os._Environ[str]) -> dict[str, str]:
     """Take key and address out of the environment of this process, so that no child inherits them."""
-    environ.pop(gateway.ADDRESS, None)  # those of the server that started this one's terminal
-    environ.pop(gateway.UPSTREAM, None)
+    environ.pop(gateway_environment.ADDRESS, None)  # those of the server that started this one's terminal
+    environ.pop(gateway_environment.UPSTREAM, None)
     return {name: value for name in TAKEN if (value := environ.pop(name, ""))}

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from claude_magic.messages import gateway, network
+from claude_magic.messages import gateway_environment, network
 from claude_magic.messages.credentials import Credentials, custom_headers
 from claude_magic.messages.errors import (
     APIError,
@@ -28,10 +28,11 @@ from claude_magic.messages.errors import (
     TimedOut,
     api_error,
 )
+from claude_magic.messages.exchange import Exchange, OutgoingRequest, RecentExchanges, RequestBody
 from claude_magic.messages.reply import Reply
 from claude_magic.messages.retry import pause, retry_after, should_retry, wait_before
-from claude_magic.messages.stream import Listener, Stream, read_json, request_id
-from claude_magic.messages.transmission import Outgoing, Recent, Transmission
+from claude_magic.messages.sse import read_json
+from claude_magic.messages.stream import Listener, Stream, request_id
 
 DEFAULT_BASE_URL = network.DEFAULT_BASE_URL
 DEFAULT_VERSION = "2023-06-01"
@@ -47,30 +48,6 @@ class Payload(Protocol):
     def __iter__(self) -> Iterator[bytes]: ...
 
     def __len__(self) -> int: ...
-
-
-class Body:
-    """A request body in pieces, sent one after the other and as often as needed.
-
-    Parameters
-    ----------
-    pieces : sequence of bytes
-        Joined they are the JSON of the request; large ones are not copied.
-    """
-
-    content_type = "application/json"
-
-    def __init__(self, pieces: Sequence[bytes]) -> None:
-        self.pieces = pieces
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self.pieces)
-
-    def __len__(self) -> int:
-        return sum(map(len, self.pieces))
-
-    def __bytes__(self) -> bytes:
-        return b"".join(self.pieces)
 
 
 class Sign(httpx2.Auth):
@@ -161,8 +138,8 @@ class Client:
         url = base_url or os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
         self.base_url, login = network.parse_base_url(url)
         self.credentials = credentials or Credentials()
-        self.gateway = gateway.named_by(os.environ, self.base_url)
-        if self.gateway is not None and self.credentials.source != gateway.TOKEN:
+        self.gateway = gateway_environment.gateway_from(os.environ, self.base_url)
+        if self.gateway is not None and self.credentials.source != gateway_environment.TOKEN:
             self.base_url, self.gateway = DEFAULT_BASE_URL, None  # a key of the user's own is none of the server's
         self.version = version
         self.betas = tuple(betas)
@@ -170,7 +147,7 @@ class Client:
         self._timeout = httpx2.Timeout(timeout, connect=connect_timeout)
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-        self._recent = Recent()
+        self._recent = RecentExchanges()
         host = urlsplit(self.base_url).hostname or ""
         self.is_anthropic = (self.gateway.upstream if self.gateway else host) == "api.anthropic.com"
         self.simulated = False  # until it says so
@@ -191,13 +168,13 @@ class Client:
         self._auth.headers()
 
     def stream(
-        self, body: Body, *, prefill: str = "", earlier: tuple[Reply, ...] = (), on_wait: Listener | None = None
+        self, body: RequestBody, *, prefill: str = "", earlier: tuple[Reply, ...] = (), on_wait: Listener | None = None
     ) -> Stream:
         """Ask, and read the answer as it is written.
 
         Parameters
         ----------
-        body : Body
+        body : RequestBody
             A request with ``"stream": true``.
         prefill : str
             What the request puts into Claude's mouth.
@@ -222,12 +199,12 @@ class Client:
             raise NotTheMessagesAPI(f"{self.where} listed no models.")
         return [entry for entry in data if isinstance(entry, dict)]
 
-    def count_tokens(self, body: Body, on_wait: Listener | None = None) -> int:
+    def count_tokens(self, body: RequestBody, on_wait: Listener | None = None) -> int:
         """Input tokens of a request, by the API's free counter.
 
         Parameters
         ----------
-        body : Body
+        body : RequestBody
             A request without what concerns the answer alone.
         on_wait : callable, optional
             Told of each :class:`Wait` before another try.
@@ -270,13 +247,13 @@ class Client:
                 raise Interrupted("Stopped.") from None
             attempt = wait.attempt
 
-    def outgoing(self, body: Body) -> Outgoing:
+    def outgoing(self, body: RequestBody) -> OutgoingRequest:
         """A request as it would be sent, but for what is secret."""
-        return Outgoing(self.base_url, self.version, self.betas, body)
+        return OutgoingRequest(self.base_url, self.version, self.betas, body)
 
-    def record(self, body: Body) -> Transmission:
+    def record(self, body: RequestBody) -> Exchange:
         """What a request that is now sent is recorded in, and what comes back."""
-        transmission = Transmission(self.outgoing(body))
+        transmission = Exchange(self.outgoing(body))
         self._recent.add(transmission)
         return transmission
 
@@ -325,7 +302,7 @@ class Client:
         path: str,
         body: Payload | None = None,
         trace: Callable[..., None] | None = None,
-        transmission: Transmission | None = None,
+        transmission: Exchange | None = None,
     ) -> Iterator[httpx2.Response]:
         headers = self.headers()
         if body is not None:
@@ -364,7 +341,7 @@ class Client:
         except KeyboardInterrupt:
             raise Interrupted("Stopped.") from None
 
-    def _refusal(self, response: httpx2.Response, transmission: Transmission | None) -> ClaudeError:
+    def _refusal(self, response: httpx2.Response, transmission: Exchange | None) -> ClaudeError:
         if response.has_redirect_location:
             return NotTheMessagesAPI(
                 f"{self.where} redirects elsewhere; the key is not carried along. Set base_url to the final address."

@@ -18,10 +18,10 @@ from claude_magic.messages.errors import BadInput, api_error
 from claude_magic.messages.usage import Usage
 
 if TYPE_CHECKING:
-    from claude_magic.messages.code import Code
-    from claude_magic.messages.forms import Program
-    from claude_magic.messages.received import Events, Response
-    from claude_magic.messages.transmission import Transmission
+    from claude_magic.messages.code_blocks import Code
+    from claude_magic.messages.code_samples import CodeSample
+    from claude_magic.messages.exchange import Exchange
+    from claude_magic.messages.exchange_view import Events, Response
 
 _WHOLE = frozenset({"end_turn", "stop_sequence", "tool_use"})
 _TOO_LONG = frozenset({"max_tokens", "model_context_window_exceeded"})
@@ -49,7 +49,7 @@ _BLOCK_FOR_DELTA = {
 }
 
 
-class Change(NamedTuple):
+class ReplyUpdate(NamedTuple):
     """What one event changed: for whoever draws the answer.
 
     Attributes
@@ -108,7 +108,7 @@ class Reply:
         What the API says of the prompt cache, where it was asked.
     seconds : float
         From sending the request to the end.
-    transmission : Transmission or None
+    transmission : Exchange or None
         What went over the wire for this message; see :meth:`request`, :attr:`response` and
         :attr:`events`.
     """
@@ -132,7 +132,7 @@ class Reply:
         self.sent: tuple[str, ...] = ()
         self.diagnostics: dict[str, Any] | None = None
         self.seconds = 0.0
-        self.transmission: Transmission | None = None
+        self.transmission: Exchange | None = None
         self.blocks: list[Block] = []
         self._at: dict[int, Block] = {}
 
@@ -154,7 +154,7 @@ class Reply:
     @property
     def code(self) -> list[Code]:
         """The fenced blocks of code in the answer, in order: strings that know their ``language``."""
-        from claude_magic.messages.code import blocks
+        from claude_magic.messages.code_blocks import blocks
 
         return [code for message in self.messages for code in blocks(message.own_text)]
 
@@ -243,7 +243,7 @@ class Reply:
         """Whether the answer came to its own end: not cut, refused, or stopped by a limit."""
         return self.ended and self.stop_reason in _WHOLE
 
-    def request(self, form: str = "request") -> Program:
+    def request(self, form: str = "request") -> CodeSample:
         """The request of this message as it was really sent, after all repairs.
 
         Of an answer in several messages this is the last one's; those before it are in :attr:`messages`.
@@ -255,7 +255,7 @@ class Reply:
 
         Returns
         -------
-        Program
+        CodeSample
             A string that is whole; on the screen pictures are shortened.
 
         Raises
@@ -263,27 +263,27 @@ class Reply:
         BadInput
             If nothing was sent, or it is no longer kept: only the latest exchanges are.
         """
-        from claude_magic.messages.forms import program
+        from claude_magic.messages.code_samples import code_sample
 
         transmission = self._transmission()
         assert transmission.outgoing is not None  # noqa: S101  (for the type checker)
-        return program(form, transmission.outgoing)
+        return code_sample(form, transmission.outgoing)
 
     @property
     def response(self) -> Response | None:
         """The response to :meth:`request`: status, headers, the message that its events make; None if none came."""
-        from claude_magic.messages.received import response
+        from claude_magic.messages.exchange_view import response
 
         return response(self._transmission(), self.request_id)
 
     @property
     def events(self) -> Events:
         """The events of :attr:`response`, each with its time in seconds since sending."""
-        from claude_magic.messages.received import events
+        from claude_magic.messages.exchange_view import events
 
         return events(self._transmission())
 
-    def _transmission(self) -> Transmission:
+    def _transmission(self) -> Exchange:
         if self.transmission is None:
             raise BadInput("Nothing was sent for this answer in this kernel.")
         if self.transmission.outgoing is None:
@@ -294,7 +294,7 @@ class Reply:
         """The content of this reply as it is sent back."""
         return [wire for block in self.blocks if (wire := block.to_wire()) is not None]
 
-    def apply(self, event: Mapping[str, Any]) -> Change | None:
+    def apply(self, event: Mapping[str, Any]) -> ReplyUpdate | None:
         """Fold one event in.
 
         Parameters
@@ -304,7 +304,7 @@ class Reply:
 
         Returns
         -------
-        Change or None
+        ReplyUpdate or None
             What there is to draw.
 
         Raises
@@ -332,7 +332,7 @@ class Reply:
             self.unknown.append(dict(event))
         return None
 
-    def take(self, message: Mapping[str, Any]) -> list[Change]:
+    def take(self, message: Mapping[str, Any]) -> list[ReplyUpdate]:
         """Fold a whole message in, for a server that does not stream.
 
         Parameters
@@ -344,7 +344,7 @@ class Reply:
         content = message.get("content")
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]
-        changes: list[Change | None] = []
+        changes: list[ReplyUpdate | None] = []
         for index, start in enumerate(content if isinstance(content, list) else ()):
             if isinstance(start, dict):
                 changes += [self._start(index, start), self._stop(index)]
@@ -365,7 +365,7 @@ class Reply:
         self.counted = self.counted.updated(_object(message, "usage"))
         self.diagnostics = _object(message, "diagnostics") or self.diagnostics
 
-    def _start(self, index: int, start: Mapping[str, Any]) -> Change:
+    def _start(self, index: int, start: Mapping[str, Any]) -> ReplyUpdate:
         block = make_block(start)
         if isinstance(block, ToolUseBlock):
             taken = {other.id for other in self.blocks if isinstance(other, ToolUseBlock)}
@@ -377,10 +377,10 @@ class Reply:
         self.blocks.append(block)
         self._at[index] = block
         if isinstance(block, TextBlock | ThinkingBlock) and block.text:
-            return Change(block.type, block.text, block)
-        return Change("start", "", block)
+            return ReplyUpdate(block.type, block.text, block)
+        return ReplyUpdate("start", "", block)
 
-    def _delta(self, index: int, delta: Mapping[str, Any]) -> Change | None:
+    def _delta(self, index: int, delta: Mapping[str, Any]) -> ReplyUpdate | None:
         kind = delta.get("type") or next((kind for key, kind in _KIND_BY_KEY.items() if key in delta), "")
         block = self._at.get(index)
         if block is None and isinstance(kind, str) and kind in _BLOCK_FOR_DELTA:
@@ -402,17 +402,17 @@ class Reply:
             self.unknown.append(dict(delta))
         return None
 
-    def _grow(self, block: Block, kind: str, piece: object) -> Change | None:
+    def _grow(self, block: Block, kind: str, piece: object) -> ReplyUpdate | None:
         if not isinstance(piece, str):
             return None
-        return Change(kind, block.append(piece), block)
+        return ReplyUpdate(kind, block.append(piece), block)
 
-    def _stop(self, index: int) -> Change | None:
+    def _stop(self, index: int) -> ReplyUpdate | None:
         block = self._at.get(index)
         if block is None or block.closed:
             return None
         block.close()
-        return Change("stop", "", block)
+        return ReplyUpdate("stop", "", block)
 
     def _tail(self, event: Mapping[str, Any]) -> None:
         delta = _object(event, "delta")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,18 +17,18 @@ from claude_magic.messages.errors import (
     NotTheMessagesAPI,
     TimedOut,
 )
-from claude_magic.messages.reply import Change, Reply
+from claude_magic.messages.exchange import Exchange
+from claude_magic.messages.reply import Reply, ReplyUpdate
 from claude_magic.messages.retry import LONGEST_WAIT, Wait, pause, wait_before
-from claude_magic.messages.sse import SSEReader
-from claude_magic.messages.transmission import Transmission
+from claude_magic.messages.sse import SSEReader, read_json
 
 if TYPE_CHECKING:
     import httpx2
 
-    from claude_magic.messages.client import Body, Client
+    from claude_magic.messages.client import Client
+    from claude_magic.messages.exchange import RequestBody
 
 Listener = Callable[[Wait], None]
-_decode = json.JSONDecoder().raw_decode
 
 
 class Stream:
@@ -46,7 +45,7 @@ class Stream:
     """
 
     def __init__(
-        self, client: Client, body: Body, prefill: str, earlier: tuple[Reply, ...], on_wait: Listener | None
+        self, client: Client, body: RequestBody, prefill: str, earlier: tuple[Reply, ...], on_wait: Listener | None
     ) -> None:
         self._client = client
         self._body = body
@@ -58,7 +57,7 @@ class Stream:
         self._reused = False
         self.reply = Reply(prefill, earlier)
 
-    def __iter__(self) -> Iterator[Change]:
+    def __iter__(self) -> Iterator[ReplyUpdate]:
         attempt = 1
         while True:
             try:
@@ -101,7 +100,7 @@ class Stream:
             if sock not in busy:
                 network.shut_down(sock)
 
-    def _attempt(self) -> Iterator[Change]:
+    def _attempt(self) -> Iterator[ReplyUpdate]:
         self.reply = Reply(self._prefill, self._earlier)
         self._reused = False
         if self._stopped.is_set():
@@ -115,7 +114,7 @@ class Stream:
         finally:
             self._socket = None
 
-    def _read(self, response: httpx2.Response, transmission: Transmission) -> Iterator[Change]:
+    def _read(self, response: httpx2.Response, transmission: Exchange) -> Iterator[ReplyUpdate]:
         self.reply.request_id = request_id(response.headers)
         self.reply.simulated = self._client.simulated = "x-simulator" in response.headers
         kind = response.headers.get("content-type", "no content type").lower()
@@ -136,7 +135,7 @@ class Stream:
             f"{self._client.where} answered, but not as the Messages API does ({kind}). Check base_url."
         )
 
-    def _fold(self, data: bytes) -> Sequence[Change]:
+    def _fold(self, data: bytes) -> Sequence[ReplyUpdate]:
         event = read_json(data)
         if not isinstance(event, dict):
             if data.strip() == b"[DONE]":
@@ -189,19 +188,3 @@ def _say_when(error: ClaudeError) -> None:
     if isinstance(error, APIError) and error.retry_after is not None and error.retry_after > LONGEST_WAIT:
         minutes = round(error.retry_after / 60)
         error.advice = f"The server asks to wait {minutes} min." if minutes > 1 else "Wait a minute or two."
-
-
-def read_json(data: bytes | bytearray) -> Any:
-    """Decoded JSON; None for what is none."""
-    try:
-        # What is plain UTF-8 without anything around it, as each event is, takes half the time of the rest.
-        text = str(data, "utf-8", "surrogatepass")
-        value, end = _decode(text)
-        if end == len(text):
-            return value
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None

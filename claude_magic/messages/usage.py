@@ -97,10 +97,10 @@ class Usage:
         changes: dict[str, Any] = {name: count for name, count in found.items() if type(count) is int}
         if isinstance(runs := raw.get("iterations"), list) and runs:
             # Beside them the counts leave out what other models and compactions took.
-            read = [(_model_of(run), Usage().updated(run)) for run in runs if isinstance(run, dict)]
-            total = sum((usage for _, usage in read), start=Usage())
+            billed = [(_model_of(run), Usage().updated(run)) for run in runs if isinstance(run, dict)]
+            total = sum((usage for _, usage in billed), start=Usage())
             counts = {name: getattr(total, name) for name in (*_COUNTS, "one_hour_cache_tokens")}
-            changes |= {**counts, "iterations": tuple(read)}
+            changes |= {**counts, "iterations": tuple(billed)}
         return dataclasses.replace(self, **changes) if changes else self
 
     def cost(self, model: str) -> Decimal | None:
@@ -193,3 +193,29 @@ def in_words(dollars: float) -> str:
     cents = dollars * 100
     number = f"{cents:.0f}" if cents >= 9.5 else f"{cents:.2g}"
     return f"{number} cent{'' if number == '1' else 's'}"
+
+
+_NAMES = frozenset(field.name for field in dataclasses.fields(Usage))
+
+
+def usage_to_json(usage: Usage) -> dict[str, Any]:
+    """What is not zero, in a form that JSON can hold."""
+    values = {name: getattr(usage, name) for name in sorted(_NAMES)}
+    runs = [[model, usage_to_json(run)] for model, run in values.pop("iterations", ())]
+    return {name: value for name, value in values.items() if value} | ({"iterations": runs} if runs else {})
+
+
+def usage_from_json(values: object) -> Usage:
+    """The usage that was noted; what has no sense is left out."""
+    if not isinstance(values, Mapping):
+        return Usage()
+    found: dict[str, Any] = {
+        name: value
+        for name, value in values.items()
+        if name in _NAMES and type(value) is (bool if name == "at_least" else int) and value >= 0
+    }
+    runs = values.get("iterations")
+    if isinstance(runs, list) and "iterations" in _NAMES:
+        pairs = [run for run in runs if isinstance(run, list) and len(run) == 2 and isinstance(run[0], str)]
+        found["iterations"] = tuple((model, usage_from_json(counts)) for model, counts in pairs)
+    return Usage(**found)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import os
 
-from claude_magic.content.words import counted
+from claude_magic.messages.text import pluralize
 from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.toolbox import name_of
-from claude_magic.messages import gateway, limits
+from claude_magic.conversation.registry import Conversations
+from claude_magic.tools.toolset import tool_name
+from claude_magic.messages import gateway_environment, limits
 from claude_magic.messages.usage import money, usd
 from claude_magic.notebook.display.footer import escaped
-from claude_magic.notebook.host import SIMULATOR
-from claude_magic.notebook.options import OPTIONS
+from claude_magic.notebook.kernel_environment import SIMULATOR
+from claude_magic.notebook.option_line import OPTIONS
 
 EXAMPLES = """\
 %%claude
@@ -59,8 +59,8 @@ def key_source(conversations: Conversations) -> str:
     if conversations.settings.base_url.strip().lower() == SIMULATOR:
         return "simulator, no key needed"
     source = conversations.credentials.source
-    server = gateway.named_by(os.environ, conversations.settings.base_url)
-    if server is not None and source == gateway.TOKEN:
+    server = gateway_environment.named_by(os.environ, conversations.settings.base_url)
+    if server is not None and source == gateway_environment.TOKEN:
         return server.source
     if source is None and conversations.settings.base_url:
         return "no key"
@@ -96,9 +96,9 @@ def card(conversation: Conversation, conversations: Conversations) -> tuple[str,
     rows = [
         ("model", conversation.model),
         ("key", key_source(conversations)),
-        ("conversation", f"{conversation.name}, {counted(turns, 'turn')}"),
+        ("conversation", f"{conversation.name}, {pluralize(turns, 'turn')}"),
         ("system prompt", " ".join((conversation.system or "none").split())[:80]),
-        *([("tools", ", ".join(map(name_of, conversation.tools)))] if conversation.tools else []),
+        *([("tools", ", ".join(map(tool_name, conversation.tools)))] if conversation.tools else []),
         ("spent", _spent(conversations)),
     ]
     if simulated := conversations.cost(simulated=True):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from claude_magic.conversation.family import Conversations
+from claude_magic.conversation.registry import Conversations
 from claude_magic.messages import limits
-from claude_magic.notebook.options import OPTIONS
-from claude_magic.tools.server import FORMS
+from claude_magic.notebook.option_line import OPTIONS
+from claude_magic.tools.server_tool import FORMS
 
 _LEVELS = ["low", "medium", "high", "xhigh", "max"]
 _THINKING = ["show", "hide", "off"]

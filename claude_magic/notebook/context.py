@@ -11,9 +11,10 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from claude_magic.content import Part, RemotePicture
+from claude_magic.content.parts import Part
+from claude_magic.content.values import RemotePicture
 from claude_magic.messages.errors import BadInput, Explained
-from claude_magic.notebook.cells import running
+from claude_magic.notebook.executions import running
 
 _REMEMBERED = 50
 """Executions whose pictures are kept."""

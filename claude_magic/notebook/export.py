@@ -17,17 +17,17 @@ from urllib.parse import quote
 from claude_magic.content.encoding import Encoded
 from claude_magic.content.picture import PicturePart
 from claude_magic.content.thumbnails import thumbnails
-from claude_magic.content.words import counted
-from claude_magic.conversation.journal import Change
-from claude_magic.conversation.rendering import Ending
-from claude_magic.conversation.saving import folder
+from claude_magic.messages.text import pluralize
+from claude_magic.engine.notice import Notice
+from claude_magic.engine.rendering import Ending
+from claude_magic.conversation.persistence import folder
 from claude_magic.conversation.turns import Turn
 from claude_magic.messages import limits
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook.display.footer import escaped, footer, metadata, sent, state
 from claude_magic.notebook.display.footnotes import written
 from claude_magic.notebook.display.inert import inert
-from claude_magic.notebook.display.pictures import gallery
+from claude_magic.notebook.display.gallery import gallery
 from claude_magic.tools.calls import Call
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ Written = tuple[str, dict[str, bytes]]
 """A text, and the files that belong beside it."""
 
 
-def export(conversation: Conversation, path: str | os.PathLike[str]) -> Change:
+def export(conversation: Conversation, path: str | os.PathLike[str]) -> Notice:
     """Write a conversation for people, by the path's suffix.
 
     Parameters
@@ -62,8 +62,8 @@ def export(conversation: Conversation, path: str | os.PathLike[str]) -> Change:
     text, files = write(conversation, folder.beside(where).name)
     text = conversation._home.credentials.hide(text)
     folder.write(where, text.encode("utf-8", "replace"), files)
-    beside = f", {counted(len(files), 'picture')} in {folder.beside(where).name}" if files else ""
-    return Change(f"Exported {counted(len(conversation.turns), 'turn')} to {where}{beside}.")
+    beside = f", {pluralize(len(files), 'picture')} in {folder.beside(where).name}" if files else ""
+    return Notice(f"Exported {pluralize(len(conversation.turns), 'turn')} to {where}{beside}.")
 
 
 # -- Markdown ------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def _code_cell(id: str, source: str, outputs: list[dict[str, Any]] | None = None
 
 
 def _page(conversation: Conversation, beside: str) -> Written:
-    from claude_magic.notebook.page import page
+    from claude_magic.notebook.html_export import page
 
     def inlined(part: PicturePart) -> tuple[str, str]:
         encoded = _as_sent(part)

@@ -7,17 +7,18 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.magic import line_cell_magic, magics_class, no_var_expand
 
-from claude_magic.content import Named, before
-from claude_magic.content.words import one_line
+from claude_magic.content.values import Named, attach_before
+from claude_magic.messages.text import one_line
 from claude_magic.conversation import toolbox
-from claude_magic.conversation.background import Answer
+from claude_magic.engine.background import Answer
 from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.options import Options
+from claude_magic.engine.options import Options
 from claude_magic.messages.errors import BadInput, Explained, Interrupted
-from claude_magic.notebook import card, look, template
-from claude_magic.notebook.configured import Configured
+from claude_magic.notebook import card, inspection
+from claude_magic.content import template
+from claude_magic.notebook.traits import ConfiguredMagics
 from claude_magic.notebook.context import LastError
-from claude_magic.notebook.options import OPTIONS, Line, continued, parse
+from claude_magic.notebook.option_line import OPTIONS, OptionLine, continued, parse
 
 _WHAT_WENT_WRONG = "What went wrong here, and how do I mend it?"
 _PASSED_ON = (
@@ -38,7 +39,7 @@ _PASSED_ON = (
 
 
 @magics_class
-class ClaudeMagics(Configured):
+class ClaudeMagics(ConfiguredMagics):
     """The magics; their configuration is that of the kernel: ``%config ClaudeMagics``."""
 
     @property
@@ -68,12 +69,12 @@ class ClaudeMagics(Configured):
         """What names mean in a question: the user's own first, then what was run before."""
         return {**self._kernel.memory.names(), **self.shell.user_ns}
 
-    def _line(self, line: Line) -> None:
+    def _line(self, line: OptionLine) -> None:
         if line.rest.strip() or line.error:
             self._ask(line, line.rest.strip() or _WHAT_WENT_WRONG)
             return
-        if look.stands_alone(line):
-            look.alone(line, self.shell, self.conversations)
+        if inspection.stands_alone(line):
+            inspection.alone(line, self.shell, self.conversations)
             return
         unfit = [option.long for option in OPTIONS if option.name in line.given and not option.holds]
         if unfit:
@@ -88,9 +89,9 @@ class ClaudeMagics(Configured):
             return
         print(f"{conversation.name}: {', '.join(_set(conversation, line, tools))}.")
 
-    def _ask(self, line: Line, source: str) -> None:
+    def _ask(self, line: OptionLine, source: str) -> None:
         namespace = self.shell.user_ns
-        look.check(line)
+        inspection.check(line)
         if line.background and line.cell is not None:
             raise UsageError("--cell waits for the answer. Leave it out; run %claude --cell when the answer is there.")
         try:
@@ -111,7 +112,7 @@ class ClaudeMagics(Configured):
         conversation = self.conversations.open(line.chat or "main")
         if line.show or line.count:
             replay()
-            look.at(line, self.shell, conversation.prepare(prompt, options, tools=tools, **more))
+            inspection.at(line, self.shell, conversation.prepare(prompt, options, tools=tools, **more))
             return
         if line.background:
             renderer = self._kernel.renderer(replay, background=True)
@@ -144,7 +145,7 @@ class ClaudeMagics(Configured):
             namespace[name] = answer
             answer.when_done(there)
 
-    def _tools(self, line: Line) -> tuple[list[object], dict[str, Any]]:
+    def _tools(self, line: OptionLine) -> tuple[list[object], dict[str, Any]]:
         """The tools that are named, and the choice that ``none`` means."""
         words = line.tools or ()
         if any(word.text.strip() == "none" for word in words) and "none" not in self.shell.user_ns:
@@ -153,7 +154,7 @@ class ClaudeMagics(Configured):
             return [], {"tool_choice": "none"}
         return [tool for word in words for tool in template.tools(word, self._namespace())], {}
 
-    def _prompt(self, line: Line, source: str) -> tuple[Any, list[Any]]:
+    def _prompt(self, line: OptionLine, source: str) -> tuple[Any, list[Any]]:
         """The question's values and words; what evaluating them printed is kept for the end of the answer."""
         from IPython.utils.capture import capture_output
 
@@ -168,10 +169,10 @@ class ClaudeMagics(Configured):
                 prompt = [source] if line.verbatim else template.render(source, namespace)
         finally:
             printed.show()
-        return printed.show, before([*named, *attached], prompt)
+        return printed.show, attach_before([*named, *attached], prompt)
 
 
-def _set(conversation: Conversation, line: Line, tools: list[object]) -> list[str]:
+def _set(conversation: Conversation, line: OptionLine, tools: list[object]) -> list[str]:
     """Do what a line without a question says, and tell what was done."""
     done = []
     if line.cell is not None:

@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
-from claude_magic.content import disk, text_part
-from claude_magic.content.words import counted, listed, one_line
-from claude_magic.conversation.host import Restored
-from claude_magic.conversation.turns import Message, Place, Turn
-from claude_magic.messages import counts
+from claude_magic.content import disk
+from claude_magic.content.parts import text_part
+from claude_magic.messages.text import pluralize, join_names, one_line
+from claude_magic.conversation.environment import Restored
+from claude_magic.engine.message import Message
+from claude_magic.engine.environment import Place
+from claude_magic.conversation.turns import Turn
+from claude_magic.messages import usage
 from claude_magic.messages.blocks import make_block
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.reply import Reply
-from claude_magic.notebook import template
-from claude_magic.notebook.display.remembered import answer, digest
-from claude_magic.notebook.options import Line, continued, parse
+from claude_magic.content import template
+from claude_magic.notebook.display.output_metadata import answer, digest
+from claude_magic.notebook.option_line import OptionLine, continued, parse
 
 if TYPE_CHECKING:
     from claude_magic.conversation.conversation import Conversation
@@ -118,7 +121,7 @@ def restored(conversation: Conversation, path: str | os.PathLike[str]) -> Restor
     )
     others = Counter(shown.conversation for shown in kept if shown.conversation != conversation.name)
     elsewhere = "".join(
-        f" Also there: claude[{name!r}].restore() ({counted(n, 'answer')})." for name, n in others.items()
+        f" Also there: claude[{name!r}].restore() ({pluralize(n, 'answer')})." for name, n in others.items()
     )
     if not mine:
         raise BadInput(f"{where.name} shows no answer of this conversation that could be restored.{elsewhere}")
@@ -130,9 +133,9 @@ def restored(conversation: Conversation, path: str | os.PathLike[str]) -> Restor
     found = tuple(map(_turn, new))
     system = state.system or next(filter(None, (_system(shown) for shown in reversed(new))), None)
     said = [
-        f"Restored {counted(len(new), 'answer')} from {where.name} as it was saved at {saved_at:%H:%M}"
+        f"Restored {pluralize(len(new), 'answer')} from {where.name} as it was saved at {saved_at:%H:%M}"
         f"{', as text: without thinking, results of functions, and values' if new else ''}.",
-        f"{counted(len(mine) - len(new), 'answer')} of this kernel stay as they are." if len(new) < len(mine) else "",
+        f"{pluralize(len(mine) - len(new), 'answer')} of this kernel stay as they are." if len(new) < len(mine) else "",
         *_missing(new, found),
         _which(new, [shown.is_edited for shown in new], "edited since: Claude sees the new words with the old answer"),
         _which(new, [shown.about.get("simulated") is True for shown in new], "simulated"),
@@ -203,7 +206,7 @@ def _reply(shown: Shown) -> Reply:
     reply.stop_reason = _text(about, "stop_reason") or None
     reply.ended = about.get("complete") is True
     reply.simulated = about.get("simulated") is True
-    reply.counted = counts.read(about.get("usage"))
+    reply.counted = usage.read(about.get("usage"))
     return reply
 
 
@@ -244,7 +247,7 @@ def _bracketed(name: str, about: str) -> str:
     return f"[{name}: {f'{one_line(about)}, ' if about else ''}not restored; run the cell to send it again]"
 
 
-def _asked(source: str) -> tuple[Line, str]:
+def _asked(source: str) -> tuple[OptionLine, str]:
     """The options and the words of a cell that is one question; of another one its source."""
     source = source.strip()
     try:
@@ -257,7 +260,7 @@ def _asked(source: str) -> tuple[Line, str]:
             return line, line.rest.strip()
     except UsageError:
         pass
-    return Line({}, ""), source
+    return OptionLine({}, ""), source
 
 
 def _system(shown: Shown) -> str | None:
@@ -273,18 +276,18 @@ def _missing(new: Sequence[Shown], turns: Sequence[Turn]) -> Iterator[str]:
             "call": sum(len(calls) for shown in new if isinstance(calls := shown.about.get("calls"), list)),
         }
     )
-    if words := [counted(count, noun) for noun, count in missing.items() if count]:
+    if words := [pluralize(count, noun) for noun, count in missing.items() if count]:
         yield f"Not restored: {' and '.join(words)}."
 
 
 def _which(new: Sequence[Shown], chosen: Sequence[bool], what: str) -> str:
     labels = list(dict.fromkeys(shown.label for shown, one in zip(new, chosen, strict=True) if one))
-    return f"{'All' if len(labels) > 1 and all(chosen) else listed(labels, 60)} {what}." if labels else ""
+    return f"{'All' if len(labels) > 1 and all(chosen) else join_names(labels, 60)} {what}." if labels else ""
 
 
 def _unanswered(cells: Sequence[Mapping[str, Any]]) -> str:
     open_ = sum(_asked(source)[1] != "" for cell in cells if _asks(source := _source(cell)) and not any(_answers(cell)))
-    return f"{counted(open_, 'question')} without an answer to be seen: run the cell." if open_ else ""
+    return f"{pluralize(open_, 'question')} without an answer to be seen: run the cell." if open_ else ""
 
 
 def _asks(source: str) -> bool:

@@ -15,10 +15,10 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
-from claude_magic.content.words import listed, one_line
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.text import join_names, one_line
 from claude_magic.tools.parameters import JSON, Parameter, generator
-from claude_magic.tools.problems import problems, short
+from claude_magic.tools.validation_errors import problems, short
 
 _POSITIONAL = inspect.Parameter.POSITIONAL_ONLY
 _MOST_PROBLEMS = 20
@@ -130,7 +130,7 @@ class Arguments:
                     yield from problems(name, given[name], error)
             elif not parameter.is_optional:
                 yield f"{name}: is missing"
-        allowed = listed(list(self.parameters)) if self.parameters else "none"
+        allowed = join_names(list(self.parameters)) if self.parameters else "none"
         for name in given:
             if name not in self.parameters:
                 yield f"{one_line(name)}: is not a parameter, got {short(given[name])} (allowed: {allowed})"

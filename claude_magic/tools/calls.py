@@ -20,13 +20,13 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.content import Part, text_part
-from claude_magic.content.words import listed, shortened
+from claude_magic.content.parts import Part, text_part
 from claude_magic.messages.errors import BadInput
-from claude_magic.tools import printing, results
-from claude_magic.tools.aside import away
+from claude_magic.messages.text import join_names, truncate
+from claude_magic.tools import captured_output, results
 from claude_magic.tools.definition import WrongArguments
-from claude_magic.tools.running import Threads, TimeUp, Work, at_home, on_loop
+from claude_magic.tools.executor import Threads, TimeUp, Work, at_home, on_loop
+from claude_magic.tools.worker import current_worker
 
 if TYPE_CHECKING:
     from claude_magic.tools.definition import Tool
@@ -83,9 +83,9 @@ class Call:
     def arguments(self) -> str:
         """The arguments in a line, shortened, for people."""
         if self.invalid is not None:
-            return shortened(results.clean(repr(self.invalid)), 60)
-        return listed(
-            [f"{name}={shortened(results.clean(repr(value)), 60)}" for name, value in self.input.items()], 200
+            return truncate(results.clean(repr(self.invalid)), 60)
+        return join_names(
+            [f"{name}={truncate(results.clean(repr(value)), 60)}" for name, value in self.input.items()], 200
         )
 
     def result(self) -> Part:
@@ -148,7 +148,7 @@ def run(
         wanted = {w: c for w, c in works.items() if confirm_all or (c.tool is not None and c.tool.confirm)}
         for work in _refused(wanted, changed, confirm, [] if always is None else always):
             del works[work]
-        with printing.routed():
+        with captured_output.routed():
             _run(works, changed)
     except BaseException as error:
         left = {call: work for work, call in works.items() if call.state == "running"}
@@ -183,7 +183,7 @@ def ask_in_cell(call: Call) -> str:
     BadInput
         If nobody can answer, as in a notebook that is executed from the command line.
     """
-    with printing.into(None):  # a tool that asks Claude itself must not swallow the question
+    with captured_output.into(None):  # a tool that asks Claude itself must not swallow the question
         print(f"Claude wants to run {call.name}:")
         for name, value in call.input.items():
             print(f"  {name} = {results.clean(_in_full(value))}")
@@ -211,13 +211,13 @@ def _prepared(call: Call, names: Sequence[str]) -> Work | None:
         there = f"The tools are: {', '.join(names)}." if names else "There are no tools."
         call.close("failed", f"There is no tool named {call.name!r}. {there}")
     elif call.invalid is not None:
-        call.close("failed", f"The arguments are no JSON object: {shortened(call.invalid, 500)}")
+        call.close("failed", f"The arguments are no JSON object: {truncate(call.invalid, 500)}")
     else:
         try:
             args, kwargs = call.tool.bind(call.input)
         except WrongArguments as error:
             call.exception = error
-            call.close("failed", shortened(str(error), results.LONGEST_ERROR))
+            call.close("failed", truncate(str(error), results.LONGEST_ERROR))
         except Exception as error:  # noqa: BLE001 - a check of the user's may raise anything
             call.exception = error
             call.close("failed", results.of_error(error))
@@ -261,7 +261,7 @@ def _run(works: dict[Work, Call], changed: Callable[[Call], None]) -> None:
             changed(works[work])
 
     def wait(work: Work) -> None:
-        if away() is not None:
+        if current_worker() is not None:
             works[work].state = "waiting"
             changed(works[work])
 

@@ -10,9 +10,9 @@ import types
 from collections.abc import Callable
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
-from claude_magic.content.words import fenced
 from claude_magic.messages.errors import BadInput
-from claude_magic.tools import docs
+from claude_magic.messages.text import code_fence
+from claude_magic.tools import docstrings
 from claude_magic.tools.arguments import Arguments, WrongArguments, innermost, signature
 
 __all__ = ["Tool", "WrongArguments", "tool"]
@@ -76,11 +76,11 @@ class Tool(Generic[P, R_co]):
         self.strict, self.timeout, self.confirm, self.parallel = strict, timeout, confirm, parallel
         self.is_async = inspect.iscoroutinefunction(_run_by(function))
         self._arguments = Arguments.of(function, self.name, is_method=_is_method(function))
-        said = docs.read(self.__doc__)
+        said = docstrings.read(self.__doc__)
         self.description = said.description if description is None else inspect.cleandoc(description)
         self.input_schema = self._arguments.schema(said.parameters)
         if strict:
-            from claude_magic.tools.subset import reduced
+            from claude_magic.tools.strict_schema import reduced
 
             try:
                 self.input_schema = reduced(self.input_schema)
@@ -169,7 +169,7 @@ class Tool(Generic[P, R_co]):
             f"{key}={value!r}" for key, value in self.options.items() if value and key not in ("name", "description")
         ]
         lines = [f"{self.name}{self._arguments}", self.description, " ".join(options)]
-        return fenced("\n".join(filter(None, lines)))
+        return code_fence("\n".join(filter(None, lines)))
 
 
 @overload

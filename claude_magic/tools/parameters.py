@@ -18,8 +18,8 @@ import typing
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.content.words import one_line
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.text import one_line
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from claude_magic import content
-from claude_magic.content import Part, RemotePicture, text_part
-from claude_magic.content.part import Block, Weight
-from claude_magic.content.words import counted, shortened, without_surrogates
+from claude_magic.content.convert import is_record, to_parts
+from claude_magic.content.parts import Block, Part, Weight, text_part
+from claude_magic.content.values import RemotePicture
 from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.limits import ImageLimits
+from claude_magic.messages.text import pluralize, replace_surrogates, truncate
 
 LONGEST = 40_000
 """Characters of text of one result."""
@@ -124,12 +124,12 @@ def of_error(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - an exception may not even be able to say what it is
         message = ""
     kind = type(error).__name__
-    return clean(shortened(f"{kind}: {message}" if message else kind, LONGEST_ERROR))
+    return clean(truncate(f"{kind}: {message}" if message else kind, LONGEST_ERROR))
 
 
 def clean(text: str) -> str:
     """Text that can be sent: no key of the API in it, nothing that cannot be encoded."""
-    return KEY_IN_TEXT.sub("sk-ant-***", without_surrogates(text))
+    return KEY_IN_TEXT.sub("sk-ant-***", replace_surrogates(text))
 
 
 def _parts(value: object, name: str) -> list[Part]:
@@ -142,11 +142,11 @@ def _parts(value: object, name: str) -> list[Part]:
             return [_of_block(block, name) for block in value]
         if (text := _json(value)) is not None:
             return [text_part(text)]
-    if content.is_record(value):
-        from claude_magic.content import tables
+    if is_record(value):
+        from claude_magic.content.tables import records
 
-        return tables.from_record(value, name, LONGEST)
-    return content.to_parts(value, name)
+        return records.from_record(value, name, LONGEST)
+    return to_parts(value, name)
 
 
 def _json(value: object) -> str | None:
@@ -183,7 +183,7 @@ def _is_block(value: Any) -> bool:
 def _of_block(block: Block, name: str) -> Part:
     source = block["source"] if block["type"] == "image" else {}
     if source.get("type") == "base64":  # read, so that it is fitted and has no metadata, as other pictures
-        [part] = content.to_parts(RemotePicture(f"data:{source.get('media_type')};base64,{source.get('data')}"), name)
+        [part] = to_parts(RemotePicture(f"data:{source.get('media_type')};base64,{source.get('data')}"), name)
         return part
     return Part(block, None if block["type"] == "text" else block["type"].replace("_", " "))
 
@@ -203,9 +203,9 @@ def _bounded(parts: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
         room, cut = room - shown, cut + long
         if shown or (not long and wire["type"] != "text"):
             kept.append(dataclasses.replace(part, wire=_cleaned(wire)))
-    notes = [f"{counted(cut, 'character')} cut"] if cut else []
+    notes = [f"{pluralize(cut, 'character')} cut"] if cut else []
     if dropped:
-        notes.append(f"{counted(dropped, 'picture')} left out")
+        notes.append(f"{pluralize(dropped, 'picture')} left out")
     if not kept:
         kept.append(text_part("(empty)"))
     if notes:

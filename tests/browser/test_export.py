@@ -8,8 +8,8 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.settings import Settings
+from claude_magic.conversation.registry import Conversations
+from claude_magic.engine.settings import Settings
 from claude_magic.simulator import Simulator
 from tests.hostile import SNIPPETS
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from claude_magic import Box, Picture, annotate
-from claude_magic.content import to_parts
+from claude_magic.content.convert import to_parts
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import lookup
 

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from claude_magic.content import to_parts
+from claude_magic.content.convert import to_parts
 from claude_magic.content.original import Pixels
 from claude_magic.content.picture import Picture
 from claude_magic.messages.limits import ImageLimits, fit, image_limits, image_tokens, lookup, models

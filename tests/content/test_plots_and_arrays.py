@@ -14,11 +14,12 @@ import pytest
 from PIL import Image
 
 from claude_magic import Picture
-from claude_magic.content import Named, to_parts
+from claude_magic.content.values import Named
+from claude_magic.content.convert import to_parts
 from claude_magic.content.arrays import to_image
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.options import Options
-from claude_magic.conversation.settings import Settings
+from claude_magic.conversation.registry import Conversations
+from claude_magic.engine.options import Options
+from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import ImageLimits, lookup
 from claude_magic.simulator import Simulator

@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from claude_magic.content import Named, to_parts
+from claude_magic.content.values import Named
+from claude_magic.content.convert import to_parts
 from claude_magic.content.picture import Picture
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.options import Options
-from claude_magic.conversation.settings import Settings
+from claude_magic.conversation.registry import Conversations
+from claude_magic.engine.options import Options
+from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
 from claude_magic.simulator import Simulator
 from tests.judges import require_judge

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.host import Host
-from claude_magic.conversation.rendering import Ending, Opening, Renderer
-from claude_magic.conversation.settings import Settings
-from claude_magic.conversation.turns import Place
-from claude_magic.messages.reply import Change
+from claude_magic.conversation.registry import Conversations
+from claude_magic.engine.environment import Environment
+from claude_magic.engine.rendering import Ending, Opening, Renderer
+from claude_magic.engine.settings import Settings
+from claude_magic.engine.environment import Place
+from claude_magic.messages.reply import ReplyUpdate
 from claude_magic.messages.retry import Wait
 from claude_magic.simulator import Simulator
 
@@ -22,14 +22,14 @@ class Recorder:
 
     def __init__(self) -> None:
         self.opening: Opening | None = None
-        self.changes: list[Change | Wait] = []
+        self.changes: list[ReplyUpdate | Wait] = []
         self.ending: Ending | None = None
-        self.on_change: Callable[[Change | Wait], None] = lambda change: None
+        self.on_change: Callable[[ReplyUpdate | Wait], None] = lambda change: None
 
     def start(self, opening: Opening) -> None:
         self.opening = opening
 
-    def update(self, change: Change | Wait) -> None:
+    def update(self, change: ReplyUpdate | Wait) -> None:
         self.changes.append(change)
         self.on_change(change)
 
@@ -37,7 +37,7 @@ class Recorder:
         self.ending = ending
 
 
-class Notebook(Host):
+class Notebook(Environment):
     """Cells as a test runs them: ``run("cell")`` begins an execution, ``end()`` ends it."""
 
     def __init__(self) -> None:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from claude_magic import Document
 from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.settings import Settings
+from claude_magic.conversation.registry import Conversations
+from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import AuthenticationFailed, BadInput, NoCredentials
 from claude_magic.simulator import Simulator, start
 from tests.conftest import KEY

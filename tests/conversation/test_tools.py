@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from claude_magic.conversation import request
+from claude_magic.engine import request_body
 from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.options import Options
+from claude_magic.conversation.registry import Conversations
+from claude_magic.engine.options import Options
 from claude_magic.messages.errors import AnswerBroken, BadInput, Interrupted, InvalidRequest, RequestTooLarge
-from claude_magic.notebook.display.text import TextRenderer
+from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.simulator import Simulator
 from claude_magic.tools import tool
 from claude_magic.tools.calls import Call

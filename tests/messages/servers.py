@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from claude_magic.messages.client import Body
+from claude_magic.messages.exchange import RequestBody
 
 Answer = bytes | Callable[[socket.socket], None]
 
@@ -130,8 +130,8 @@ STOP = {"type": "message_stop"}
 HELLO = sse(START, TEXT, TAIL, STOP)
 
 
-def ask(**fields: Any) -> Body:
+def ask(**fields: Any) -> RequestBody:
     """A request that the simulator takes."""
     wire = {"model": "claude-sonnet-5-5", "max_tokens": 1000, "stream": True}
     wire["messages"] = [{"role": "user", "content": "Hi there"}]
-    return Body([json.dumps({**wire, **fields}).encode()])
+    return RequestBody([json.dumps({**wire, **fields}).encode()])

@@ -22,7 +22,8 @@ from typing import Any
 import pytest
 
 from claude_magic.messages import retry
-from claude_magic.messages.client import Body, Client
+from claude_magic.messages.exchange import RequestBody
+from claude_magic.messages.client import Client
 from claude_magic.messages.credentials import Credentials
 from claude_magic.messages.errors import (
     AnswerBroken,
@@ -303,7 +304,7 @@ class TestBody:
     """What is sent."""
 
     def test_its_length_is_said_and_its_pieces_go_one_by_one(self, key: str, connect: Connect) -> None:
-        body = Body([b'{"a":"', b"x" * 100_000, b'"}'])
+        body = RequestBody([b'{"a":"', b"x" * 100_000, b'"}'])
         with raw(None, OK) as server:
             for _ in connect(server.url, max_retries=1).stream(body):
                 pass
@@ -313,7 +314,7 @@ class TestBody:
             assert got.header("transfer-encoding") is None
 
     def test_large_pieces_are_not_copied(self, key: str, connect: Connect) -> None:
-        body = Body([b'{"a":"', b"x" * 30_000_000, b'"}'])
+        body = RequestBody([b'{"a":"', b"x" * 30_000_000, b'"}'])
 
         def serve() -> None:
             connection, _ = listener.accept()
@@ -738,7 +739,7 @@ class TestOtherCalls:
             connect(server.url).models()
 
     def test_tokens(self, simulator: Simulator, key: str, connect: Connect) -> None:
-        body = Body(
+        body = RequestBody(
             [json.dumps({"model": "claude-sonnet-5-5", "messages": [{"role": "user", "content": "Hi"}]}).encode()]
         )
         assert connect(simulator.url).count_tokens(body) > 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from claude_magic.conversation.family import Conversations
+from claude_magic.conversation.registry import Conversations
 from claude_magic.messages.credentials import Credentials
 from claude_magic.messages.errors import ConnectionFailed
-from claude_magic.messages.gateway import named_by
+from claude_magic.messages.gateway_environment import gateway_from
 from claude_magic.notebook.card import key_source
 from tests.conftest import KEY
 from tests.messages.conftest import Connect
@@ -53,7 +53,7 @@ def test_a_key_of_ones_own_never_goes_there(gateway: str, connect: Connect, monk
 def test_another_address_is_another_matter(gateway: str, connect: Connect) -> None:
     client = connect("http://127.0.0.1:9/elsewhere")
     assert (client.base_url, client.gateway, client.is_anthropic) == ("http://127.0.0.1:9/elsewhere", None, False)
-    assert named_by({}, URL) is None
+    assert gateway_from({}, URL) is None
 
 
 def test_a_server_that_is_gone_is_named(gateway: str, connect: Connect) -> None:

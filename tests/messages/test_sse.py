@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_magic.messages.sse import SSEReader
-from claude_magic.messages.stream import read_json
+from claude_magic.messages.sse import read_json
 
 
 def read(chunks: Iterable[bytes]) -> list[bytes]:

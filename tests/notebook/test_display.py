@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from claude_magic.conversation.rendering import Ending, Opening
-from claude_magic.messages.reply import Change, Reply
+from claude_magic.engine.rendering import Ending, Opening
+from claude_magic.messages.reply import ReplyUpdate, Reply
 from claude_magic.messages.retry import Wait
 from claude_magic.messages.usage import money
 from claude_magic.notebook.display.footer import escaped, footer
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.notebook.display.splitter import LONGEST, Splitter
-from claude_magic.notebook.display.text import TextRenderer
+from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.tools.calls import Call
 
 OPENING = Opening("claude-sonnet-5-5", ("fig (30x20, 2 tokens)",), "", False)
@@ -141,8 +141,8 @@ def reply_of(text: str, **changes: Any) -> Reply:
     return reply
 
 
-def text_change(text: str) -> Change:
-    return Change("text", text, Reply()._start(0, {"type": "text"}).block)
+def text_change(text: str) -> ReplyUpdate:
+    return ReplyUpdate("text", text, Reply()._start(0, {"type": "text"}).block)
 
 
 @pytest.mark.parametrize("owns_cell", [True, False], ids=["own cell", "shared cell"])
@@ -230,7 +230,7 @@ def test_before_the_text_there_is_no_silence() -> None:
     renderer.update(Wait("overloaded", 2.0, 2))
     page.wait_for("*overloaded, again in 2 s*")
     thinking = Reply()._start(0, {"type": "thinking"}).block
-    renderer.update(Change("thinking", "Is it <b>so</b>?", thinking))
+    renderer.update(ReplyUpdate("thinking", "Is it <b>so</b>?", thinking))
     page.wait_for("*thinking, 0 s*\n\n> Is it \\<b\\>so\\</b\\>?")
     renderer.update(text_change("Yes."))
     page.wait_for("Yes.")
@@ -244,9 +244,9 @@ def test_of_long_thinking_the_end_is_shown_and_no_more_is_kept(length: int, lead
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(Opening("m", (), "", False))
     thinking = Reply()._start(0, {"type": "thinking"}).block
-    renderer.update(Change("thinking", "a" * (length - 1), thinking))
+    renderer.update(ReplyUpdate("thinking", "a" * (length - 1), thinking))
     page.wait_for("> ")
-    renderer.update(Change("thinking", "b", thinking))
+    renderer.update(ReplyUpdate("thinking", "b", thinking))
     page.wait_for(f"> {lead}{'a' * 599}b")
     assert sum(map(len, renderer._pieces.status._thinking)) <= 601
     renderer.finish(ending(reply_of("Yes.")))

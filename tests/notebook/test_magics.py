@@ -10,7 +10,7 @@ from IPython.core.completer import provisionalcompleter
 
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.notebook import question_mark
-from claude_magic.notebook.options import OPTIONS
+from claude_magic.notebook.option_line import OPTIONS
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
 from tests.conversation.wire import answers, body, questions

@@ -17,9 +17,9 @@ import pytest
 
 from claude_magic.messages.errors import BadInput, Interrupted
 from claude_magic.messages.limits import widest_limits
-from claude_magic.tools import Tool, printing
+from claude_magic.tools import Tool, captured_output
 from claude_magic.tools.calls import Call, ask_in_cell, run
-from claude_magic.tools.printing import Printed
+from claude_magic.tools.captured_output import Printed
 from tests.conftest import KEY
 from tests.tools.test_running import ENOUGH, ctrl_c, spin
 
@@ -178,7 +178,7 @@ def test_what_is_printed_goes_to_claude_and_not_into_the_cell(capsys: pytest.Cap
     assert [part["text"] for part in told(calls[2])] == ["done", "Printed:\nc\n"]
     loud, printed, cut = (part["text"] for part in told(calls[3]))
     assert (loud, printed[:16]) == ("loud", "Printed:\n2 of 3\n")
-    assert len(printed) < printing.LONGEST + 10
+    assert len(printed) < captured_output.LONGEST + 10
     assert cut == f"… {calls[3].notes[0]}"
     assert [part["text"] for part in told(calls[4])] == ["ValueError: then not", "Printed:\nso far so good\n"]
     assert calls[4].printed == "so far so good\n"
@@ -233,7 +233,7 @@ def test_printed_is_bounded_while_it_is_printed() -> None:
     printed = Printed()
     for _ in range(1000):
         printed.write("x" * 1000)
-    assert (len(printed.text), printed.cut) == (printing.LONGEST, 1_000_000 - printing.LONGEST)
+    assert (len(printed.text), printed.cut) == (captured_output.LONGEST, 1_000_000 - captured_output.LONGEST)
 
 
 def test_parallel_calls_meet_and_keep_their_order() -> None:

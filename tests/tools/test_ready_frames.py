@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from claude_magic.content import to_parts
+from claude_magic.content.convert import to_parts
 from claude_magic.messages.errors import BadInput
 from claude_magic.tools import Tool, dataframes
 from claude_magic.tools.definition import WrongArguments

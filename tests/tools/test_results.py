@@ -17,7 +17,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from claude_magic.content import Part
+from claude_magic.content.parts import Part
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import widest_limits
 from claude_magic.tools import results

@@ -9,10 +9,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from claude_magic.content.tables.cells import is_missing, text_of
+from claude_magic.content.tables.cell_text import is_missing, text_of
 from claude_magic.content.tables.source import QUARTILES, Source
-from claude_magic.content.words import one_line
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.text import one_line
 
 
 class Columns(Source):

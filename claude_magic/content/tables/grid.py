@@ -6,10 +6,10 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 
-from claude_magic.content.tables.cells import escaped, text_of
-from claude_magic.content.tables.limits import AROUND, BUDGET
+from claude_magic.content.tables.cell_text import escaped, text_of
 from claude_magic.content.tables.source import Source
-from claude_magic.content.words import shortened
+from claude_magic.content.tables.table_limits import AROUND, BUDGET
+from claude_magic.messages.text import truncate
 
 _SHOWN = 10
 """Rows of a table that is too large to be sent whole."""
@@ -35,7 +35,7 @@ class Grid:
     @functools.cached_property
     def lines(self) -> list[list[str]]:
         """The cells as they are written."""
-        body = [[escaped(shortened(cell, self.limit)) for cell in row] for row in self.rows]
+        body = [[escaped(truncate(cell, self.limit)) for cell in row] for row in self.rows]
         if self.tail:
             body.insert(len(self.head), ["…"] * len(self.header))
         return [self.header, ["---"] * len(self.header), *body]

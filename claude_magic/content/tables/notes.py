@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
-from claude_magic.content.tables.cells import LONGEST_NAME, escaped, text_of
+from claude_magic.content.tables.cell_text import LONGEST_NAME, escaped, text_of
 from claude_magic.content.tables.grid import Grid
-from claude_magic.content.tables.limits import BUDGET, MOST_COUNTED
 from claude_magic.content.tables.source import STATISTICS, Source
-from claude_magic.content.words import counted, listed, one_line, shortened
+from claude_magic.content.tables.table_limits import BUDGET, MOST_COUNTED
+from claude_magic.messages.text import join_names, one_line, pluralize, truncate
 
 
 def missing_values(source: Source, columns: Iterable[int]) -> list[str]:
@@ -25,9 +25,9 @@ def missing_values(source: Source, columns: Iterable[int]) -> list[str]:
         else:
             work -= price
             found += [f"{name} {count:,}"] if count else []
-    lines = [f"Missing values (empty cells): {listed(found)}."] if found else []
+    lines = [f"Missing values (empty cells): {join_names(found)}."] if found else []
     if unknown:
-        lines.append(f"Missing values (empty cells) were not counted in: {listed(unknown)}.")
+        lines.append(f"Missing values (empty cells) were not pluralize in: {join_names(unknown)}.")
     return lines
 
 
@@ -36,7 +36,7 @@ def left_out(source: Source, grid: Grid) -> list[str]:
     notes = []
     first, last = len(grid.head) + 1, source.rows - len(grid.tail)
     if first == 1 and last:
-        notes.append(f"all {counted(last, 'row')} left out")
+        notes.append(f"all {pluralize(last, 'row')} left out")
     elif first <= last:
         span = f"row {first:,}" if first == last else f"rows {first:,} to {last:,}"
         notes.append(f"{span} of {source.rows:,} left out")
@@ -44,11 +44,11 @@ def left_out(source: Source, grid: Grid) -> list[str]:
     if len(grid.columns) < total:
         shown = set(grid.columns)
         others = [one_line(source.name(position)) for position in range(total) if position not in shown]
-        notes.append(f"{len(shown):,} of {total:,} columns shown, not {listed(others)}")
+        notes.append(f"{len(shown):,} of {total:,} columns shown, not {join_names(others)}")
     if any(max(len(source.name(column)), len(source.types[column])) > LONGEST_NAME for column in grid.columns):
         notes.append("long names and types shortened with … at the end")
     if grid.shortened:
-        notes.append(f"{counted(grid.shortened, 'cell')} shortened to {grid.limit:,} characters with … at the end")
+        notes.append(f"{pluralize(grid.shortened, 'cell')} shortened to {grid.limit:,} characters with … at the end")
     lines = [f"In part: {'; '.join(notes)}."] if notes else []
     if "\\" in grid.text:
         lines.append(r"In cells, \| is a pipe, \n a line break, \\ a backslash.")
@@ -61,10 +61,10 @@ def statistics(source: Source, columns: Sequence[int]) -> list[str]:
     keys = [key for key in STATISTICS if any(key in described for described in found)]
     lines = [["column", *keys], ["---"] * (len(keys) + 1)]
     lines += [
-        [source.heading(column), *(escaped(shortened(text_of(described.get(key)), 80)) for key in keys)]
+        [source.heading(column), *(escaped(truncate(text_of(described.get(key)), 80)) for key in keys)]
         for column, described in zip(columns, found, strict=True)
     ]
     table = [f"| {' | '.join(line)} |" for line in lines]
     room = list(itertools.takewhile(lambda size: size <= BUDGET, itertools.accumulate(len(line) + 1 for line in table)))
-    part = "" if len(room) == len(table) else f", {len(room) - 2:,} of {counted(len(columns), 'column')}"
+    part = "" if len(room) == len(table) else f", {len(room) - 2:,} of {pluralize(len(columns), 'column')}"
     return [f"Statistics over all rows{part}:", "", *table[: len(room)]]

@@ -11,10 +11,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from claude_magic.content.part import Part
-from claude_magic.content.tables.cells import LONGEST_NUMBER
-from claude_magic.content.tables.limits import BUDGET
-from claude_magic.content.words import counted, fenced, listed, one_line, shortened, without_surrogates
+from claude_magic.content.parts import Part
+from claude_magic.content.tables.cell_text import LONGEST_NUMBER
+from claude_magic.content.tables.table_limits import BUDGET
+from claude_magic.messages.text import code_fence, join_names, one_line, pluralize, replace_surrogates, truncate
 
 
 def from_record(value: Any, name: str, budget: int = BUDGET) -> list[Part]:
@@ -47,9 +47,9 @@ def from_record(value: Any, name: str, budget: int = BUDGET) -> list[Part]:
             continue
         if len(text) <= budget - 500:
             break
-    lines = [f"{one_line(name)} ({size}):", fenced(without_surrogates(text), "json")]
+    lines = [f"{one_line(name)} ({size}):", code_fence(replace_surrogates(text), "json")]
     if pruned.cut:
-        lines.insert(1, f"In part: {listed(sorted(pruned.cut))}; … stands for the rest.")
+        lines.insert(1, f"In part: {join_names(sorted(pruned.cut))}; … stands for the rest.")
     return [Part({"type": "text", "text": "\n".join(lines)}, size + (", shortened" if pruned.cut else ""))]
 
 
@@ -84,7 +84,7 @@ class _Pruned:
         if id(value) in around:
             return "… itself"
         if len(around) >= self.levels and len(inner):
-            self.cut.add(counted(self.levels, "level"))
+            self.cut.add(pluralize(self.levels, "level"))
             return f"… {_size(value)}"
         around = (*around, id(value))
         more = len(inner) - self.entries
@@ -107,7 +107,7 @@ class _Pruned:
     def _short(self, text: str) -> str:
         if len(text) > self.characters:
             self.cut.add(f"the first {self.characters:,} characters of longer strings")
-        return shortened(text, self.characters)
+        return truncate(text, self.characters)
 
 
 def _entries(value: Any) -> Any:
@@ -124,5 +124,5 @@ def _entries(value: Any) -> Any:
 def _size(value: Any) -> str:
     inner = _entries(value)
     if inner is not None and inner is value:
-        return f"{type(value).__name__}, {counted(len(value), 'key' if isinstance(value, Mapping) else 'item')}"
-    return f"{type(value).__name__}, {counted(len(inner), 'field')}" if inner is not None else type(value).__name__
+        return f"{type(value).__name__}, {pluralize(len(value), 'key' if isinstance(value, Mapping) else 'item')}"
+    return f"{type(value).__name__}, {pluralize(len(inner), 'field')}" if inner is not None else type(value).__name__

@@ -6,7 +6,7 @@ import abc
 import difflib
 from collections.abc import Iterable, Sequence
 
-from claude_magic.content.tables.cells import escaped, short
+from claude_magic.content.tables.cell_text import escaped, short
 from claude_magic.messages.errors import BadInput
 
 STATISTICS = ("count", "mean", "std", "min", "25%", "50%", "75%", "max", "unique", "top", "freq")

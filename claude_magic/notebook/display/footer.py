@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from claude_magic.content.words import one_line, shortened
-from claude_magic.conversation.rendering import Ending
-from claude_magic.messages import counts
+from claude_magic.messages.text import one_line, truncate
+from claude_magic.engine.rendering import Ending
+from claude_magic.messages import usage
 from claude_magic.messages.reply import Reply
 from claude_magic.messages.usage import money
-from claude_magic.notebook.display.remembered import remembered
+from claude_magic.notebook.display.output_metadata import remembered
 
 _SPECIAL = re.compile(r"([`*_\[\]<>|~#&])|([$\\])")
 _IN_AN_ADDRESS = ":/?#[]@!&'()*+,;=%"
@@ -33,7 +33,7 @@ def link(url: str) -> str:
     """An address of the web as a link that shows where it leads; anything else as text."""
     if re.match("https?://", url):
         return f"<{quote(url, safe=_IN_AN_ADDRESS)}>"
-    return escaped(shortened(url, _LONGEST_ADDRESS))
+    return escaped(truncate(url, _LONGEST_ADDRESS))
 
 
 def sent(names: Sequence[str]) -> str:
@@ -97,7 +97,7 @@ def metadata(ending: Ending, plain: str = "", source: str = "") -> dict[str, Any
         Of the cell, if it is one question.
     """
     reply = ending.reply
-    usage = counts.noted(reply.usage)
+    usage = usage.noted(reply.usage)
     calls = [
         {"name": one_line(call.name), "state": call.state, "seconds": round(call.seconds, 3)}
         for call in reply.tool_calls

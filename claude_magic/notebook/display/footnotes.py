@@ -14,10 +14,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from claude_magic.content.words import fenced, one_line
+from claude_magic.messages.text import code_fence, one_line
 from claude_magic.messages.blocks import Block, TextBlock
 from claude_magic.messages.reply import Reply
-from claude_magic.notebook.display.calls import Pictures, folds
+from claude_magic.notebook.display.tool_call_view import Pictures, folds
 from claude_magic.notebook.display.fences import Fence
 from claude_magic.notebook.display.footer import escaped, link
 from claude_magic.notebook.display.inert import inert
@@ -246,7 +246,7 @@ def written(reply: Reply, *, plain: bool = False, pictures: Pictures = lambda ca
 def _json(text: str) -> str:
     """A typed answer to be read by people; unchanged if it is no JSON by itself."""
     try:
-        return fenced(json.dumps(json.loads(text), indent=2, ensure_ascii=False), "json")
+        return code_fence(json.dumps(json.loads(text), indent=2, ensure_ascii=False), "json")
     except ValueError:
         return text
 

@@ -20,17 +20,17 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from claude_magic.content.words import counted
-from claude_magic.conversation.rendering import Ending, Opening
-from claude_magic.messages.reply import Change
+from claude_magic.messages.text import pluralize
+from claude_magic.engine.rendering import Ending, Opening
+from claude_magic.messages.reply import ReplyUpdate
 from claude_magic.messages.retry import Wait
 from claude_magic.notebook.display import markdown
-from claude_magic.notebook.display.calls import Fold
-from claude_magic.notebook.display.chunks import chunks
+from claude_magic.notebook.display.tool_call_view import Fold
+from claude_magic.notebook.display.html_diff import chunks
 from claude_magic.notebook.display.html import Growing, rendered
 from claude_magic.notebook.display.markdown import MarkdownRenderer
-from claude_magic.notebook.display.pictures import gallery
-from claude_magic.notebook.display.pieces import FINISHED, News, Piece, Step
+from claude_magic.notebook.display.gallery import gallery
+from claude_magic.notebook.display.accumulator import FINISHED, News, Piece, Step
 from claude_magic.notebook.display.widget import Page
 
 UNFINISHED = "*… this answer is not finished*"
@@ -87,7 +87,7 @@ class LiveRenderer(MarkdownRenderer):
     def _note(self, news: News) -> None:
         if isinstance(news, Step):
             self._asks = news.state == "confirming"
-        elif isinstance(news, Change | Wait):
+        elif isinstance(news, ReplyUpdate | Wait):
             self._asks = False
         super()._note(news)
 
@@ -207,7 +207,7 @@ def _same(fold: Fold) -> Fold:
 def outcome(ending: Ending) -> str:
     """How an answer ended, to be said aloud."""
     reply = ending.reply
-    words = counted(len(reply.text.split()), "word")
+    words = pluralize(len(reply.text.split()), "word")
     if reply.complete:
         return f"Claude's answer is complete, {words}."
     return f"Claude's answer stopped after {words}." if reply.has_text else "Claude's answer stopped before it began."

@@ -20,14 +20,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from claude_magic.content.thumbnails import Thumbnail
-from claude_magic.conversation.rendering import Ending, Opening
-from claude_magic.messages.reply import Change
+from claude_magic.engine.rendering import Ending, Opening
+from claude_magic.messages.reply import ReplyUpdate
 from claude_magic.messages.retry import Wait
 from claude_magic.notebook.display.footer import escaped, footer, metadata, sent
 from claude_magic.notebook.display.footnotes import written
 from claude_magic.notebook.display.inert import inert
-from claude_magic.notebook.display.pictures import Small, gallery
-from claude_magic.notebook.display.pieces import FINISHED, UNDER_WAY, News, Piece, Pieces, Step
+from claude_magic.notebook.display.gallery import Small, gallery
+from claude_magic.notebook.display.accumulator import FINISHED, UNDER_WAY, News, Piece, Pieces, Step
 from claude_magic.notebook.display.publisher import HookedPublisher, Publisher
 from claude_magic.notebook.display.splitter import Splitter
 from claude_magic.tools.calls import Call
@@ -118,9 +118,9 @@ class MarkdownRenderer:
         self._thread = threading.Thread(target=context.run, args=(self._draw,), name="claude display", daemon=True)
         self._thread.start()
 
-    def update(self, change: Change | Wait | Call) -> None:
+    def update(self, change: ReplyUpdate | Wait | Call) -> None:
         """Pass it to the thread, which draws it."""
-        if isinstance(change, Change | Wait):
+        if isinstance(change, ReplyUpdate | Wait):
             self._news.put(change)
             return
         self._watch(change)

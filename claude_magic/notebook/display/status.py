@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from claude_magic.content.words import counted
+from claude_magic.messages.text import pluralize
 from claude_magic.messages.retry import Wait
 from claude_magic.notebook.display.footer import escaped
 
@@ -103,7 +103,7 @@ class Status:
                 for call in calls
             ]
             more = len(lines) - _MOST_CALLS
-            return "  \n".join([*lines[:_MOST_CALLS], *([f"*and {counted(more, 'more call')}*"] if more > 0 else [])])
+            return "  \n".join([*lines[:_MOST_CALLS], *([f"*and {pluralize(more, 'more call')}*"] if more > 0 else [])])
         return f"*waiting, {self._seconds(self._since)}*" if self._clock() - self._since >= 1 else "*…*"
 
     def _asked_about(self) -> _Call | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from claude_magic.tools.ready.frames import dataframes as dataframes
-from claude_magic.tools.ready.kernel import python as python
-from claude_magic.tools.ready.query import sql as sql
+from claude_magic.tools.ready.frames import dataframes
+from claude_magic.tools.ready.kernel import python
+from claude_magic.tools.ready.query import sql
 
 __all__ = ["dataframes", "python", "sql"]

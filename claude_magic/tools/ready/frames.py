@@ -11,11 +11,11 @@ from types import FrameType
 from typing import Any, Literal
 
 from claude_magic.content.tables.arrow import Arrow
-from claude_magic.content.tables.frames import Pandas, Polars
+from claude_magic.content.tables.frame_sources import Pandas, Polars
 from claude_magic.content.tables.notes import missing_values, statistics
 from claude_magic.content.tables.source import Source
-from claude_magic.content.words import counted, listed, one_line
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.text import join_names, one_line, pluralize
 from claude_magic.tools.definition import Tool
 from claude_magic.tools.ready.duck import DuckDB
 from claude_magic.tools.ready.query import asking
@@ -119,7 +119,7 @@ def _looking(frames: Mapping[str, Any]) -> list[Tool[..., Any]]:
         everything = range(len(source.names))
         columns = [f"{one_line(source.name(column))} ({one_line(source.types[column])})" for column in everything]
         index = source.labels if _has_index(frames[name]) else ()
-        lines = [_title(name, source), f"Columns: {listed([*index, *columns], _ROOM)}"]
+        lines = [_title(name, source), f"Columns: {join_names([*index, *columns], _ROOM)}"]
         return "\n".join([*lines, *missing_values(source, everything)])
 
     def dataframe_describe(name: str, columns: list[str] | None = None) -> str:
@@ -144,9 +144,7 @@ def _looking(frames: Mapping[str, Any]) -> list[Tool[..., Any]]:
 
 
 def _title(name: str, source: Source) -> str:
-    return (
-        f"Table {one_line(name)}: {source.kind}, {counted(source.rows, 'row')}, {counted(len(source.names), 'column')}"
-    )
+    return f"Table {one_line(name)}: {source.kind}, {pluralize(source.rows, 'row')}, {pluralize(len(source.names), 'column')}"
 
 
 def _has_index(frame: Any) -> bool:
@@ -156,7 +154,7 @@ def _has_index(frame: Any) -> bool:
 
 def _size(frame: Any) -> str:
     rows, columns = frame.shape
-    return f"{counted(rows, 'row')} and {counted(columns, 'column')}"
+    return f"{pluralize(rows, 'row')} and {pluralize(columns, 'column')}"
 
 
 def _query(frames: Mapping[str, Any]) -> Tool[..., Any] | None:

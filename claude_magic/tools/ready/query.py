@@ -8,14 +8,14 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from claude_magic.content import Part
-from claude_magic.content.tables import Table
+from claude_magic.content.parts import Part
 from claude_magic.content.tables.columns import Columns
 from claude_magic.content.tables.grid import fitted
-from claude_magic.content.tables.limits import AROUND
 from claude_magic.content.tables.notes import left_out, missing_values
-from claude_magic.content.words import counted, listed, one_line, without_surrogates
+from claude_magic.content.tables.table import Table
+from claude_magic.content.tables.table_limits import AROUND
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.text import join_names, one_line, pluralize, replace_surrogates
 from claude_magic.tools.definition import Tool
 from claude_magic.tools.ready.database import Column, Database, Found
 from claude_magic.tools.results import LONGEST
@@ -33,9 +33,9 @@ class Rows(Table):
         source = Columns(self.value)
         columns = list(range(len(source.names)))
         grid = fitted(source, columns, source.rows, LONGEST - AROUND)
-        size = f"{counted(source.rows, 'row')}, {counted(len(columns), 'column')}"
+        size = f"{pluralize(source.rows, 'row')}, {pluralize(len(columns), 'column')}"
         lines = [f"Result: {size}", *missing_values(source, columns), *left_out(source, grid), "", grid.text]
-        return Part({"type": "text", "text": without_surrogates("\n".join(lines))}, size)
+        return Part({"type": "text", "text": replace_surrogates("\n".join(lines))}, size)
 
 
 def sql(con: Any, *, rows: int = 100, timeout: float = 30.0, name: str = "sql") -> Tool[[str], Any]:
@@ -160,7 +160,7 @@ def _schema(columns: Iterable[Column]) -> str:
     for table, name, kind in columns:
         tables.setdefault(one_line(table), []).append(f"{one_line(name)} {one_line(kind)}".strip())
     for room in (_ROOM, 400, 100):
-        text = "\n".join(f"{table}({listed(inner, room)})" for table, inner in tables.items())
+        text = "\n".join(f"{table}({join_names(inner, room)})" for table, inner in tables.items())
         if len(text) <= _ROOM:
             return text or "none"
-    return listed(list(tables), _ROOM)
+    return join_names(list(tables), _ROOM)

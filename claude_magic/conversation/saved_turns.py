@@ -1,0 +1,150 @@
+"""Turns as they are saved: their messages exactly, their replies as far as they are data."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from claude_magic.content.parts import Part
+from claude_magic.messages import wire
+from claude_magic.conversation.persistence import schema
+from claude_magic.conversation.persistence.attachments import Files, Writer, part_of
+from claude_magic.engine.message import Message
+from claude_magic.engine.environment import Place
+from claude_magic.conversation.turns import Turn
+from claude_magic.messages import usage
+from claude_magic.messages.blocks import Block, RawBlock, TextBlock, ThinkingBlock, ToolUseBlock, make_block
+from claude_magic.messages.errors import BadInput
+from claude_magic.messages.reply import Reply
+from claude_magic.tools.calls import ANSWERED, Call
+from claude_magic.tools.results import Result
+
+
+def saved(turn: Turn, writer: Writer) -> schema.SavedTurn:
+    """A turn, with its files put into the writer."""
+    return schema.SavedTurn(
+        id=turn.id,
+        prompt=turn.prompt,
+        asked=turn.asked.isoformat(),
+        place=schema.SavedPlace(**vars(turn.place)) if turn.place else None,
+        messages=[_message(message, writer) for message in turn.messages],
+        reply=[_reply(message) for message in turn.reply.messages],
+    )
+
+
+def turn_of(saved: schema.SavedTurn, files: Files) -> Turn:
+    """The turn that was saved.
+
+    Raises
+    ------
+    BadInput
+        If it holds what no turn holds.
+    """
+    messages = tuple(_message_of(message, files) for message in saved.messages)
+    results = {
+        part.wire.get("tool_use_id"): part.content
+        for message in messages
+        for part in message.parts
+        if isinstance(part, Result)
+    }
+    try:
+        asked = datetime.datetime.fromisoformat(saved.asked)
+    except ValueError:
+        raise BadInput(f"{saved.asked[:40]!r} is no date.") from None
+    return Turn(
+        id=saved.id,
+        prompt=saved.prompt,
+        messages=messages,
+        reply=_reply_of(saved.reply, results),
+        asked=asked,
+        place=Place(**dict(saved.place)) if saved.place else None,
+    )
+
+
+def _message(message: Message, writer: Writer) -> schema.SavedMessage:
+    bound_to = message.bound_to.hex()
+    if isinstance(message.content, str):
+        return schema.SavedMessage(role=_role(message), text=message.content, bound_to=bound_to)
+    if parts := message.parts:
+        return schema.SavedMessage(role=_role(message), parts=[writer.part(part) for part in parts], bound_to=bound_to)
+    blocks = [block for block in message.content if isinstance(block, dict)]
+    return schema.SavedMessage(role=_role(message), blocks=blocks, bound_to=bound_to)
+
+
+def _role(message: Message) -> Any:
+    return message.role
+
+
+def _message_of(saved: schema.SavedMessage, files: Files) -> Message:
+    content: str | tuple[dict[str, Any] | Part, ...]
+    if saved.text is not None:
+        content = saved.text
+    elif saved.parts is not None:
+        content = tuple(part_of(part, files) for part in saved.parts)
+    else:
+        content = tuple(saved.blocks or ())
+        if wrong := next(filter(None, map(wire.problem, content)), ""):
+            raise BadInput(f"a block: {wrong}")
+    return Message(saved.role, content, bytes.fromhex(saved.bound_to))
+
+
+def _reply(reply: Reply) -> schema.SavedReply:
+    return schema.SavedReply(
+        id=reply.id,
+        model=reply.model,
+        prefill=reply.prefill,
+        blocks=[schema.SavedAnswerBlock(start=_start(block), closed=block.closed) for block in reply.blocks],
+        stop_reason=reply.stop_reason,
+        stop_sequence=reply.stop_sequence,
+        stop_details=reply.stop_details,
+        request_id=reply.request_id,
+        ended=reply.ended,
+        simulated=reply.simulated,
+        sent=list(reply.sent),
+        seconds=reply.seconds,
+        usage=usage.noted(reply.counted),
+        calls=[_call(call) for call in reply.calls if call.state in ANSWERED],
+    )
+
+
+def _reply_of(saved: Iterable[schema.SavedReply], results: Mapping[Any, tuple[Part, ...]]) -> Reply:
+    earlier: tuple[Reply, ...] = ()
+    for message in saved:
+        reply = Reply(message.prefill, earlier)
+        for name in ("id", "model", "stop_reason", "stop_sequence", "stop_details", "request_id", "ended", "seconds"):
+            setattr(reply, name, getattr(message, name))
+        reply.simulated = message.simulated
+        reply.sent = tuple(message.sent)
+        reply.counted = usage.read(message.usage)
+        for block in message.blocks:
+            if not isinstance(block.start.get("type"), str):
+                raise BadInput("a block has no type")
+            made = make_block(block.start)
+            if block.closed:
+                made.close()
+            reply.blocks.append(made)
+        reply.calls = tuple(
+            Call(**{**dict(call), "notes": tuple(call.notes), "parts": results.get(call.id, ())})
+            for call in message.calls
+        )
+        earlier = (*earlier, reply)
+    return earlier[-1]
+
+
+def _call(call: Call) -> schema.SavedCall:
+    return schema.SavedCall(
+        **{name: getattr(call, name) for name in schema.SavedCall.model_fields if name != "notes"},
+        notes=list(call.notes),
+    )
+
+
+def _start(block: Block) -> dict[str, Any]:
+    """The object with which the API would have begun the block, had it come at once."""
+    if isinstance(block, TextBlock):
+        return {"type": "text", "text": block.text, **({"citations": block.citations} if block.citations else {})}
+    if isinstance(block, ThinkingBlock):
+        return {"type": "thinking", "thinking": block.text, "signature": block.signature}
+    if isinstance(block, ToolUseBlock):
+        return block.to_start()
+    return block.data if isinstance(block, RawBlock) else {"type": block.type}

@@ -1,0 +1,177 @@
+"""The parts of questions as they are saved, with pictures and documents as files of their own.
+
+Of a picture all is kept that later requests are made of: what it is encoded from, and what was
+sent, byte by byte. Its metadata is not: it has no part in either.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Protocol
+
+from claude_magic.content.parts import Part
+from claude_magic.content.documents import DocumentPart
+from claude_magic.content.encoding import Encoded, decode, format_of, turned_size
+from claude_magic.content.metadata import without_metadata
+from claude_magic.content.original import Original, PictureFile, Pixels
+from claude_magic.content.picture import PicturePart
+from claude_magic.messages import wire
+from claude_magic.conversation.persistence import folder
+from claude_magic.conversation.persistence import schema
+from claude_magic.messages.errors import BadInput
+from claude_magic.messages.limits import ImageLimits
+from claude_magic.tools.results import Result
+
+_SUFFIXES = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+    "application/pdf": ".pdf",
+}
+_LARGE = 1024
+"""Characters of base64 from which they are a file of their own."""
+_AS_PNG = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
+
+
+class Files(Protocol):
+    """Files by what is in them."""
+
+    def __getitem__(self, name: str) -> bytes: ...
+
+
+class Writer:
+    """Gathers what is to be written beside the file."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    def keep(self, data: bytes, suffix: str) -> str:
+        """Note a content; its name comes back."""
+        name = folder.name_of(data, suffix)
+        self.files[name] = data
+        return name
+
+    def part(self, part: Part) -> schema.SavedPicture | schema.SavedBlock | schema.SavedResult:
+        """A part of any kind."""
+        if isinstance(part, Result):
+            content = [inner for each in part.content if not isinstance(inner := self.part(each), schema.SavedResult)]
+            return schema.SavedResult(wire=part.wire, about=part.about, pages=part.pages, content=content)
+        return self._picture(part) if isinstance(part, PicturePart) else self._block(part)
+
+    def _block(self, part: Part) -> schema.SavedBlock:
+        wire, data = part.wire, None
+        source = wire.get("source")
+        if isinstance(source, dict) and source.get("type") == "base64" and len(source.get("data", "")) > _LARGE:
+            raw = base64.b64decode(source["data"])
+            if base64.b64encode(raw).decode("ascii") == source["data"]:
+                data = self.keep(raw, _SUFFIXES.get(str(source.get("media_type")), ""))
+                wire = {**wire, "source": {**source, "data": ""}}
+        name = part.name if isinstance(part, DocumentPart) else None
+        return schema.SavedBlock(wire=wire, about=part.about, pages=part.pages, name=name, data=data)
+
+    def _picture(self, part: PicturePart) -> schema.SavedPicture:
+        original = part.original
+        file, pixels = None, None
+        if isinstance(original, PictureFile):
+            clean, suffix = _without_metadata(original, part)
+            file = self.keep(clean, suffix)
+        elif isinstance(original, Pixels):
+            pixels = self._encoding(original.encoded(original.size), None)
+        return schema.SavedPicture(
+            name=part.name,
+            size=part.size,
+            box=part.box,
+            max_tokens=part.max_tokens,
+            note=part.note,
+            file=file,
+            filename=original.name if isinstance(original, PictureFile) else "",
+            orientation=original.orientation if isinstance(original, PictureFile) else 1,
+            cropped=isinstance(original, PictureFile) and original.box is not None,
+            pixels=pixels,
+            sent=[self._encoding(encoded, limits) for limits, encoded in part.sent.items()],
+        )
+
+    def _encoding(self, encoded: Encoded, limits: ImageLimits | None) -> schema.SavedEncoding:
+        file = self.keep(encoded.data, _SUFFIXES.get(encoded.media_type, ""))
+        return schema.SavedEncoding(file=file, media_type=encoded.media_type, size=encoded.size, limits=limits)
+
+
+def part_of(saved: schema.SavedPicture | schema.SavedBlock | schema.SavedResult, files: Files) -> Part:
+    """The part that was saved.
+
+    Raises
+    ------
+    BadInput
+        If a file is missing, or is not what it should be.
+    """
+    if isinstance(saved, schema.SavedResult):
+        if wrong := wire.problem(saved.wire):
+            raise BadInput(f"a block: {wrong}")
+        content = tuple(part_of(inner, files) for inner in saved.content)
+        return Result(saved.wire, saved.about, saved.pages, content)
+    if isinstance(saved, schema.SavedPicture):
+        return _picture_of(saved, files)
+    wire = saved.wire
+    if saved.data is not None:
+        source = wire.get("source")
+        if not isinstance(source, dict):
+            raise BadInput("a document has no source")
+        wire = {**wire, "source": {**source, "data": base64.b64encode(files[saved.data]).decode("ascii")}}
+    if wrong := wire.problem(wire):
+        raise BadInput(f"a block: {wrong}")
+    if saved.name is not None:
+        return DocumentPart(wire, saved.about, saved.pages, name=saved.name)
+    return Part(wire, saved.about, saved.pages)
+
+
+def _picture_of(saved: schema.SavedPicture, files: Files) -> PicturePart:
+    left, upper, right, lower = saved.box
+    if not (left < right <= saved.size[0] and upper < lower <= saved.size[1]):
+        raise BadInput(f"{saved.name}: the part that is shown lies outside the picture.")
+    original: Original
+    if saved.file is not None:
+        box = saved.box if saved.cropped else None
+        original = PictureFile(files[saved.file], saved.filename, saved.orientation, box)
+        if turned_size(decode(original.data, saved.name).size, saved.orientation) != saved.size:
+            raise BadInput(f"{saved.name} has another size than was saved.")
+    elif saved.pixels is not None:
+        original = Pixels.kept(_encoded(saved.pixels, saved.name, files))
+    else:
+        raise BadInput(f"{saved.name} is missing.")
+    part = PicturePart(
+        name=saved.name,
+        original=original,
+        size=saved.size,
+        box=saved.box,
+        max_tokens=saved.max_tokens,
+        note=saved.note,
+    )
+    for encoding in saved.sent:
+        if encoding.limits is not None:
+            part.sent[ImageLimits(*encoding.limits)] = _encoded(encoding, saved.name, files)
+    return part
+
+
+def _encoded(saved: schema.SavedEncoding, name: str, files: Files) -> Encoded:
+    data = files[saved.file]
+    image = decode(data, name)
+    if image.size != saved.size or f"image/{format_of(image).lower()}" != saved.media_type:
+        raise BadInput(f"{name} is another picture than was saved.")
+    return Encoded(data, saved.media_type, saved.size)
+
+
+def _without_metadata(original: PictureFile, part: PicturePart) -> tuple[bytes, str]:
+    """The user's file with the same pixels and nothing else; other kinds of files as PNG or TIFF."""
+    image = decode(original.data, part.name)
+    if (clean := without_metadata(original.data)) is not None:
+        return clean, _SUFFIXES.get(f"image/{format_of(image).lower()}", "")
+    if image.has_transparency_data and image.mode != "RGBA":
+        image = image.convert("RGBA")
+    kind = "PNG" if image.mode in _AS_PNG else "TIFF"
+    image = image.copy()
+    image.info = {}
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return buffer.getvalue(), f".{kind.lower()}"

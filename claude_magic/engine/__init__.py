@@ -1,0 +1,1 @@
+"""One question: from what is asked to the answer."""
