@@ -82,7 +82,7 @@ def _floor(url: str, scene: Scene, turns: int, pictures: int) -> Ask:
 
 def _ours(url: str, scene: Scene, turns: int, pictures: int) -> Ask:
     from claude_magic import Conversation
-    from claude_magic.conversation.registry import Conversations
+    from claude_magic.conversation.conversation import Conversations
     from claude_magic.engine.settings import Settings
 
     claude = Conversation(home=Conversations(Settings(base_url=url)))

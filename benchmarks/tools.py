@@ -80,7 +80,7 @@ def _floor(url: str, function: Function) -> Ask:
 
 def _ours(url: str, function: Function) -> Ask:
     from claude_magic import Conversation, tool
-    from claude_magic.conversation.registry import Conversations
+    from claude_magic.conversation.conversation import Conversations
     from claude_magic.engine.settings import Settings
 
     offered = tool(parallel=function is wait)(function)

@@ -21,8 +21,8 @@ from benchmarks.peers import peers
 from benchmarks.report import picture, table
 from benchmarks.runner import Missing, Row, Run
 from benchmarks.server import serving
-from claude_magic.messages.exchange import RequestBody
 from claude_magic.messages.client import Client
+from claude_magic.messages.exchange import RequestBody
 from tests.judges import require_judge
 
 CHECKOUT = Path(__file__).parents[1]

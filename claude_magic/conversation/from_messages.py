@@ -1,53 +1,82 @@
-"""Messages in the API's own form as turns: what was asked elsewhere, or never."""
+"""Messages in the API's own form as turns, and turns as messages."""
 
 from __future__ import annotations
 
 import datetime
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from claude_magic.content.convert import to_parts
 from claude_magic.content.parts import Part, text_part
 from claude_magic.content.values import RemotePicture
-from claude_magic.messages import wire
-from claude_magic.conversation import persistence
-from claude_magic.engine.request_body import begun, followed
+from claude_magic.conversation.state import State
+from claude_magic.conversation.turns import Turn, new_id, seen
+from claude_magic.engine.caching import RequestHistory
 from claude_magic.engine.message import Message
-from claude_magic.conversation.turns import Turn
+from claude_magic.engine.options import Options, tool_fields
+from claude_magic.engine.request_body import build, extended_digest, prefix_digest
+from claude_magic.engine.session import Session
+from claude_magic.messages import limits
 from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.limits import ImageLimits, Model
 from claude_magic.messages.reply import Reply
+from claude_magic.messages.wire import block_problem
 from claude_magic.tools.results import Result
-
-if TYPE_CHECKING:
-    from claude_magic.conversation.conversation import Conversation
+from claude_magic.tools.toolset import current_tools
 
 _ROLES = ("user", "assistant")
 _OF_THE_USER = frozenset({"image", "document", "search_result", "tool_result"})
 _OF_CLAUDE = frozenset({"tool_use", "thinking", "redacted_thinking", "server_tool_use"})
 
 
-def turns(conversation: Conversation, messages: Iterable[Mapping[str, Any]]) -> tuple[Turn, ...]:
-    """The turns of a conversation that begins with these messages.
+def turns_of(
+    messages: Iterable[Mapping[str, Any]], state: State, session: Session, history: RequestHistory
+) -> tuple[Turn, ...]:
+    """The turns of a conversation that starts with these messages.
 
     Parameters
     ----------
-    conversation : Conversation
-        Knows model, system prompt and tools.
     messages : iterable of mapping
+    state : State
+        Of the conversation: its model, system prompt and tools.
+    session : Session
+    history : RequestHistory
 
     Raises
     ------
     BadInput
-        If the API would not take them.
+        If the API would not accept them.
     """
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
         raise BadInput('Messages are a list of {"role": …, "content": …}.')
     read = [_read(message, f"messages[{number}]") for number, message in enumerate(messages)]
     _check_order(read)
     made = [_message(role, inside, f"messages[{number}]") for number, (role, inside) in enumerate(read)]
-    return tuple(map(_turn, _grouped(_bound(conversation, made))))
+    return tuple(map(_turn, _grouped(_bound(made, state, session, history))))
+
+
+def messages_of(state: State, session: Session, history: RequestHistory) -> list[dict[str, Any]]:
+    """The messages of the next request without its question."""
+    messages = [message for turn in seen(state.turns) for message in turn.messages]
+    model, fields = _fields(state, session)
+    limits = _limits(messages, model, history)
+    built = build({"model": model.id, **fields}, messages, limits, system=state.system)
+    found: list[dict[str, Any]] = json.loads(b"".join(built.body))["messages"]
+    return found
+
+
+def _fields(state: State, session: Session) -> tuple[Model, dict[str, Any]]:
+    """The model that is asked next, and the fields of its request for the tools."""
+    model = limits.lookup(session.model_id(state.model), session.learned)
+    return model, tool_fields(current_tools(state.tools), Options(), model)
+
+
+def _limits(messages: Sequence[Message], model: Model, history: RequestHistory) -> ImageLimits:
+    """How large the images of a request with these messages may be."""
+    found = limits.image_limits(model, sum(message.pictures for message in messages))
+    return found._replace(side=min(found.side, history.largest_side))
 
 
 def _read(message: Any, where: str) -> tuple[str, str | list[dict[str, Any]]]:
@@ -84,7 +113,7 @@ def _plain(value: Any) -> Any:
 
 def _block(block: Any, role: str, where: str) -> dict[str, Any]:
     block = _plain(block)
-    if wrong := wire.problem(block):
+    if wrong := block_problem(block):
         raise BadInput(f"{where}: {wrong}.")
     kind = block["type"]
     if kind in (_OF_CLAUDE if role == "user" else _OF_THE_USER):
@@ -166,14 +195,14 @@ def _part(block: dict[str, Any], where: str) -> Part:
     return Part(block, None if kind == "text" else kind.replace("_", " "), pages)
 
 
-def _bound(conversation: Conversation, messages: list[Message]) -> Iterator[Message]:
-    """The messages, with those of Claude valid behind what stands before them."""
-    model, offered = persistence.asked(conversation)
-    within = persistence.fitting(conversation, model, messages)
-    binding = begun(model.id, conversation.system, offered.get("tools"))
+def _bound(messages: list[Message], state: State, session: Session, history: RequestHistory) -> Iterator[Message]:
+    """The messages, with Claude's bound to what precedes them."""
+    model, fields = _fields(state, session)
+    within = _limits(messages, model, history)
+    digest = prefix_digest(model.id, state.system, fields.get("tools"))
     for message in messages:
-        bound = Message(message.role, message.content, binding) if message.role == "assistant" else message
-        binding = followed(binding, bound.within(within))
+        bound = Message(message.role, message.content, digest) if message.role == "assistant" else message
+        digest = extended_digest(digest, bound.within(within))
         yield bound
 
 
@@ -193,7 +222,7 @@ def _grouped(messages: Iterable[Message]) -> Iterator[list[Message]]:
 def _turn(messages: list[Message]) -> Turn:
     question, answers = messages[0], [message for message in messages if message.role == "assistant"]
     return Turn(
-        id=uuid.uuid4().hex[:12],
+        id=new_id(),
         prompt=" ".join(part.text if part.text is not None else f"{{{part.about}}}" for part in question.parts),
         messages=tuple(messages),
         reply=_reply(answers),

@@ -14,25 +14,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from claude_magic.messages.text import pluralize, join_names, one_line
+from claude_magic.conversation.journal import Steps
+from claude_magic.conversation.saving import folder
 from claude_magic.conversation.state import State
-from claude_magic.conversation.persistence import folder
-from claude_magic.tools.toolset import current_tools, tool_name
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.text import join_names, one_line, pluralize
 from claude_magic.tools.server_tool import ServerTool
+from claude_magic.tools.toolset import current_tools, tool_name
 
 if TYPE_CHECKING:
-    from claude_magic.conversation.persistence import schema
-    from claude_magic.conversation.persistence.attachments import Writer
-    from claude_magic.tools.toolset import AnyTool
+    from claude_magic.conversation.saving import schema
+    from claude_magic.conversation.saving.attachments import Writer
     from claude_magic.conversation.turns import Turn
+    from claude_magic.tools.toolset import AnyTool
 
 FORMAT = "claude_magic conversation"
 VERSION = 1
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """What makes a file of a version one of the next."""
-
-Steps = tuple[tuple[str, State], ...]
 
 
 class Saved(NamedTuple):
@@ -55,7 +54,7 @@ class Saved(NamedTuple):
     largest_side: int
 
 
-def write_file(path: str | os.PathLike[str], content: Saved, hide: Callable[[str], str]) -> str:
+def write(path: str | os.PathLike[str], content: Saved, hide: Callable[[str], str]) -> str:
     """Write a conversation.
 
     Parameters
@@ -75,7 +74,7 @@ def write_file(path: str | os.PathLike[str], content: Saved, hide: Callable[[str
     BadInput
         If it cannot be written; what was there is there.
     """
-    from claude_magic.conversation.persistence.attachments import Writer
+    from claude_magic.conversation.saving.attachments import Writer
 
     where = folder.located(path)
     writer = Writer()
@@ -95,7 +94,7 @@ def write_file(path: str | os.PathLike[str], content: Saved, hide: Callable[[str
     return f"{words}.{' An API key in it was replaced by ***.' if hidden.any else ''}"
 
 
-def read_file(path: str | os.PathLike[str]) -> tuple[Saved, str]:
+def read(path: str | os.PathLike[str]) -> tuple[Saved, str]:
     """Read a conversation.
 
     Returns
@@ -110,7 +109,7 @@ def read_file(path: str | os.PathLike[str]) -> tuple[Saved, str]:
     """
     import pydantic
 
-    from claude_magic.conversation.persistence import schema
+    from claude_magic.conversation.saving import schema
 
     where = folder.located(path)
     reader = folder.Reader(where)
@@ -167,8 +166,8 @@ class _Hidden:
 
 
 def _document(content: Saved, writer: Writer) -> dict[str, Any]:
-    from claude_magic.conversation.persistence import schema
     from claude_magic.conversation import saved_turns
+    from claude_magic.conversation.saving import schema
 
     held: dict[int, Turn] = {}  # with and without its cell it is the same turn: its messages are
     tools: dict[str, int] = {}

@@ -1,60 +1,71 @@
-"""The questions of a conversation: how each is carried out, here or in the background."""
+"""The questions of a conversation: each runs as one transaction, here or in the background."""
 
 from __future__ import annotations
 
 import contextvars
 import dataclasses
-import functools
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from claude_magic.content.values import Named
-from claude_magic.messages.text import pluralize
-from claude_magic.engine import caching
-from claude_magic.engine.background import Answer, confirmed_at_home, ending_unsent, said, wait_for
-from claude_magic.engine.queue import QuestionQueue, Ticket
-from claude_magic.engine.bill import Spending
-from claude_magic.engine.budget import Allowance
-from claude_magic.conversation.cell_turns import CellTurns
-from claude_magic.conversation.registry import Conversations
-from claude_magic.engine.interrupts import OneInterrupt
-from claude_magic.engine.notice import Notice
+from claude_magic.conversation.cell_turns import CellTurns, asked_within, insert, slot
 from claude_magic.conversation.journal import Journal
 from claude_magic.conversation.state import State
-from claude_magic.engine.options import Options
-from claude_magic.engine.question import Question, taken
-from claude_magic.engine.rendering import Ending, GuardedRenderer, Renderer
 from claude_magic.conversation.toolbox import Tools
-from claude_magic.engine.environment import Place
 from claude_magic.conversation.turns import Turn, seen
+from claude_magic.engine.background import Answer, error_line, unsent_ending, wait_for
+from claude_magic.engine.bill import Spending
+from claude_magic.engine.caching import RequestHistory, explain_cache
+from claude_magic.engine.environment import Place
+from claude_magic.engine.interrupts import OneInterrupt
+from claude_magic.engine.notice import Notice
+from claude_magic.engine.question import Question
+from claude_magic.engine.queue import QuestionQueue, Ticket
+from claude_magic.engine.rendering import Asked, Ending, GuardedRenderer
+from claude_magic.engine.session import Session
 from claude_magic.messages import limits
-from claude_magic.messages.errors import BadInput, ClaudeError, Interrupted
+from claude_magic.messages.errors import BadInput, ClaudeError, Explained, Interrupted, OverBudget
+from claude_magic.messages.text import pluralize
+from claude_magic.tools.toolset import read_tools
 
 if TYPE_CHECKING:
-    from claude_magic.engine.run import Run
+    from claude_magic.engine.budget import Allowance
+    from claude_magic.engine.prepare import Prepared
     from claude_magic.messages.reply import Reply
+    from claude_magic.tools.toolset import AnyTool
 
 _STOPPING = 5.0
-"""Seconds until it is no longer waited for that an answer that was stopped ends."""
-_answering: contextvars.ContextVar[Mapping[Questions, int]] = contextvars.ContextVar(
+"""Seconds to wait for an answer that was stopped."""
+_answering: contextvars.ContextVar[Mapping[Runner, int]] = contextvars.ContextVar(
     "_answering", default=MappingProxyType({})
 )
 """The conversations that are answering where this code runs, which may be a tool, each with its thread."""
 
 
-class Questions:
-    """Asks the questions of one conversation, one after the other, each as one transaction.
+@dataclasses.dataclass(frozen=True)
+class _Asking:
+    """A question with what was settled when it was asked."""
+
+    question: Question
+    tools: tuple[AnyTool, ...]
+    place: Place | None
+
+    def change(self, state: State) -> State:
+        return state.with_options(self.question.options, self.tools)
+
+
+class Runner:
+    """Runs the questions of one conversation, one after the other, each as one transaction.
 
     Parameters
     ----------
     name : str
         Of the conversation.
-    home : Conversations
+    session : Session
     journal : Journal
-        What the conversation remembers; an answer that is kept is one step in it.
+        An answer that is kept is one step in it.
     cells : CellTurns
     tools : Tools
 
@@ -62,80 +73,69 @@ class Questions:
     ----------
     last : Reply or None
         The latest answer, whether it was kept or not.
-    precedent : Precedent or None
-        The latest request, on which the next one can build.
-    largest_side : int
-        Pixels of a picture's side that the server is known to take at most.
+    history : RequestHistory
     """
 
-    def __init__(self, name: str, home: Conversations, journal: Journal, cells: CellTurns, tools: Tools) -> None:
+    def __init__(self, name: str, session: Session, journal: Journal, cells: CellTurns, tools: Tools) -> None:
         self._name = name
-        self._home = home
+        self._session = session
         self._journal = journal
         self._cells = cells
         self._tools = tools
-        self._line = QuestionQueue(home.errands)
+        self._queue = QuestionQueue(session.main_thread)
         self._background: list[Answer] = []
-        self._diagnosing = self._diagnosed = False
         self._billed: Reply | None = None
         self.last: Reply | None = None
-        self.precedent: caching.Precedent | None = None
-        self.largest_side = limits.MAX_IMAGE_SIDE
+        self.history = RequestHistory()
 
-    @property
-    def _model(self) -> str:
-        return self._home.model_of(self._journal.state)
+    def prepare(self, question: Question) -> Prepared:
+        """A question as it would be asked now, to look at or count; nothing changes."""
+        return self._prepare(self._asking(question, self._session.environment.peek(self._name)))
 
-    def prepare(self, question: Question) -> Run:
-        """See :meth:`Conversation.prepare`."""
-        return self._asking(question.prompt, question.options, question.change(), self._home.host.peek(self._name))
-
-    def ask(self, question: Question, renderer: Renderer | None = None) -> Reply:
-        """See :meth:`Conversation.ask`."""
-        home, options = self._home, question.options
-        asking_from = _answering.get().get(self, threading.get_ident())
-        if asking_from != threading.get_ident():
+    def run(self, question: Question) -> Reply:
+        """Ask, and wait for the answer; see :meth:`Conversation.run`."""
+        thread = _answering.get().get(self, threading.get_ident())
+        if thread != threading.get_ident():
             raise BadInput(f"A tool that runs in parallel cannot ask {self._name!r}, which waits for it. Use fork().")
-        place = home.host.place(self._name)
-        change = question.change()
+        session, environment = self._session, self._session.environment
+        asking = self._asking(question, environment.place(self._name))
 
-        def answered() -> tuple[Turn, BaseException | None]:
-            home.client.require_credentials()
-            with home.budget.question(yes=options.yes) as allowance:
-                asking = self._asking(question.prompt, options, change, place, allowance)
-                drawn = GuardedRenderer(renderer or home.host.renderer())
-                return self._carry_out(asking, change, drawn, home.host.notices, interrupts)
+        def answer() -> tuple[Turn, BaseException | None]:
+            session.client.require_credentials()
+            with session.budget.question(yes=question.options.get("yes", False)) as allowance:
+                prepared = self._prepare(asking, allowance)
+                renderer = GuardedRenderer(question.renderer or environment.renderer())
+                return self._carry_out(asking, prepared, renderer, environment.notices, interrupts)
 
         with OneInterrupt() as interrupts:
-            turn, error = self._line.answer(Ticket(), answered)  # questions of several threads wait for each other
+            turn, error = self._queue.run(Ticket(), answer)  # questions of several threads wait for each other
         if error is not None:
             raise error from None
         return turn.reply
 
-    def ask_aside(self, question: Question, renderer: Renderer | None = None) -> Answer:
-        """See :meth:`Conversation.ask_aside`."""
-        home = self._home
-        home.client.require_credentials()
-        place = home.host.place(self._name)
-        change = question.change()
-        options = dataclasses.replace(question.options, model=question.options.model or self._model)
-        make = functools.partial(self._asking, taken(question.prompt), options, change, place)
-        first = make()
-        drawn = GuardedRenderer(renderer or home.host.renderer(background=True))
-        notices = home.host.notices()
-        answer = Answer(first.words, home.errands, first.place, home.host.here())
+    def start(self, question: Question) -> Answer:
+        """Ask in the background; see :meth:`Conversation.start`."""
+        session, environment = self._session, self._session.environment
+        session.client.require_credentials()
+        model = question.options.get("model") or session.model_id(self._journal.state.model)
+        question = dataclasses.replace(question.converted(), options={**question.options, "model": model})
+        asking = self._asking(question, environment.place(self._name))
+        self._prepare(asking)  # what is wrong with it is raised here
+        renderer = GuardedRenderer(question.renderer or environment.renderer(background=True))
+        notices = environment.notices()
+        answer = Answer(question.text, session.main_thread, asking.place, environment.output_context())
         ticket = Ticket()
 
-        def answered() -> tuple[Turn, BaseException | None]:
-            with home.budget.question(yes=options.yes) as allowance:
-                asking = make(allowance)
-                return self._carry_out(asking, change, drawn, lambda: notices, OneInterrupt(), answer)
+        def carry_out() -> tuple[Turn, BaseException | None]:
+            with session.budget.question(yes=question.options.get("yes", False)) as allowance:
+                prepared = self._prepare(asking, allowance)
+                return self._carry_out(asking, prepared, renderer, lambda: notices, OneInterrupt(), answer)
 
         def work() -> Reply:
             try:
-                turn, error = self._line.answer(ticket, answered)
+                turn, error = self._queue.run(ticket, carry_out)
             except (ClaudeError, Interrupted) as unsent:
-                drawn.finish(ending_unsent(unsent))
+                renderer.finish(unsent_ending(unsent))
                 raise
             if error is not None:
                 raise error from None
@@ -144,45 +144,40 @@ class Questions:
         self._background = [one for one in self._background if not one.done or one.error is not None]
         self._background.append(answer)
         try:
-            self._line.join(ticket)
+            self._queue.join(ticket)
             answer.start(work)
         except BaseException:
-            self._line.leave(ticket)
+            self._queue.leave(ticket)
             raise
         return answer
 
     def wait(self, timeout: float | None = None) -> Reply | None:
-        """See :meth:`Conversation.wait`."""
+        """Wait for the answers in the background; see :meth:`Conversation.wait`."""
         if self in _answering.get():
             raise BadInput(f"A tool cannot wait for {self._name!r}, which waits for it.")
         answers = [*self._background]
-        wait_for(answers, self._home.errands, timeout)
+        wait_for(answers, self._session.main_thread, timeout)
         self._background = [one for one in self._background if one not in answers]
         for failed in (answer.error for answer in answers if answer.error is not None):
             raise failed
         return answers[-1].reply if answers else self.last
 
     def stop(self) -> Notice:
-        """See :meth:`Conversation.stop`."""
-        under_way = [answer for answer in self._background if not answer.done]
-        for answer in reversed(under_way):  # so that none begins because the one before it ends
+        """Stop the answers in the background; see :meth:`Conversation.stop`."""
+        running = [answer for answer in self._background if not answer.done]
+        for answer in reversed(running):  # so that none begins because the one before it ends
             answer.stop()
         if self not in _answering.get():
-            self._home.errands.until(lambda: all(answer.done for answer in under_way), _STOPPING)
-        return Notice(f"Stopped {pluralize(len(under_way), 'answer')}." if under_way else "There was nothing to stop.")
+            self._session.main_thread.until(lambda: all(answer.done for answer in running), _STOPPING)
+        return Notice(f"Stopped {pluralize(len(running), 'answer')}." if running else "There was nothing to stop.")
 
     @property
-    def under_way(self) -> int:
+    def running(self) -> int:
         """How many answers in the background have not ended."""
         return sum(not answer.done for answer in self._background)
 
-    def of_another_history(self, largest_side: int) -> None:
-        """The turns are others now, which no request of this kernel has sent."""
-        self.largest_side = largest_side
-        self.precedent, self._diagnosed = None, False
-
     def drop(self, cells: set[str]) -> None:
-        """Stop the answers that these cells still get: nobody sees them any more."""
+        """Stop the answers that are still on their way to these cells, where nobody sees them any more."""
         for answer in [*self._background]:
             place = answer.place
             if not answer.done and place is not None and place.number is not None and place.cell in cells:
@@ -190,95 +185,112 @@ class Questions:
                 answer.dropped = True
                 answer.stop()
 
-    def why_no_cache(self) -> caching.Explanation:
-        """See :meth:`Conversation.why_no_cache`."""
-        client, model = self._home.client, limits.lookup(self._model, self._home.learned)
-        possible = ""
-        if self._home.settings.cache == "off":
-            possible = 'The cache is off: %config ClaudeMagics.cache = "auto" switches it on.'
+    def why_no_cache(self) -> Notice:
+        """Why the last answer missed the cache; see :meth:`Conversation.why_no_cache`."""
+        client = self._session.client
+        model = limits.lookup(self._session.model_id(self._journal.state.model), self._session.learned)
+        impossible = ""
+        if self._session.settings.cache == "off":
+            impossible = 'The cache is off: %config ClaudeMagics.cache = "auto" switches it on.'
         elif not client.is_anthropic:
-            possible = f"Only Anthropic's own servers are asked for caching, not {client.where}."
-        self._diagnosing = self._diagnosing or not possible
-        return caching.explained(self._billed, asked=self._diagnosed, possible=possible, minimum=model.cache_minimum)
-
-    def _asking(
-        self,
-        prompt: Sequence[str | Named],
-        options: Options,
-        change: Callable[[State], State],
-        place: Place | None,
-        allowance: Allowance | None = None,
-    ) -> Run:
-        from claude_magic.engine.run import Run
-
-        home = self._home
-        return Run(
-            change(self._journal.state),
-            prompt,
-            options,
-            limits.lookup(limits.resolve(options.model or self._model), home.learned),
-            home.settings,
-            home.client,
-            place,
-            self._tools,
-            confirmed_at_home(home.host.confirm),
-            self.largest_side,
-            allowance=allowance,
-            precedent=self.precedent,
-            diagnosing=self._diagnosing,
+            impossible = f"Only Anthropic's own servers are asked to cache, not {client.where}."
+        self.history.diagnosing = self.history.diagnosing or not impossible
+        return explain_cache(
+            self._billed, asked=self.history.diagnosed, impossible=impossible, minimum=model.cache_minimum
         )
+
+    def _asking(self, question: Question, place: Place | None) -> _Asking:
+        append = question.options.get("append") or self._session.settings.rerun == "append"
+        if place is not None and append:
+            place = dataclasses.replace(place, number=None)
+        return _Asking(question, read_tools(question.options.get("tools", ())), place)
+
+    def _prepare(self, asking: _Asking, allowance: Allowance | None = None) -> Prepared:
+        from claude_magic.engine.prepare import Context, prepare
+
+        state, options = asking.change(self._journal.state), asking.question.options
+        index, former = (0, None) if options.get("once") else slot(state.turns, asking.place)
+        before = () if options.get("once") or options.get("new") else seen(state.turns[:index])
+        before = tuple(turn for turn in before if not asked_within(turn, asking.place))
+        replies = (reply for turn in before for reply in turn.reply.messages)
+        context = Context(
+            model=self._session.model_id(state.model),
+            system=state.system,
+            tools=state.tools,
+            tool_limits=self._tools.limits,
+            messages=tuple(message for turn in before for message in turn.messages),
+            turns=len(before),
+            longest=max((reply.counted.output_tokens for reply in replies), default=0),
+            history=self.history,
+        )
+        try:
+            return prepare(asking.question, context, self._session, allowance)
+        except OverBudget as error:
+            _note(error, former)
+            raise
 
     def _carry_out(
         self,
-        asking: Run,
-        change: Callable[[State], State],
-        drawn: GuardedRenderer,
+        asking: _Asking,
+        prepared: Prepared,
+        renderer: GuardedRenderer,
         notices: Callable[[], list[str]],
         interrupts: OneInterrupt,
-        aside: Answer | None = None,
+        answer: Answer | None = None,
     ) -> tuple[Turn, BaseException | None]:
-        """Ask, commit, draw the end; what is to be raised comes back with the turn."""
+        """Run, commit, draw the ending; an error to be raised comes back with the turn."""
+        from claude_magic.engine import run
         from claude_magic.tools import captured_output
 
-        inside = _answering.set({**_answering.get(), self: threading.get_ident()})
+        token = _answering.set({**_answering.get(), self: threading.get_ident()})
         try:
-            with captured_output.into(None):  # it may be a function that asks, whose own words go to its caller
-                error = asking.run(drawn, aside.stop if aside is not None else None)
+            with captured_output.into(None):  # a tool may be asking, whose own output goes to its caller
+                result = run.run(prepared, renderer, answer.stop if answer is not None else None)
         finally:
-            _answering.reset(inside)
+            _answering.reset(token)
         interrupts.closing()
-        turn, result = asking.close(error)
+        once = asking.question.options.get("once", False)
+        former = None if once else slot(self._journal.state.turns, asking.place)[1]
+        if result.answer is None and isinstance(result.error, Explained):
+            _note(result.error, former)
+        turn = Turn.of(prepared, result, asking.place)
+        dropped = answer is not None and answer.dropped
         news = notices()
-        told = [*([] if self._journal.state.turns else news), *self._cells.news()]  # it may have been loaded
-        if aside is None or not aside.dropped:
+        reported = [*([] if self._journal.state.turns else news), *self._cells.news()]  # it may have been loaded
+        if not dropped:
             self.last = turn.reply
-        self.largest_side = asking.largest_side
-        self._diagnosed = self._diagnosing and not asking.once and self.precedent is not None
-        if not asking.once:
-            self.precedent = asking.precedent
-        if asking.kept and not (aside is not None and aside.dropped):
+        self._learn(prepared.request.history, once=once)
+        if result.answer is not None and not once and not dropped:
 
             def commit(state: State) -> tuple[str, State]:
-                # Another thread, or a function that Claude called, may have changed the conversation meanwhile.
-                after, step, consequences = asking.after(turn, change(state))
-                told.extend(consequences)
+                # Another thread, or a tool of this answer, may have changed the conversation in the meantime.
+                new = asking.question.options.get("new", False)
+                after, step, consequences = insert(turn, asking.change(state), prepared.context.tools, new=new)
+                reported.extend(consequences)
                 return step, after
 
             self._journal.change(commit)
-        if aside is not None and aside.dropped:
-            nothing = Interrupted("Stopped: its cell ran again, or was deleted. Nothing is kept.")
-            result = dataclasses.replace(result, error=nothing)
-        if aside is not None and result.error is not None:  # the cell has succeeded long ago
-            result = dataclasses.replace(result, notice=said(result.error))
-        ending = self._ending(turn, [*told, *asking.notices(result)])
+        if dropped:
+            stopped = Interrupted("Stopped: its cell ran again or was deleted. Nothing is kept.")
+            result = dataclasses.replace(result, error=stopped)
+        if answer is not None and result.error is not None:  # the cell itself succeeded long ago
+            result = dataclasses.replace(result, notice=error_line(result.error))
+        ending = self._ending(turn, [*reported, *run.notices(prepared, result)])
         with captured_output.into(None):
-            drawn.finish(ending)
-        if aside is None:
-            self._home.host.answered(ending)
-        if (failure := drawn.failure) is not None:
+            renderer.finish(ending)
+        if answer is None:
+            self._session.environment.finished(ending)
+        if (failure := renderer.failure) is not None:
             what = f"{type(failure).__name__}: {failure}"
-            print(f"The answer could not be drawn as it came ({what}). claude.last holds it.", file=sys.stderr)
+            print(f"The answer could not be drawn as it arrived ({what}). claude.last has it.", file=sys.stderr)
         return turn, result.error
+
+    def _learn(self, after: RequestHistory, *, once: bool) -> None:
+        """Take over what the requests of a question have shown."""
+        self.history.largest_side = after.largest_side
+        self.history.diagnosed = self.history.diagnosing and not once and self.history.previous is not None
+        if not once:
+            self.history.previous = after.previous
 
     def _ending(self, turn: Turn, notices: list[str]) -> Ending:
         reply, cost = turn.reply, None
@@ -287,7 +299,7 @@ class Questions:
             cost = float(price) if price is not None else None
             self._billed = reply
             label = turn.place.label if turn.place else ""
-            self._home.spendings.append(Spending(self._name, reply.model, reply.usage, cost, reply.simulated, label))
+            self._session.spendings.append(Spending(self._name, reply.model, reply.usage, cost, reply.simulated, label))
         visible = seen(self._journal.state.turns)
         return Ending(
             reply=reply,
@@ -295,8 +307,14 @@ class Questions:
             turn=visible.index(turn) + 1 if turn in visible else 0,
             turns=len(visible),
             cost=cost,
-            spent=self._home.cost(simulated=reply.simulated),
+            spent=self._session.cost(simulated=reply.simulated),
             turn_id=turn.id,
-            asked=turn,
+            asked=Asked(turn.prompt, turn.asked, turn.place.number if turn.place else None, turn.place is not None),
             conversation=self._name,
         )
+
+
+def _note(error: Explained, former: Turn | None) -> None:
+    """Add that the answer stays which this question was meant to replace."""
+    if former is not None:
+        error.add_note("The earlier answer still counts.")

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from claude_magic.content.parts import Part
-from claude_magic.messages import wire
-from claude_magic.conversation.persistence import schema
-from claude_magic.conversation.persistence.attachments import Files, Writer, part_of
-from claude_magic.engine.message import Message
-from claude_magic.engine.environment import Place
+from claude_magic.conversation.saving import schema
+from claude_magic.conversation.saving.attachments import StoredFiles, Writer, part_of
 from claude_magic.conversation.turns import Turn
-from claude_magic.messages import usage
+from claude_magic.engine.environment import Place
+from claude_magic.engine.message import Message
 from claude_magic.messages.blocks import Block, RawBlock, TextBlock, ThinkingBlock, ToolUseBlock, make_block
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.reply import Reply
+from claude_magic.messages.usage import usage_from_json, usage_to_json
+from claude_magic.messages.wire import block_problem
 from claude_magic.tools.calls import ANSWERED, Call
 from claude_magic.tools.results import Result
 
@@ -33,7 +33,7 @@ def saved(turn: Turn, writer: Writer) -> schema.SavedTurn:
     )
 
 
-def turn_of(saved: schema.SavedTurn, files: Files) -> Turn:
+def turn_of(saved: schema.SavedTurn, files: StoredFiles) -> Turn:
     """The turn that was saved.
 
     Raises
@@ -76,7 +76,7 @@ def _role(message: Message) -> Any:
     return message.role
 
 
-def _message_of(saved: schema.SavedMessage, files: Files) -> Message:
+def _message_of(saved: schema.SavedMessage, files: StoredFiles) -> Message:
     content: str | tuple[dict[str, Any] | Part, ...]
     if saved.text is not None:
         content = saved.text
@@ -84,7 +84,7 @@ def _message_of(saved: schema.SavedMessage, files: Files) -> Message:
         content = tuple(part_of(part, files) for part in saved.parts)
     else:
         content = tuple(saved.blocks or ())
-        if wrong := next(filter(None, map(wire.problem, content)), ""):
+        if wrong := next(filter(None, map(block_problem, content)), ""):
             raise BadInput(f"a block: {wrong}")
     return Message(saved.role, content, bytes.fromhex(saved.bound_to))
 
@@ -103,7 +103,7 @@ def _reply(reply: Reply) -> schema.SavedReply:
         simulated=reply.simulated,
         sent=list(reply.sent),
         seconds=reply.seconds,
-        usage=usage.noted(reply.counted),
+        usage=usage_to_json(reply.counted),
         calls=[_call(call) for call in reply.calls if call.state in ANSWERED],
     )
 
@@ -116,7 +116,7 @@ def _reply_of(saved: Iterable[schema.SavedReply], results: Mapping[Any, tuple[Pa
             setattr(reply, name, getattr(message, name))
         reply.simulated = message.simulated
         reply.sent = tuple(message.sent)
-        reply.counted = usage.read(message.usage)
+        reply.counted = usage_from_json(message.usage)
         for block in message.blocks:
             if not isinstance(block.start.get("type"), str):
                 raise BadInput("a block has no type")

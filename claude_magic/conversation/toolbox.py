@@ -1,71 +1,55 @@
 """The tools of a conversation: what Claude may call, in an order that does not change.
 
-A change of the list costs the cache and the earlier thinking, so a tool that is there already
-keeps its place, whoever gives it again, and a tool that a turn in the history calls cannot leave.
+A change of the list costs the cache and the earlier thinking, so a tool that is already there keeps
+its place when it is given again, and a tool that a turn in the history calls cannot be removed.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, overload
 
-from claude_magic.messages.text import one_line
-from claude_magic.engine.options import Options
-from claude_magic.conversation.turns import Turn
+from claude_magic.conversation.journal import Journal
+from claude_magic.engine.settings import Settings, ToolLimits
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.limits import Model
-from claude_magic.tools.server_tool import ServerTool
+from claude_magic.tools.toolset import current_tools, describe, merge_tools, read_tools, tool_name
 
 if TYPE_CHECKING:
-    from claude_magic.engine.settings import Settings
-    from claude_magic.tools.definition import Tool
+    from claude_magic.tools.toolset import AnyTool
 
-    AnyTool = Tool[..., Any] | ServerTool | dict[str, Any]
+_LIMITS = ("confirm", "steps", "seconds", "tokens")
 
 
-class Tools(Sequence["Offered"]):
-    """The tools that Claude may call; ``claude.tools.add(f)`` adds one, ``del claude.tools["f"]`` takes it out.
+class Tools(Sequence["AnyTool"]):
+    """The tools that Claude may call; ``claude.tools.add(f)`` adds one, ``del claude.tools["f"]`` removes it.
 
     Parameters
     ----------
-    held : callable
-        The tools as they are now.
-    change : callable
-        Told in words what changes, makes others out of the present ones.
-    turns : callable
-        The turns that Claude sees.
+    journal : Journal
+        Of the conversation.
     settings : Settings
         Where limits come from until they are set here.
 
     Attributes
     ----------
     confirm : str or None
-        ``asked``: calls of tools that want it are confirmed; ``all``: every call. None, here and
+        ``asked``: calls of tools that ask for it are confirmed; ``all``: every call. None, here and
         below: as configured.
     steps : int or None
         Most messages of one answer in which Claude calls tools; then it is asked to conclude.
     seconds : float or None
-        After which it is asked to conclude; 0 is no limit.
+        After these it is asked to conclude; 0 for no limit.
     tokens : int or None
-        Input and output of one answer, after which it is asked to conclude; 0 is no limit.
+        Input and output of one answer, after which it is asked to conclude; 0 for no limit.
     always : list of callable
-        Functions whose calls need no further yes in this conversation.
+        Functions whose calls need no further confirmation in this conversation.
     """
 
-    __slots__ = ("_change", "_held", "_settings", "_turns", "always", "confirm", "seconds", "steps", "tokens")
+    __slots__ = ("_journal", "_settings", "always", "confirm", "seconds", "steps", "tokens")
 
-    def __init__(
-        self,
-        held: Callable[[], tuple[AnyTool, ...]],
-        change: Callable[[str, Callable[[tuple[AnyTool, ...]], tuple[AnyTool, ...]]], None],
-        turns: Callable[[], Sequence[Turn]],
-        settings: Settings,
-    ) -> None:
-        self._held = held
-        self._change = change
-        self._turns = turns
+    def __init__(self, journal: Journal, settings: Settings) -> None:
+        self._journal = journal
         self._settings = settings
         self.confirm: str | None = None
         self.steps: int | None = None
@@ -74,7 +58,7 @@ class Tools(Sequence["Offered"]):
         self.always: list[Callable[..., Any]] = []
 
     @property
-    def bounds(self) -> ToolLimits:
+    def limits(self) -> ToolLimits:
         """What holds for the next answer.
 
         Raises
@@ -83,21 +67,28 @@ class Tools(Sequence["Offered"]):
             If one of the values makes no sense.
         """
         found = {
-            name: configured if (own := getattr(self, name)) is None else own
-            for name in LIMITS
-            for configured in [getattr(self._settings, f"tool_{name}")]
+            name: getattr(self._settings, f"tool_{name}") if (own := getattr(self, name)) is None else own
+            for name in _LIMITS
         }
         if found["confirm"] not in ("asked", "all"):
             raise BadInput(f"claude.tools.confirm is 'asked' or 'all', not {found['confirm']!r}.")
         for name, least in (("steps", 1), ("seconds", 0), ("tokens", 0)):
             if not isinstance(found[name], int | float) or not found[name] >= least:
                 raise BadInput(f"claude.tools.{name} is a number from {least}, not {found[name]!r}.")
-        return ToolLimits(**found)
+        return ToolLimits(**found, always=self.always)
 
-    def limit_as(self, other: Tools) -> None:
-        """Take over the limits of another conversation, but not what was allowed there for always."""
-        for name in LIMITS:
+    def copy_limits(self, other: Tools) -> None:
+        """Take over the limits of another conversation, but not what was allowed there for good."""
+        for name in _LIMITS:
             setattr(self, name, getattr(other, name))
+
+    def replace(self, functions: Iterable[object]) -> None:
+        """Start a new list; see :attr:`Conversation.tools`."""
+        new = read_tools(functions)
+        names = set(map(tool_name, new))
+        for gone in [name for name in map(tool_name, self._journal.state.tools) if name not in names]:
+            self._check_removable(gone)
+        self._journal.replace("the new list of tools", tools=new)
 
     def add(self, *functions: object) -> None:
         """Let Claude call these, too.
@@ -105,7 +96,7 @@ class Tools(Sequence["Offered"]):
         Parameters
         ----------
         *functions : function, Tool, str, dict or list of these
-            The name of a tool that the server runs, as text; a tool definition in the API's form.
+            The name of a server tool as text; a tool definition in the API's form.
 
         Raises
         ------
@@ -116,44 +107,53 @@ class Tools(Sequence["Offered"]):
         self._change(f"the tools {', '.join(map(tool_name, new))}", lambda held: merge_tools(held, new))
 
     def __delitem__(self, which: str | int | slice) -> None:
-        held = current_tools(self._held())
+        held = self._current
         chosen = [self[which]] if not isinstance(which, slice) else held[which]
         for tool in chosen:
-            self.check_removable(tool_name(tool))
+            self._check_removable(tool_name(tool))
         gone = {tool_name(tool) for tool in chosen}
         self._change(
-            f"taking out the tools {', '.join(map(tool_name, chosen))}",
+            f"removing the tools {', '.join(map(tool_name, chosen))}",
             lambda held: tuple(tool for tool in current_tools(held) if tool_name(tool) not in gone),
         )
 
-    def check_removable(self, name: str) -> None:
-        """Refuse to take out what a turn in the history calls: the API wants its definition to stay."""
-        if any(name in turn.called for turn in self._turns()):
-            raise BadInput(f"{name} is called in the conversation. Ask with -t none, or begin anew with --new.")
+    def _check_removable(self, name: str) -> None:
+        """Refuse to remove a tool that a turn in the history calls: the API requires its definition."""
+        if any(name in turn.called for turn in self._journal.state.turns):
+            raise BadInput(f"{name} is called in the conversation. Ask with -t none, or start over with --new.")
 
     @overload
     def __getitem__(self, which: str | int) -> AnyTool: ...
     @overload
     def __getitem__(self, which: slice) -> Sequence[AnyTool]: ...
     def __getitem__(self, which: str | int | slice) -> AnyTool | Sequence[AnyTool]:
-        held = current_tools(self._held())
+        held = self._current
         if not isinstance(which, str):
             return held[which]
         for tool in held:
             if tool_name(tool) == which:
                 return tool
-        raise BadInput(f"There is no tool {which!r} here" + (f", but {_names(held)}." if held else "."))
+        raise BadInput(
+            f"There is no tool {which!r} here" + (f", only {', '.join(map(tool_name, held))}." if held else ".")
+        )
 
     def __len__(self) -> int:
-        return len(current_tools(self._held()))
+        return len(self._current)
 
     def __contains__(self, which: object) -> bool:
-        return any(which in (tool_name(tool), tool) for tool in current_tools(self._held()))
+        return any(which in (tool_name(tool), tool) for tool in self._current)
 
     def __repr__(self) -> str:
         if not self:
             return "No tools. claude.tools.add(function), or -t function"
-        return "\n".join(_line(tool) for tool in current_tools(self._held()))
+        return "\n".join(describe(tool) for tool in self._current)
 
     def _ipython_key_completions_(self) -> list[str]:
         return [tool_name(tool) for tool in self]
+
+    @property
+    def _current(self) -> tuple[AnyTool, ...]:
+        return current_tools(self._journal.state.tools)
+
+    def _change(self, step: str, make: Callable[[tuple[AnyTool, ...]], tuple[AnyTool, ...]]) -> None:
+        self._journal.change(lambda state: (step, dataclasses.replace(state, tools=make(state.tools))))

@@ -1,42 +1,43 @@
-"""A turn: the question and everything that answered it."""
+"""Turns: questions with everything that answered them."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-import functools
-import hashlib
-import json
+import uuid
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, overload
 
 from claude_magic.content.parts import Part
-from claude_magic.messages.text import one_line
-from claude_magic.messages.limits import ImageLimits
+from claude_magic.engine.environment import Place
+from claude_magic.engine.message import Message
 from claude_magic.messages.reply import Reply
+from claude_magic.messages.text import one_line
 from claude_magic.messages.usage import money
 
 if TYPE_CHECKING:
+    from claude_magic.engine.outcome import Outcome
+    from claude_magic.engine.prepare import Prepared
     from claude_magic.tools.calls import Call
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Turn:
-    """A question with all that answered it, as it stands in the history. Never changed, only replaced.
+    """A question with everything that answered it, as it stands in the history. Immutable.
 
     Attributes
     ----------
     id : str
     prompt : str
-        The words of the question, for people.
+        The question for people, with values by their names.
     messages : tuple of Message
-        The question, and everything that answered it: Claude's messages and the results of its calls.
+        The question, Claude's messages, and the results of its calls.
     reply : Reply
     asked : datetime.datetime
     place : Place or None
-        None outside a notebook, or where the front end does not tell the cell.
+        None outside a notebook, or where the front end does not send the cell's id.
     absent : bool
-        Whether its cell was deleted: it keeps its place but Claude does not see it.
+        Whether its cell was deleted: it keeps its place, but Claude does not see it.
     """
 
     id: str
@@ -47,9 +48,21 @@ class Turn:
     place: Place | None
     absent: bool = False
 
+    @classmethod
+    def of(cls, prepared: Prepared, result: Outcome, place: Place | None) -> Turn:
+        """The turn that a question has made."""
+        return cls(
+            id=new_id(),
+            prompt=prepared.question.text,
+            messages=(prepared.request.own[0], *(result.answer or ())),
+            reply=prepared.request.reply,
+            asked=prepared.at,
+            place=place,
+        )
+
     @property
     def parts(self) -> list[Part]:
-        """All that went to Claude in it."""
+        """Everything of it that was sent to Claude."""
         return [part for message in self.messages for part in message.parts]
 
     @property
@@ -59,7 +72,7 @@ class Turn:
 
     @property
     def called(self) -> set[str]:
-        """The names of the tools that are called in it, the server's included."""
+        """The names of the tools that are called in it, server tools included."""
         blocks = (block for message in self.messages for block in message.content if isinstance(block, dict))
         return {str(block["name"]) for block in blocks if block["type"].endswith("tool_use")}
 
@@ -86,9 +99,9 @@ class Turns(Sequence[Turn]):
     Parameters
     ----------
     visible : callable
-        The turns as they are now.
+        Returns the turns as they are now.
     forget : callable
-        Takes a list of turns out of the conversation.
+        Removes a list of turns from the conversation.
     """
 
     def __init__(self, visible: Callable[[], tuple[Turn, ...]], forget: Callable[[list[Turn]], None]) -> None:
@@ -98,7 +111,11 @@ class Turns(Sequence[Turn]):
     def __len__(self) -> int:
         return len(self._visible())
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Turn: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Turn, ...]: ...
+    def __getitem__(self, index: int | slice) -> Turn | tuple[Turn, ...]:
         return self._visible()[index]
 
     def __iter__(self) -> Iterator[Turn]:
@@ -129,6 +146,11 @@ class Turns(Sequence[Turn]):
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
         return "\n".join(line.rstrip() for line in lines)
+
+
+def new_id() -> str:
+    """An id for a turn."""
+    return uuid.uuid4().hex[:12]
 
 
 def seen(turns: Sequence[Turn]) -> tuple[Turn, ...]:

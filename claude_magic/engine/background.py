@@ -1,66 +1,63 @@
-"""Answers that are given in the background, and the line in which the questions of a conversation stand."""
+"""Answers that are given in the background."""
 
 from __future__ import annotations
 
-import collections
-import contextlib
 import contextvars
 import math
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
-from claude_magic.messages.text import pluralize, one_line
+from claude_magic.engine.environment import Place
 from claude_magic.engine.interrupts import OneInterrupt
 from claude_magic.engine.rendering import Ending
-from claude_magic.engine.environment import Place
 from claude_magic.messages.errors import BadInput, Explained, Interrupted, StillAnswering
+from claude_magic.messages.reply import Reply
+from claude_magic.messages.text import one_line, pluralize
+from claude_magic.tools.main_thread import MainThreadQueue
 from claude_magic.tools.worker import (
     BackgroundWorker,
     OutputContext,
     current_worker,
-    working_as,
     is_current_worker,
-    wakeable,
+    working_as,
 )
-from claude_magic.tools.main_thread import MainThreadQueue
 
 if TYPE_CHECKING:
-    from claude_magic.messages.reply import Reply
     from claude_magic.tools.calls import Call
-
-T = TypeVar("T")
 
 
 class Answer:
-    """An answer that is given in the background; ``claude(…, background=True)`` returns it.
+    """An answer that is given in the background, as ``claude(…, background=True)`` returns it.
 
     Parameters
     ----------
     question : str
-        Its words.
-    errands : MainThreadQueue
+        Its text.
+    main_thread : MainThreadQueue
     place : Place or None
         Where it was asked.
-    inside : callable
-        Makes a context in which what its tools show goes to its cell.
+    output_context : callable
+        Makes contexts in which the output of its tools goes to its cell.
 
     Attributes
     ----------
     reply : Reply or None
-        Once it is there; of a broken answer what had arrived.
+        The reply once there is one; of an answer that broke off, what had arrived.
     error : BaseException or None
         What ended it early.
     dropped : bool
-        Nobody wants it any more: its cell ran again, or was deleted. It leaves nothing behind.
+        Whether nobody wants it any more, because its cell ran again or was deleted. Nothing of it is kept.
     """
 
-    def __init__(self, question: str, errands: MainThreadQueue, place: Place | None, inside: OutputContext) -> None:
+    def __init__(
+        self, question: str, main_thread: MainThreadQueue, place: Place | None, output_context: OutputContext
+    ) -> None:
         self._question = question
-        self._errands = errands
-        self._aside = BackgroundWorker(errands, inside)
+        self._main_thread = main_thread
+        self._worker = BackgroundWorker(main_thread, output_context)
         self._done = False
-        self._then: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], None]] = []
         self.place = place
         self.reply: Reply | None = None
         self.error: BaseException | None = None
@@ -72,7 +69,7 @@ class Answer:
         return self._done
 
     def wait(self, timeout: float | None = None) -> Reply:
-        """Wait for it; tools that need this thread run meanwhile.
+        """Wait for it; tools that need this thread run in the meantime.
 
         Parameters
         ----------
@@ -84,26 +81,26 @@ class Answer:
         ClaudeError, Interrupted
             What ended it early.
         StillAnswering
-            If it is not there in time; a ``TimeoutError``.
+            If it has not ended in time; a ``TimeoutError``.
         """
-        if is_current_worker(self._aside):
-            raise BadInput("A tool cannot wait for the answer that waits for it.")
-        wait_for([self], self._errands, timeout)
+        if is_current_worker(self._worker):
+            raise BadInput("A tool cannot wait for the answer that called it.")
+        wait_for([self], self._main_thread, timeout)
         if self.error is not None:
             raise self.error
         return cast("Reply", self.reply)
 
     def stop(self) -> None:
         """End it; what has arrived is kept, as when a cell is stopped."""
-        self._aside.stop()
+        self._worker.stop()
 
-    def when_done(self, then: Callable[[], None]) -> None:
+    def when_done(self, callback: Callable[[], None]) -> None:
         """Call a function before anybody learns that it has ended; at once if it has."""
-        with self._errands.lock:
+        with self._main_thread.lock:
             if not self._done:
-                self._then.append(then)
+                self._callbacks.append(callback)
                 return
-        then()
+        callback()
 
     def start(self, work: Callable[[], Reply]) -> None:
         """Begin, in a thread that carries the context of this one, and with it the cell."""
@@ -112,19 +109,19 @@ class Answer:
 
     def _run(self, work: Callable[[], Reply]) -> None:
         try:
-            with working_as(self._aside):
+            with working_as(self._worker):
                 self.reply = work()
         except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
             self.error = error
             self.reply = getattr(error, "reply", None)
         while True:
-            with self._errands.lock:
-                if not self._then:
+            with self._main_thread.lock:
+                if not self._callbacks:
                     self._done = True
-                    self._errands.changed.notify_all()
+                    self._main_thread.changed.notify_all()
                     return
-                then = self._then.pop(0)
-            then()
+                callback = self._callbacks.pop(0)
+            callback()
 
     def __repr__(self) -> str:
         if not self._done:
@@ -132,19 +129,19 @@ class Answer:
         elif self.error is None:
             state = "complete; .reply is the answer"
         else:
-            state = said(self.error)
+            state = error_line(self.error)
         return f"<Answer to {one_line(self._question, 40)!r}: {state}>"
 
 
-def wait_for(answers: list[Answer], errands: MainThreadQueue, timeout: float | None) -> None:
+def wait_for(answers: list[Answer], main_thread: MainThreadQueue, timeout: float | None) -> None:
     """Wait until answers have ended.
 
     Raises
     ------
     BadInput
-        If the time is no number of seconds.
+        If the timeout is not a number of seconds.
     Interrupted
-        If the wait was stopped; the answers go on.
+        If the wait was stopped; the answers continue.
     StillAnswering
         If they have not ended in time.
     """
@@ -153,37 +150,37 @@ def wait_for(answers: list[Answer], errands: MainThreadQueue, timeout: float | N
         raise BadInput(f"wait takes a number of seconds, not {timeout!r:.80}.")
     try:
         with OneInterrupt():
-            ended = errands.until(lambda: all(answer.done for answer in answers), timeout)
+            ended = main_thread.until(lambda: all(answer.done for answer in answers), timeout)
     except Interrupted:
         raise
     except KeyboardInterrupt:
-        raise Interrupted("Stopped waiting. The answer goes on; claude.stop() stops it.") from None
+        raise Interrupted("Stopped waiting. The answer continues; claude.stop() stops it.") from None
     if not ended:
         count = sum(not answer.done for answer in answers)
-        raise StillAnswering(f"{pluralize(count, 'answer')} not there after {timeout:g} s; Claude goes on. Wait again.")
+        raise StillAnswering(
+            f"{pluralize(count, 'answer')} not complete after {timeout:g} s; Claude continues. Wait again."
+        )
 
 
-def confirmed_at_home(confirm: Callable[[Call], str]) -> Callable[[Call], str]:
-    """Ask the user from the notebook's thread, while a cell waits there: only then somebody looks."""
+def confirm_on_main_thread(confirm: Callable[[Call], str]) -> Callable[[Call], str]:
+    """Ask the user from the main thread, while a cell waits there: only then is somebody looking."""
 
     def ask(call: Call) -> str:
-        aside = current_worker()
-        if aside is None:
+        worker = current_worker()
+        if worker is None:
             return confirm(call)
         answers: list[str] = []
-        aside.send(lambda: answers.append(confirm(call)), when_free=False)
+        worker.send(lambda: answers.append(confirm(call)), when_free=False)
         return answers[0]
 
     return ask
 
 
-def ending_unsent(error: BaseException) -> Ending:
-    """How a question ended that was not sent after all."""
-    from claude_magic.messages.reply import Reply
-
-    return Ending(Reply(), [said(error)], turn=0, turns=0, cost=None, spent=None, turn_id="")
+def unsent_ending(error: BaseException) -> Ending:
+    """The ending of a question that was not sent after all."""
+    return Ending(Reply(), [error_line(error)], turn=0, turns=0, cost=None, spent=None, turn_id="")
 
 
-def said(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """An error in one line."""
     return one_line(error.line if isinstance(error, Explained) else f"{type(error).__name__}: {error}", 400)

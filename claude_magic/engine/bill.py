@@ -1,6 +1,6 @@
 """The bill: one line for each answer, whether it was kept or not.
 
-Real and simulated answers stand in one table and are never added together.
+Real and simulated answers share a table and are never added together.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from claude_magic.messages.text import pluralize, one_line
+from claude_magic.messages.text import one_line, pluralize
 from claude_magic.messages.usage import Usage, money
 
 _SHOWN = 20
-"""Answers that the table shows one by one; the earlier ones share a line."""
+"""Answers that the table lists one by one; earlier ones share a line."""
 _ODD = re.compile(r"[^\w.:/@ \-]")
 _HEAD = ("", "cell", "model", "tokens in", "cached", "out", "cost")
 
 
 @dataclasses.dataclass(frozen=True)
 class Spending:
-    """One answer on the bill, whether it was kept or not.
+    """One answer on the bill.
 
     Attributes
     ----------
@@ -42,13 +42,13 @@ class Spending:
     label: str = ""
 
 
-def usage(spendings: Iterable[Spending]) -> Usage:
-    """The tokens of these together."""
+def total_usage(spendings: Iterable[Spending]) -> Usage:
+    """The tokens of these answers together."""
     return sum((spending.usage for spending in spendings), start=Usage())
 
 
-def cost(spendings: Iterable[Spending]) -> float | None:
-    """US dollars of these together; None if one price is unknown."""
+def total_cost(spendings: Iterable[Spending]) -> float | None:
+    """US dollars of these answers together; None if one price is not known."""
     total = 0.0
     for spending in spendings:
         if spending.cost is None:
@@ -58,7 +58,7 @@ def cost(spendings: Iterable[Spending]) -> float | None:
 
 
 class Bill:
-    """What a conversation took, answer by answer, and what its kernel did.
+    """What a conversation used, answer by answer, and what its kernel did.
 
     Parameters
     ----------
@@ -72,14 +72,14 @@ class Bill:
         self.spendings = [spending for spending in spendings if spending.conversation == name]
         self._kernel = list(spendings)
 
-    def of_its_kind(self, *, simulated: bool | None = None) -> list[Spending]:
+    def of_one_kind(self, *, simulated: bool | None = None) -> list[Spending]:
         """The real answers; while there are only simulated ones, those."""
         if simulated is None:
             simulated = all(spending.simulated for spending in self.spendings)
         return [spending for spending in self.spendings if spending.simulated == simulated]
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The table: head, answers, sums."""
+        """The table: header, answers, totals."""
         earlier, shown = self.spendings[:-_SHOWN], self.spendings[-_SHOWN:]
         rows: list[tuple[str, ...]] = [_HEAD]
         for simulated in (False, True):
@@ -88,22 +88,22 @@ class Bill:
         for number, spending in enumerate(shown, len(earlier) + 1):
             rows.append(_row(str(number), spending.label, spending.model, [spending]))
         for simulated in (False, True):
-            if found := self.of_its_kind(simulated=simulated):
+            if found := self.of_one_kind(simulated=simulated):
                 rows.append(_row("sum", "", pluralize(len(found), "answer"), found))
         return rows
 
     def notes(self) -> list[str]:
-        """What the table cannot say."""
+        """What the table itself cannot show."""
         notes = []
         unknown = sorted({spending.model for spending in self.spendings if spending.cost is None})
         if unknown:
             names = ", ".join(one_line(_plain(model), 60) for model in unknown)
             notes.append(f"No price is known for {names}: tokens only.")
         if any(spending.simulated for spending in self.spendings):
-            notes.append("SIMULATED answers are not billed; in brackets, what they would have cost.")
+            notes.append("SIMULATED answers are not billed; what they would have cost is in brackets.")
         if len(self._kernel) > len(self.spendings):
             real = [spending for spending in self._kernel if not spending.simulated]
-            spent = cost(real)
+            spent = total_cost(real)
             notes.append(f"All conversations of this kernel: {money(spent) if spent is not None else 'unknown'}.")
         return notes
 
@@ -129,12 +129,12 @@ class Bill:
 
 
 def _plain(model: str) -> str:
-    """A model's name without what Markdown would read: it is what a server said."""
+    """A model's name without Markdown markup, because a server chose it."""
     return _ODD.sub("", model).replace("://", ":")
 
 
 def _row(number: str, label: str, what: str, spendings: Sequence[Spending]) -> tuple[str, ...]:
-    total, dollars, simulated = usage(spendings), cost(spendings), spendings[0].simulated
+    total, dollars, simulated = total_usage(spendings), total_cost(spendings), spendings[0].simulated
     least = "at least " if total.at_least else ""
     paid = f"{least}{money(dollars)}" if dollars is not None else "unknown"
     share = f" ({total.cache_read_input_tokens / total.total_input:.0%})" if total.total_input else ""
@@ -150,7 +150,7 @@ def _row(number: str, label: str, what: str, spendings: Sequence[Spending]) -> t
 
 
 class _Shown:
-    """Shows the bill that it comes from; in everything else it is the value itself."""
+    """Shows the bill that it comes from; otherwise it is just its value."""
 
     _bill: Bill
 
@@ -162,24 +162,24 @@ class _Shown:
 
 
 class BilledUsage(_Shown, Usage):
-    """Tokens that show as a table by answer; sums of it are plain."""
+    """Tokens that show as a table of answers; their sums are plain."""
 
     @classmethod
     def of(cls, bill: Bill) -> BilledUsage:
         """The tokens of a conversation."""
-        total = usage(bill.of_its_kind())
+        total = total_usage(bill.of_one_kind())
         found = cls(**{field.name: getattr(total, field.name) for field in dataclasses.fields(total)})
         object.__setattr__(found, "_bill", bill)
         return found
 
 
 class Cost(_Shown, float):
-    """US dollars that show as a table by answer; sums of it are plain numbers."""
+    """US dollars that show as a table of answers; their sums are plain numbers."""
 
     @classmethod
     def of(cls, bill: Bill) -> Cost | None:
-        """What a conversation cost, simulated answers left out."""
-        dollars = cost(bill.of_its_kind(simulated=False))
+        """What a conversation cost, without simulated answers."""
+        dollars = total_cost(bill.of_one_kind(simulated=False))
         if dollars is None:
             return None
         found = cls(dollars)

@@ -1,8 +1,8 @@
-"""What a kernel may spend: checked before every request, whatever kind of request it is.
+"""What a kernel may spend, checked before every request of any kind.
 
-To what was spent is added what the request is expected to cost, and what the requests of other
-conversations that are still being answered are. Amounts of real and of simulated answers are never
-added: a budget that was set holds for each on its own, so that it can be tried on the simulator.
+What the request is expected to cost is added to what has been spent, and so is what other
+conversations are still having answered. Amounts of real and simulated answers are never added: a
+budget that was set applies to each separately, so that it can be tried on the simulator.
 """
 
 from __future__ import annotations
@@ -20,21 +20,20 @@ from claude_magic.messages.usage import in_words, usd
 if TYPE_CHECKING:
     from claude_magic.engine.bill import Spending
     from claude_magic.engine.estimate import Estimate
-    from claude_magic.conversation.registry import Conversations
     from claude_magic.engine.settings import Settings
     from claude_magic.messages.reply import Reply
 
 UNATTENDED = 1.0
-"""US dollars for a kernel or program in front of which nobody sits, unless something else is set."""
+"""US dollars for a kernel or program that runs unattended, unless another budget is set."""
 
 
 def amount(name: str, value: object) -> float | None:
-    """A limit as a number; None takes it back.
+    """A limit as a number; None removes it.
 
     Raises
     ------
     BadInput
-        For what is no amount.
+        If it is not an amount.
     """
     if value is None:
         return None
@@ -43,54 +42,14 @@ def amount(name: str, value: object) -> float | None:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not number >= 0:
-        unit = "a number of tokens" if name == "budget_tokens" else "US dollars, a number"
-        raise BadInput(f"{name} is {unit} from 0, or None; it cannot be {value!r:.80}.")
+        unit = "a number of tokens" if name == "budget_tokens" else "a number of US dollars"
+        raise BadInput(f"{name} takes {unit} from 0, or None, not {value!r:.80}.")
     return number
-
-
-class Limited:
-    """The limits as attributes of a conversation; they hold for all conversations of its kernel."""
-
-    _home: Conversations
-
-    @property
-    def budget(self) -> float | None:
-        """US dollars that all conversations of this kernel may spend; None: no limit.
-
-        Where nobody sits in front (a notebook run by a program, a script) it is 1 dollar until it is
-        set; ``float("inf")`` is no limit there.
-        """
-        return self._home.budget.limit(simulated=False)
-
-    @budget.setter
-    def budget(self, dollars: float | None) -> None:
-        self._set("budget", dollars)
-
-    @property
-    def budget_tokens(self) -> float | None:
-        """Tokens that this kernel may use with models whose price is not known; None: no limit."""
-        return self._home.settings.budget_tokens
-
-    @budget_tokens.setter
-    def budget_tokens(self, tokens: float | None) -> None:
-        self._set("budget_tokens", tokens)
-
-    @property
-    def ask_above(self) -> float | None:
-        """US dollars of one request, above which it needs ``--yes`` (``yes=True``); None: never."""
-        return self._home.settings.ask_above
-
-    @ask_above.setter
-    def ask_above(self, dollars: float | None) -> None:
-        self._set("ask_above", dollars)
-
-    def _set(self, name: str, value: float | None) -> None:
-        self._home.host.configure(self._home.settings, name, amount(name, value))
 
 
 @dataclasses.dataclass(frozen=True)
 class _Sum:
-    """Dollars, and tokens of unknown price."""
+    """Dollars, and tokens whose price is not known."""
 
     dollars: float = 0.0
     tokens: int = 0
@@ -110,27 +69,27 @@ class Budget:
     ----------
     settings : Settings
     spendings : sequence of Spending
-        What was spent; it grows.
-    attended : callable
-        Whether somebody sits in front.
+        What has been spent; it grows.
+    is_interactive : callable
+        Whether a person is there.
     """
 
-    def __init__(self, settings: Settings, spendings: Sequence[Spending], attended: Callable[[], bool]) -> None:
+    def __init__(self, settings: Settings, spendings: Sequence[Spending], is_interactive: Callable[[], bool]) -> None:
         self.settings = settings
         self._spendings = spendings
-        self._attended = attended
+        self._is_interactive = is_interactive
         self._open: list[Allowance] = []
         self._lock = threading.Lock()
 
     def limit(self, *, simulated: bool) -> float | None:
         """US dollars; None for no limit."""
-        if self.settings.budget is None and not simulated and not self._attended():
+        if self.settings.budget is None and not simulated and not self._is_interactive():
             return UNATTENDED
         return self.settings.budget
 
     @contextlib.contextmanager
     def question(self, *, yes: bool) -> Iterator[Allowance]:
-        """What one question may spend; until its end its requests count for the others."""
+        """What one question may spend; until it ends, its requests count against the others."""
         allowance = Allowance(self, yes=yes)
         with self._lock:
             self._open.append(allowance)
@@ -141,7 +100,7 @@ class Budget:
                 self._open.remove(allowance)
 
     def _reserve(self, mine: Allowance, pending: _Sum, check: Callable[[_Sum], None]) -> None:
-        """Check what would be spent, and count it from now on: one after the other, as requests come."""
+        """Check what would be spent, and count it from now on; requests are checked one at a time."""
         with self._lock:
             spent = sum((_Sum.of(each.cost, _tokens(each)) for each in self._spent(mine.simulated)), start=_Sum())
             others = (each.pending for each in self._open if each is not mine and each.simulated == mine.simulated)
@@ -163,13 +122,13 @@ class Allowance:
     ----------
     budget : Budget
     yes : bool
-        Whether the user said so: then the question is sent although it is above ``ask_above`` or the
-        budget. What comes after its first answer keeps to the budget.
+        Whether the user agreed to send the question even above ``ask_above`` or the budget. What
+        follows its first answer stays within the budget.
 
     Attributes
     ----------
     pending : _Sum
-        What it has spent and is going to spend with the request that was checked last.
+        What it has spent, and will spend with the request that was checked last.
     simulated : bool
     """
 
@@ -179,14 +138,14 @@ class Allowance:
         self.pending = _Sum()
         self.simulated = False
 
-    def check(self, coming: Estimate, answered: Sequence[Reply], *, simulated: bool) -> None:
-        """Stop a request that is not to be sent.
+    def check(self, upcoming: Estimate, answered: Sequence[Reply], *, simulated: bool) -> None:
+        """Stop a request that must not be sent.
 
         Parameters
         ----------
-        coming : Estimate
+        upcoming : Estimate
         answered : sequence of Reply
-            The messages that answer the same question already.
+            The messages that have answered the same question so far.
         simulated : bool
 
         Raises
@@ -195,34 +154,34 @@ class Allowance:
         """
         settings, self.simulated = self._budget.settings, simulated
         pending = _sum(answered)
-        spent_here, request = pending, _Sum.of(coming.dollars, coming.input + coming.output)
+        spent_here, request = pending, _Sum.of(upcoming.dollars, upcoming.input + upcoming.output)
 
         def check(elsewhere: _Sum) -> None:
             spent = elsewhere + spent_here
             after = spent + request
             dollars, tokens = self._budget.limit(simulated=simulated), settings.budget_tokens
-            over = dollars is not None and coming.dollars is not None and after.dollars > dollars
-            over_tokens = tokens is not None and coming.dollars is None and after.tokens > tokens
-            large = settings.ask_above is not None and (coming.dollars or 0) > settings.ask_above
+            over = dollars is not None and upcoming.dollars is not None and after.dollars > dollars
+            over_tokens = tokens is not None and upcoming.dollars is None and after.tokens > tokens
+            large = settings.ask_above is not None and (upcoming.dollars or 0) > settings.ask_above
             if (over or over_tokens) and (answered or not self._yes):
-                raise OverBudget(self._said(coming, spent))
+                raise OverBudget(self._message(upcoming, spent))
             if large and not self._yes:
-                raise OverBudget(self._said(coming, spent))
+                raise OverBudget(self._message(upcoming, spent))
 
         self._budget._reserve(self, pending + request, check)
 
-    def bounded(self, *, simulated: bool) -> bool:
-        """Whether there is a budget at all."""
+    def is_limited(self, *, simulated: bool) -> bool:
+        """Whether there is any budget."""
         return self._budget.limit(simulated=simulated) is not None or self._budget.settings.budget_tokens is not None
 
-    def at_its_end(self, coming: Estimate, last: Estimate, answered: Sequence[Reply], *, simulated: bool) -> str:
-        """The limit, in words, if there is room for no more than one request; empty if there is more.
+    def last_within(self, upcoming: Estimate, last: Estimate, answered: Sequence[Reply], *, simulated: bool) -> str:
+        """The limit, for the reader, if it leaves room for only one more request; empty if there is more room.
 
         Parameters
         ----------
-        coming : Estimate
+        upcoming : Estimate
         last : Estimate
-            What the request after it would cost that asks for a conclusion.
+            What a request after it that asks for a conclusion would cost.
         answered : sequence of Reply
         simulated : bool
         """
@@ -230,30 +189,30 @@ class Allowance:
         found: list[_Sum] = []
         self._budget._reserve(self, self.pending, found.append)
         after = found[0] + _sum(answered)
-        for each in (coming, last):
+        for each in (upcoming, last):
             after += _Sum.of(each.dollars, each.input + each.output)
         if dollars is not None and after.dollars > dollars:
             return f"the budget of {usd(dollars)}"
         return f"the budget of {tokens:,.0f} tokens" if tokens is not None and after.tokens > tokens else ""
 
-    def _said(self, coming: Estimate, spent: _Sum) -> str:
+    def _message(self, upcoming: Estimate, spent: _Sum) -> str:
         settings = self._budget.settings
         limit = self._budget.limit(simulated=self.simulated)
-        raise_what = "claude.budget"
-        if coming.dollars is None:
-            of = f"spent {spent.tokens:,} of {settings.budget_tokens:,.0f}; no price is known for {coming.model}"
-            raise_what = "claude.budget_tokens"
+        attribute = "claude.budget"
+        if upcoming.dollars is None:
+            of = f"spent {spent.tokens:,} of {settings.budget_tokens:,.0f}; no price is known for {upcoming.model}"
+            attribute = "claude.budget_tokens"
         else:
-            of = f"about {in_words(coming.dollars)}"
-            if limit is not None and spent.dollars + coming.dollars > limit:
+            of = f"about {in_words(upcoming.dollars)}"
+            if limit is not None and spent.dollars + upcoming.dollars > limit:
                 of += f"; spent {usd(spent.dollars).removesuffix(' USD')} of {usd(limit)}"
-                of += ", the budget where nobody sits in front" if settings.budget is None else ""
+                of += ", the default budget for unattended runs" if settings.budget is None else ""
             else:
                 of += f", more than the {in_words(settings.ask_above or 0)} of ask_above"
-                raise_what = "claude.ask_above"
-        simulated = ", all of it simulated" if self.simulated else ""
-        about = _rounded(coming.input)
-        return f"This would send about {about:,} tokens ({of}{simulated}). Add --yes, use --new, or raise {raise_what}."
+                attribute = "claude.ask_above"
+        simulated = ", all simulated" if self.simulated else ""
+        about = _rounded(upcoming.input)
+        return f"This would send about {about:,} tokens ({of}{simulated}). Add --yes, use --new, or raise {attribute}."
 
 
 def _sum(answered: Sequence[Reply]) -> _Sum:
@@ -266,5 +225,5 @@ def _sum(answered: Sequence[Reply]) -> _Sum:
 
 
 def _rounded(tokens: int) -> int:
-    """Three figures: more would look like a count."""
+    """Three digits: more would look like an exact count."""
     return int(float(f"{tokens:.3g}"))

@@ -3,8 +3,8 @@
 The API reads what an earlier request wrote if everything before the mark is the same, byte for
 byte: tools, system prompt, messages. One mark is automatic and moves along with the last block. The
 API looks for earlier entries at most twenty blocks before a mark; where Claude calls many tools at
-once, the end of the request before lies further away, and gets a mark of its own. Four marks are
-the most.
+once, the end of the request before lies further away and gets a mark of its own. Four marks are the
+maximum.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.engine.message import THINKING, Message, encode_json
+from claude_magic.engine.notice import Notice
+from claude_magic.messages.limits import MAX_IMAGE_SIDE
 
 if TYPE_CHECKING:
     from claude_magic.messages.client import Client
@@ -25,42 +27,42 @@ LOOKBACK = 20
 MOST_MARKS = 4
 
 
-def automatic(wish: str, client: Client) -> dict[str, Any] | None:
-    """The automatic mark: only Anthropic's own servers are known to take it."""
-    if wish == "off" or not client.is_anthropic:
+def cache_control(setting: str, client: Client) -> dict[str, Any] | None:
+    """The automatic mark; only Anthropic's own servers are known to accept it."""
+    if setting == "off" or not client.is_anthropic:
         return None
-    return {"type": "ephemeral", "ttl": "1h"} if wish == "1h" else {"type": "ephemeral"}
+    return {"type": "ephemeral", "ttl": "1h"} if setting == "1h" else {"type": "ephemeral"}
 
 
 def free_marks(wire: Mapping[str, Any]) -> int:
-    """How many marks a request may still have, beside those that definitions of tools bring along."""
+    """How many marks a request may still have besides those in its tool definitions."""
     return MOST_MARKS - sum("cache_control" in tool for tool in wire.get("tools", ()))
 
 
 def ends_out_of_reach(messages: Sequence[Message], most: int) -> frozenset[int]:
-    """The messages that ended earlier requests and that the API would not find by itself.
+    """The messages that ended earlier requests and that the API would not find on its own.
 
     Parameters
     ----------
     messages : sequence of Message
-        Of the coming request, whose own end is marked.
+        Those of the coming request, whose own end is marked.
     most : int
         Marks that are left.
 
     Returns
     -------
     frozenset of int
-        Their places; these are messages of the user's.
+        Indices of user messages.
     """
     found: list[int] = []
     blocks = _blocks(messages[-1]) if messages else 0
-    for place in range(len(messages) - 2, -1, -1):
-        if messages[place].role == "user":
+    for index in range(len(messages) - 2, -1, -1):
+        if messages[index].role == "user":
             if blocks < LOOKBACK or len(found) >= most:
                 break
-            found.append(place)
+            found.append(index)
             blocks = 0
-        blocks += _blocks(messages[place])
+        blocks += _blocks(messages[index])
     return frozenset(found)
 
 
@@ -70,7 +72,7 @@ def _blocks(message: Message) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Prefix:
-    """What stands before all messages, as digests."""
+    """What precedes all messages, as digests."""
 
     model: str
     system: bytes
@@ -83,7 +85,7 @@ class Prefix:
         return cls(str(wire["model"]), *digests)
 
     def changes(self, now: Prefix) -> list[str]:
-        """What is another now, in the API's order."""
+        """What has changed since, in the API's order."""
         pairs = {"tool list": (self.tools, now.tools), "system prompt": (self.system, now.system)}
         return [name for name, (before, after) in pairs.items() if before != after]
 
@@ -96,13 +98,13 @@ class PreviousRequest:
     ----------
     prefix : Prefix
     choice : dict or None
-        Its ``tool_choice``: with another one the messages are not found.
+        Its ``tool_choice``: with a different one the cached messages are not found.
     id : str
         Of the message that answered it.
     estimated, counted : int
-        Its input tokens, as they were expected and as the API counted them.
+        Its input tokens as they were estimated, and as the API counted them.
     cached : int
-        Tokens that lie in the cache since.
+        Tokens that are in the cache since.
     until : float
         When they leave it, by ``time.monotonic``.
     """
@@ -130,8 +132,8 @@ class PreviousRequest:
             time.monotonic() + (3600 if hour else 300),
         )
 
-    def foresee(self, estimated: int, wire: Mapping[str, Any], system: str | None) -> tuple[int, int]:
-        """Tokens of a request that goes on from here, and those of them that lie in the cache."""
+    def predict(self, estimated: int, wire: Mapping[str, Any], system: str | None) -> tuple[int, int]:
+        """Tokens of a request that continues this one, and how many of them are in the cache."""
         if self.prefix != Prefix.of(wire, system):
             return estimated, 0
         total = self.counted + estimated - self.estimated if estimated >= self.estimated else estimated
@@ -139,7 +141,7 @@ class PreviousRequest:
         return total, self.cached if kept else 0
 
     def notice(self, wire: Mapping[str, Any], system: str | None, before: Sequence[Message]) -> str:
-        """What a change of system prompt or tools costs, if it costs anything."""
+        """What a change of system prompt or tools costs; empty if it costs nothing."""
         now = Prefix.of(wire, system)
         changes = self.prefix.changes(now) if self.prefix.model == now.model else []
         lost = ["the cache"] if self.cached and time.monotonic() < self.until else []
@@ -147,8 +149,32 @@ class PreviousRequest:
         if not changes or not lost:
             return ""
         what = " and ".join(reversed(changes))
-        verb = "are" if len(lost) > 1 or lost == [] else "is"
-        return f"{what[0].upper()}{what[1:]} changed: {' and '.join(lost)} {verb} not used."
+        return f"{what[0].upper()}{what[1:]} changed: {' and '.join(lost)} {'are' if len(lost) > 1 else 'is'} not used."
+
+
+@dataclasses.dataclass
+class RequestHistory:
+    """What the earlier requests of a conversation mean for the next one.
+
+    Attributes
+    ----------
+    previous : PreviousRequest or None
+    largest_side : int
+        Pixels per side of the largest image that the server is known to accept.
+    diagnosing : bool
+        Whether the API is asked, with each request, why the cache was missed.
+    diagnosed : bool
+        Whether it was asked with the last request.
+    """
+
+    previous: PreviousRequest | None = None
+    largest_side: int = MAX_IMAGE_SIDE
+    diagnosing: bool = False
+    diagnosed: bool = False
+
+    def forget(self) -> None:
+        """Start over: no request of this kernel has sent the turns that are there now."""
+        self.previous, self.diagnosed = None, False
 
 
 def _thinks(message: Message) -> bool:
@@ -158,31 +184,21 @@ def _thinks(message: Message) -> bool:
 
 
 _REASONS = {
-    "model_changed": "the model is another than for the request before; each has a cache of its own.",
-    "system_changed": "the system prompt is another than for the request before. Set it once, and say new things "
-    "in a question.",
-    "tools_changed": "the tools are others than for the request before, or in another order.",
-    "messages_changed": "an earlier message is another than in the request before: a cell was run again, or a turn "
-    "forgotten or undone.",
-    "previous_message_not_found": "the API does not know the request before, which may have asked for no reasons. "
-    "Ask once more.",
-    "unavailable": "the API cannot say. Other options (thinking, tool choice, effort) make the cache useless, too.",
+    "model_changed": "the model differs from that of the request before; each model has its own cache.",
+    "system_changed": "the system prompt differs from that of the request before. Set it once, and put what is new "
+    "into a question.",
+    "tools_changed": "the tools, or their order, differ from those of the request before.",
+    "messages_changed": "an earlier message differs from that of the request before: a cell was run again, or a turn "
+    "was deleted or undone.",
+    "previous_message_not_found": "the API does not know the request before; perhaps it did not ask for reasons. "
+    "Ask again.",
+    "unavailable": "the API cannot tell. Other options (thinking, tool choice, effort) can invalidate the cache, too.",
 }
-_PENDING = "the API had not found out when it answered."
-_FROM_NOW_ON = "From the next question on the API is asked; then claude.why_no_cache() says more."
+_PENDING = "the API had not found out by the time it answered."
+_FROM_NOW_ON = "From the next question on the API is asked why; then claude.why_no_cache() tells more."
 
 
-class Notice:
-    """A few words on the cache."""
-
-    def __init__(self, said: str) -> None:
-        self.said = said
-
-    def __repr__(self) -> str:
-        return self.said
-
-
-def explained(reply: Reply | None, *, asked: bool, possible: str, minimum: int) -> Notice:
+def explain_cache(reply: Reply | None, *, asked: bool, impossible: str, minimum: int) -> Notice:
     """Why the cache was not used for an answer.
 
     Parameters
@@ -190,15 +206,15 @@ def explained(reply: Reply | None, *, asked: bool, possible: str, minimum: int) 
     reply : Reply or None
     asked : bool
         Whether the API had been asked for the reason.
-    possible : str
+    impossible : str
         Why there can be no caching at all; empty if there can.
     minimum : int
         Tokens below which nothing is cached.
     """
-    if possible:
-        return Notice(possible)
+    if impossible:
+        return Notice(impossible)
     if reply is None:
-        return Notice(f"Nothing was asked yet. {_FROM_NOW_ON}")
+        return Notice(f"Nothing has been asked yet. {_FROM_NOW_ON}")
     usage = reply.usage
     found = f"{usage.cache_read_input_tokens:,} of {usage.total_input:,} tokens of the last answer came from the cache."
     for message in reply.messages:
@@ -206,20 +222,24 @@ def explained(reply: Reply | None, *, asked: bool, possible: str, minimum: int) 
             continue
         reason = message.diagnostics.get("cache_miss_reason")
         if not isinstance(reason, dict):
-            return Notice(f"{found} The API was asked: {_PENDING}")
+            return Notice(f"{found} The API was asked why: {_PENDING}")
         words = _REASONS.get(str(reason.get("type")), f"the API says {reason.get('type')}.")
         missed = reason.get("cache_missed_input_tokens")
-        count = f" About {missed:,} tokens were read anew for it." if isinstance(missed, int) and missed else ""
-        return Notice(f"{found} The API says why not all: {words}{count}")
+        count = (
+            f" About {missed:,} tokens were processed again because of it."
+            if isinstance(missed, int) and missed
+            else ""
+        )
+        return Notice(f"{found} The API says why the rest did not: {words}{count}")
     if asked:
         return Notice(f"{found} The API found nothing that changed since the request before.")
     if usage.cache_read_input_tokens:
         return Notice(f"{found} {_FROM_NOW_ON}")
     if usage.total_input < minimum:
-        return Notice(f"{found} Below {minimum:,} tokens this model caches nothing.")
+        return Notice(f"{found} This model caches nothing below {minimum:,} tokens.")
     if usage.cache_creation_input_tokens:
         return Notice(
-            f"{found} It was written to it ({usage.cache_creation_input_tokens:,} tokens): it is the first request of "
+            f"{found} {usage.cache_creation_input_tokens:,} tokens were written to it: this is the first request of "
             f"its kind, or the one before is too long ago. {_FROM_NOW_ON}"
         )
     return Notice(f"{found} {_FROM_NOW_ON}")

@@ -1,4 +1,4 @@
-"""What is checked of a question before it is sent, so that the API need not refuse it."""
+"""What is checked before a question is sent, so that the API does not have to refuse it."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ from claude_magic.messages.limits import Model
 from claude_magic.tools.server_tool import ServerTool
 
 if TYPE_CHECKING:
-    from claude_magic.tools.toolset import AnyTool
     from claude_magic.tools.structured_output import AnswerType
+    from claude_magic.tools.toolset import AnyTool
 
 
-def keys(texts: Iterable[str | None], hide: Callable[[str], str]) -> None:
-    """No key is part of what is sent.
+def check_keys(texts: Iterable[str | None], hide: Callable[[str], str]) -> None:
+    """Refuse to send an API key.
 
     Parameters
     ----------
     texts : iterable of str or None
     hide : callable
-        Takes the keys out of a text.
+        Replaces the keys in a text.
     """
     if any(hide(text) != text for text in texts if text):
-        raise BadInput("The question holds an API key; nothing was sent. Take it out, and use claude.login().")
+        raise BadInput("The question contains an API key; nothing was sent. Remove it, and use claude.login().")
 
 
-def schemas(offered: Sequence[AnyTool], shape: AnswerType | None) -> None:
-    """What the API cannot compile into a grammar."""
+def check_schemas(offered: Sequence[AnyTool], answer_type: AnswerType | None) -> None:
+    """Refuse schemas that the API cannot compile into a grammar."""
     schemas = [tool.input_schema for tool in offered if not isinstance(tool, dict | ServerTool) and tool.strict]
-    schemas += [shape.schema] if shape is not None else []
+    schemas += [answer_type.schema] if answer_type is not None else []
     if schemas:
         from claude_magic.tools.strict_schema import excess
 
-        if line := excess(schemas):
-            raise BadInput(line)
+        if problem := excess(schemas):
+            raise BadInput(problem)
 
 
-def counts(model: Model, messages: Sequence[Message]) -> None:
-    """What the API would refuse by its number."""
+def check_counts(model: Model, messages: Sequence[Message]) -> None:
+    """Refuse more pictures or PDF pages than the model accepts."""
     if not model.known:
         return
     pictures = sum(message.pictures for message in messages)
     if pictures > model.max_images:
-        raise BadInput(f"{model.id} takes at most {model.max_images} pictures; there would be {pictures}. Use --new.")
+        raise BadInput(f"{model.id} accepts at most {model.max_images} pictures, and this has {pictures}. Use --new.")
     pages = sum(part.pages or 0 for message in messages for part in message.parts)
     if pages > model.max_pages:
         from claude_magic.content.pdf import check_pages
@@ -53,8 +53,8 @@ def counts(model: Model, messages: Sequence[Message]) -> None:
         check_pages(pages, model.max_pages, f"A question to {model.id}")
 
 
-def citations(messages: Sequence[Message], *, typed: bool) -> None:
-    """Citations are on for all documents of a request or for none, and not where the answer has a type."""
+def check_citations(messages: Sequence[Message], *, typed: bool) -> None:
+    """Refuse citations for only some documents of a request, or together with a typed answer."""
     parts = [part for message in messages for part in message.parts]
     documents = [part for part in parts if part.wire["type"] in ("document", "search_result")]
     cited = [part for part in documents if part.wire.get("citations", {}).get("enabled")]
@@ -62,7 +62,7 @@ def citations(messages: Sequence[Message], *, typed: bool) -> None:
         other = next(part for part in documents if part not in cited)
         on, off = (getattr(part, "name", part.about) for part in (cited[0], other))
         raise BadInput(
-            f"Citations are on for all documents of a conversation or for none: {on} has them, {off} has not. "
+            f"Either all documents of a conversation have citations or none: {on} has them, {off} does not. "
             "Use Document(…, citations=True) for each, or --new."
         )
     if cited and typed:

@@ -1,69 +1,59 @@
-"""Where conversations live: what a notebook gives them, and what plain Python does."""
+"""Where conversations live: what a notebook provides for them, and what plain Python does."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import sys
 from typing import TYPE_CHECKING
 
-from claude_magic.conversation.state import State
-from claude_magic.engine.rendering import Ending, Renderer, SilentRenderer
-from claude_magic.engine.settings import Settings
-from claude_magic.engine.environment import Place
-from claude_magic.conversation.turns import Turn
-from claude_magic.messages.credentials import Credentials
+from claude_magic.engine.rendering import Renderer, SilentRenderer
 from claude_magic.messages.errors import BadInput
 
 if TYPE_CHECKING:
-    from claude_magic.conversation.conversation import Conversation
+    from claude_magic.engine.rendering import Ending
+    from claude_magic.engine.settings import Settings
     from claude_magic.messages.client import Client
-    from claude_magic.tools.worker import OutputContext
+    from claude_magic.messages.credentials import Credentials
     from claude_magic.tools.calls import Call
+    from claude_magic.tools.worker import OutputContext
 
 
 @dataclasses.dataclass(frozen=True)
-class Restored:
-    """What was found in a notebook.
+class Place:
+    """Where in the notebook a question was asked.
 
     Attributes
     ----------
-    turns : tuple of Turn
-        What comes before the turns that are there.
-    system : str or None
-        The system prompt, where there is none yet.
-    step : str
-        For the journal.
-    said : str
-        For the user: what is back, and what is missing.
+    cell : str
+        The cell's id; empty where the front end does not send it.
+    execution : str
+        The execution of the cell, by the id of its request.
+    number : int or None
+        The index of the question within that execution, from 0; None for a question that is never replaced.
+    label : str
+        For people, for example ``In [5]``.
     """
 
-    turns: tuple[Turn, ...]
-    system: str | None
-    step: str
-    said: str
-
-    def before(self, state: State) -> State:
-        """The conversation with them, as it is by now: an answer may have come while the notebook was read."""
-        here = {turn.place.cell for turn in state.turns if turn.place and turn.place.cell}
-        turns = (turn for turn in self.turns if turn.place is None or turn.place.cell not in here)
-        return dataclasses.replace(state, turns=(*turns, *state.turns), system=state.system or self.system)
+    cell: str
+    execution: str
+    number: int | None
+    label: str
 
 
 class Environment:
-    """Where conversations live. In plain Python: nowhere in particular, and nothing is shown."""
+    """What conversations need from where they live. This one is plain Python: no cells, and nothing is shown."""
 
     def place(self, conversation: str) -> Place | None:
-        """Where the question stands that is asked in the conversation of this name; asked once for each."""
+        """Where the question stands that is now asked in this conversation; called once for each."""
         return None
 
     def peek(self, conversation: str) -> Place | None:
-        """Where the next question of this conversation would stand; counts nothing."""
+        """Where the next question of this conversation would stand, without asking it."""
         return None
 
     def renderer(self, *, background: bool = False) -> Renderer:
-        """Who draws the answer.
+        """What draws the answer.
 
         Parameters
         ----------
@@ -73,24 +63,24 @@ class Environment:
         return SilentRenderer()
 
     def confirm(self, call: Call) -> str:
-        """Whether a call may run: ``yes``, ``no`` or ``always``; asked where its answer is streamed to.
+        """Ask whether a call may run: ``yes``, ``no`` or ``always``.
 
         Raises
         ------
         BadInput
-            If nobody is there to be asked.
+            If nobody can be asked.
         """
         from claude_magic.tools.calls import ask_in_cell
 
         return ask_in_cell(call)
 
-    def here(self) -> OutputContext:
-        """Makes contexts in which what is shown goes where it goes now."""
+    def output_context(self) -> OutputContext:
+        """A factory of contexts in which output goes where it goes now."""
         return contextlib.nullcontext
 
     @property
-    def attended(self) -> bool:
-        """Whether somebody sits in front: in plain Python, where there is a prompt in a terminal."""
+    def is_interactive(self) -> bool:
+        """Whether a person is there to see what happens: in plain Python, at a prompt in a terminal."""
         return hasattr(sys, "ps1") and sys.stdin is not None and sys.stdin.isatty()
 
     def configure(self, settings: Settings, name: str, value: object) -> None:
@@ -98,32 +88,27 @@ class Environment:
         setattr(settings, name, value)
 
     def notices(self) -> list[str]:
-        """What the reader should know beside what the conversation knows."""
+        """What the reader should know in addition to what the conversation reports."""
         return []
 
-    def answered(self, ending: Ending) -> None:
-        """A question has ended and was drawn."""
+    def finished(self, ending: Ending) -> None:
+        """A question has ended and its answer has been drawn."""
 
-    def restored(self, conversation: Conversation, path: str | os.PathLike[str] | None) -> Restored:
-        """The turns that a saved notebook shows, among those that the conversation has.
+    def connect(self, settings: Settings, credentials: Credentials) -> Client:
+        """A client for these settings.
 
         Raises
         ------
         BadInput
-            If there are none to be found.
+            For the built-in simulator, which plain Python starts itself.
         """
-        raise BadInput("A notebook's answers are restored in a notebook: %load_ext claude_magic, claude.restore(path).")
-
-    def connect(self, settings: Settings, credentials: Credentials) -> Client:
-        """A client for these settings."""
         from claude_magic.messages.client import DEFAULT_BASE_URL, Client
 
         if settings.base_url.strip().lower() == "simulator":
             raise BadInput(
-                "In plain Python the simulator is started by hand: from claude_magic.simulator import start; then "
-                "ANTHROPIC_BASE_URL is start().url."
+                "In plain Python, start the simulator yourself: from claude_magic.simulator import start; then set "
+                "ANTHROPIC_BASE_URL to start().url."
             )
-
         return Client(
             settings.base_url or DEFAULT_BASE_URL,
             credentials,

@@ -1,4 +1,4 @@
-"""What a kernel has uploaded: each content once."""
+"""Files that a kernel has uploaded, each content once."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class Files:
-    """Files that lie with the API, for questions that come back to them.
+    """Files at the API, for questions that come back to them.
 
     Parameters
     ----------
     client : callable
-        Gives the client for the settings as they are.
+        Returns the client for the current settings.
 
     Examples
     --------
@@ -45,17 +45,17 @@ class Files:
         Parameters
         ----------
         value : object
-            A path (as a string, too), bytes, a picture or a Document. PDFs and texts go as they are; pictures as in a
-            question: upright, without metadata, no larger than any model sees, and at most
-            2000 pixels a side, so that they fit into a question with more than 20 pictures.
+            A path (also as a string), bytes, a picture or a Document. PDFs and texts are uploaded as they are, pictures
+            as in a question: upright, without metadata, no larger than any model sees, and at most
+            2000 pixels per side, so that they fit into a question with more than 20 pictures.
         expires : int or timedelta, optional
-            After how many seconds the API deletes it, an hour to ninety days; else it stays until
+            Seconds after which the API deletes it, an hour to ninety days; by default it stays until
             you delete it.
 
         Returns
         -------
         File
-            To be put into questions, in place of the value.
+            Put it into questions in place of the value.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class Files:
             expires = int(expires.total_seconds())
         upload = to_upload(value)
         client = self._client()
-        with self._uploading:  # two threads with the same content are one upload
+        with self._uploading:  # so that two threads with the same content upload it once
             digest = _digest(client, upload, expires)
             known = self._uploaded.get(digest)
             if known is None or known.expired:
@@ -81,7 +81,7 @@ class Files:
         return files.list_all(self._client())
 
     def delete(self, file: File | str) -> Notice:
-        """Delete a file, by itself or by its id, for ever.
+        """Delete a file for good.
 
         Raises
         ------
@@ -89,7 +89,7 @@ class Files:
             If there is no such file.
         """
         if not isinstance(file, File | str):
-            raise BadInput(f"A file or its id can be deleted, not this {type(file).__name__}.")
+            raise BadInput(f"delete takes a file or its id, not this {type(file).__name__}.")
         id = file.id if isinstance(file, File) else file
         self._uploaded = {digest: known for digest, known in self._uploaded.items() if known.id != id}
         files.delete(self._client(), id)
@@ -102,7 +102,7 @@ class Files:
 
 
 def _digest(client: Client, upload: Upload, expires: int | None) -> bytes:
-    """Says that this content, read as this, lies with this server, for this key, as long as this."""
+    """Identifies an upload: this content and type, at this server, for this key and lifetime."""
     running = hashlib.sha256(client.identity() + repr((upload.mime_type, expires)).encode())
     for piece in files.pieces(upload.content):
         running.update(piece)

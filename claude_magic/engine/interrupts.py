@@ -1,4 +1,4 @@
-"""One Ctrl-C is one interrupt, also when it is pressed twice."""
+"""Ctrl-C while a question is under way: pressed twice in a row, it is still one interrupt."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from types import FrameType, TracebackType
 from typing import Any
 
 _TOGETHER = 1.0
-"""Seconds within which a second Ctrl-C is taken for the same one."""
+"""Seconds within which a second Ctrl-C counts as the same one."""
 
 
 class OneInterrupt:
-    """While a question is under way, lets the first Ctrl-C through and spares the clean-up from the next.
+    """Lets the first Ctrl-C through, and keeps the next one out of the clean-up.
 
-    One within a second of the one before, or of the beginning of the clean-up, is swallowed: it
-    would fall into the few milliseconds in which the conversation is put in order. A later one
-    counts again, so nothing can make the kernel deaf. Outside the main thread it does nothing.
+    One within a second of the one before, or of the start of the clean-up, is ignored: it would
+    hit the few milliseconds in which the conversation is put in order. A later one counts again,
+    so the kernel can always be interrupted. Outside the main thread it does nothing.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class OneInterrupt:
         self._stopped = float("-inf")
 
     def closing(self) -> None:
-        """The turn is being closed: as if Ctrl-C had just been pressed."""
+        """Start of the clean-up: as if Ctrl-C had just been pressed."""
         self._last = time.monotonic()
 
     def __enter__(self) -> OneInterrupt:

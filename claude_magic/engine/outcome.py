@@ -1,17 +1,17 @@
-"""How a question ends: what is kept, what fails, what is said.
+"""How a question ends: what is kept, whether the cell fails, and what is reported.
 
 ======================================================== ======================== =========================
 ending                                                   kept                     the cell
 ======================================================== ======================== =========================
 complete, stop sequence                                  whole                    succeeds
-a limit, or an end that nobody announced; with text      question + that text     succeeds, with a notice
+a limit, or an unannounced end; with text                question + that text     succeeds, with a notice
 stopped, connection lost, error in mid-answer; with text question + that text     fails, after showing it
 any of these before there is text; a refusal             nothing                  fails
-no answer of the type that was asked for                 whole                    fails, after showing it
+an answer that does not fit its type                     whole                    fails, after showing it
 ======================================================== ======================== =========================
 
-Where Claude called tools, the calls that were answered count as text, and stay. A request that the
-API refuses takes the whole turn down: a result may be what it refuses.
+Where Claude called tools, the calls that were answered count as text and stay. A request that the
+API refuses drops the whole turn, because one of its results may be what the API refuses.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from claude_magic.messages.text import pluralize
-from claude_magic.engine.message import reply_messages
-from claude_magic.engine.message import THINKING, Message
+from claude_magic.engine.message import THINKING, Message, reply_messages
 from claude_magic.messages.errors import (
     AnswerBroken,
     AnswerUnfit,
@@ -33,18 +31,19 @@ from claude_magic.messages.errors import (
     RequestTooLarge,
 )
 from claude_magic.messages.reply import Reply
+from claude_magic.messages.text import pluralize
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What follows from a reply and an error.
+    """What follows from how a question ended.
 
     Attributes
     ----------
     answer : tuple of Message or None
-        The messages to keep behind the question; None keeps not even the question.
+        The messages to keep after the question; None: do not even keep the question.
     error : BaseException or None
-        To be raised once the answer is shown.
+        To be raised once the answer has been drawn.
     notice : str or None
     """
 
@@ -61,12 +60,12 @@ def outcome(
     *,
     once: bool = False,
 ) -> Outcome:
-    """Decide by the table above.
+    """Decide how a question ended, by the table above.
 
     Parameters
     ----------
     reply : Reply
-        As far as it came.
+        As far as it arrived.
     error : BaseException or None
         What ended it early.
     answered : sequence of Message
@@ -74,7 +73,7 @@ def outcome(
     bound_to : bytes
         Digest of what was sent before this message.
     once : bool
-        Whether the question leaves nothing behind anyway.
+        Whether nothing of the question is kept anyway.
     """
     answered = _closed(answered)
     whole = _closed((*answered, *reply_messages(reply, bound_to)))
@@ -86,15 +85,15 @@ def outcome(
     if reply.stop_reason == "refusal":
         return Outcome(None, _refused(reply))
     if reply.complete and reply.tool_uses:
-        # Nobody can answer the call, and a history with an open call is refused for good.
+        # Nobody can answer the call, and the API refuses a history with an unanswered call.
         names = ", ".join(dict.fromkeys(call.name for call in reply.tool_uses))
-        return Outcome(as_text, notice=f"Claude called {names}, which is not run here; see reply.tool_uses.")
+        return Outcome(as_text, notice=f"Claude called {names}, which is not run here. See reply.tool_uses.")
     if reply.complete:
-        return Outcome(whole, notice=None if reply.has_text else "Claude answered nothing.")
+        return Outcome(whole, notice=None if reply.has_text else "Claude gave an empty answer.")
     why = _why_cut(reply)
     if as_text is None:
         return Outcome(None, AnswerBroken(f"There is no answer: {why}"))
-    return Outcome(as_text, notice=f"The answer is cut: {why}")
+    return Outcome(as_text, notice=f"The answer is cut off: {why}")
 
 
 def _failed(reply: Reply, error: BaseException, kept: tuple[Message, ...] | None, once: bool) -> Outcome:
@@ -120,9 +119,9 @@ def _so_far(reply: Reply) -> str:
 
 
 def _closed(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """The messages without calls that the server left open: the API takes them back nowhere but in their pause.
+    """The messages without server calls that were left open, which the API accepts only while it pauses.
 
-    A message out of which something is taken loses its thinking, too, which would not be valid in it.
+    A message that loses a block also loses its thinking, which would no longer be valid in it.
     """
     blocks = [block for message in messages for block in message.content if isinstance(block, dict)]
     answered = {block.get("tool_use_id") for block in blocks}
@@ -155,20 +154,20 @@ def _refused(reply: Reply) -> Refused:
     about = f" ({category})" if category else ""
     explanation = f": {details['explanation']}" if details.get("explanation") else "."
     return Refused(
-        f"Claude declined to answer{about}{explanation} The question is not kept. Word it differently, or ask another "
-        "model with -m."
+        f"Claude declined to answer{about}{explanation} The question is not kept. Rephrase it, or ask another model "
+        "with -m."
     )
 
 
 def _why_cut(reply: Reply) -> str:
     if not reply.ended:
-        return "it ended without the server saying so. Run the cell again."
+        return "the stream ended without the server saying so. Run the cell again."
     if reply.stop_reason == "max_tokens":
-        return "it reached the most tokens allowed. Raise --max-tokens, or ask Claude to go on."
+        return "it reached the limit of tokens. Raise --max-tokens, or ask Claude to continue."
     if reply.stop_reason == "model_context_window_exceeded":
-        return "the conversation is full. Begin afresh with --new."
+        return "the context window is full. Start over with --new."
     if reply.stop_reason == "pause_turn":
-        return "the server paused it. Ask Claude to go on."
+        return "the server paused it. Ask Claude to continue."
     return f"the server stopped it ({reply.stop_reason})."
 
 

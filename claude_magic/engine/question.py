@@ -1,78 +1,73 @@
-"""The prompt: the words and values of a question, and what is sent of them."""
+"""A question: its text and values, its options, and who draws the answer."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from claude_magic.content.values import Named, attach_before
-from claude_magic.content.parts import Part, compose, text_part
 from claude_magic.content import disk
 from claude_magic.content.convert import to_parts
-from claude_magic.messages.text import one_line
-from claude_magic.conversation import toolbox
-from claude_magic.conversation.state import State
-from claude_magic.engine.options import Options
+from claude_magic.content.parts import Part, compose, text_part
+from claude_magic.content.values import Named, attach_before
+from claude_magic.engine.options import Options, checked_options
 from claude_magic.messages.errors import BadInput, ClaudeError
+from claude_magic.messages.text import one_line
 
-KEEP: Any = object()
-"""The system prompt stays as it is."""
+if TYPE_CHECKING:
+    from claude_magic.engine.rendering import Renderer
+
+Prompt = Sequence[str | Named]
+"""Text and values in the order in which Claude reads them."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What is asked, and how.
+    """What is asked, and how; it goes whole from the caller to the run.
 
     Attributes
     ----------
     prompt : sequence of str or Named
-        In the order in which Claude is to read them.
+        In the order in which Claude reads it.
     options : Options
-    system : str or None
-        A new system prompt, if not :data:`KEEP`; empty removes it.
-    tools : object
-        What Claude may call, from here on.
+    renderer : Renderer or None
+        Draws the answer; by default the environment's.
     """
 
-    prompt: Sequence[str | Named]
+    prompt: Prompt
     options: Options
-    system: str | None = KEEP
-    tools: object = ()
+    renderer: Renderer | None = None
 
-    def change(self) -> Callable[[State], State]:
-        """What becomes of a conversation's state with it.
+    @property
+    def text(self) -> str:
+        """The question for people, with values by their names."""
+        return "".join(part if isinstance(part, str) else f"{{{part.name}}}" for part in self.prompt).strip()
 
-        Raises
-        ------
-        BadInput
-            If one of the tools cannot be one.
-        """
-        return functools.partial(_with, system=self.system, tools=toolbox.read(self.tools))
+    def converted(self) -> Question:
+        """The same question with its values as what is sent, so that nothing is evaluated later."""
+        prompt = [item if isinstance(item, str) else Named(item.name, _convert(item)) for item in self.prompt]
+        return dataclasses.replace(self, prompt=prompt)
 
 
-def read(
-    prompt: str, values: tuple[object, ...], system: str | None, tools: object, options: dict[str, Any]
-) -> Question:
-    """The question of a call from Python: values go before the words.
+def read_question(prompt: str | Prompt, values: tuple[object, ...], options: Mapping[str, Any]) -> Question:
+    """The question of a call from Python; values go before the text, where Claude reads pictures best.
+
+    Parameters
+    ----------
+    prompt : str, or sequence of str or Named
+    values : tuple
+    options : mapping
+        See :class:`~claude_magic.engine.options.Options`.
 
     Raises
     ------
     BadInput
-        For what can be no question, or no option.
+        If this is not a question, or an option is not known.
     """
-    if not isinstance(prompt, str):
+    if isinstance(prompt, str):
+        prompt = [prompt]
+    elif not isinstance(prompt, list | tuple) or not all(isinstance(item, str | Named) for item in prompt):
         raise BadInput("The first argument is the question, as a string; values follow it.")
-    unknown = options.keys() - {field.name for field in dataclasses.fields(Options)}
-    if unknown:
-        raise BadInput(f"Claude takes no option {', '.join(sorted(unknown))}.")
-    if isinstance(options.get("stop"), str):
-        options["stop"] = (options["stop"],)
-    if "thinking" in options and options["thinking"] is not None:
-        options["thinking"] = str(options["thinking"])
-    if isinstance(tools, str) and tools.strip().lower() == "none":
-        options["tool_choice"], tools = "none", ()
     for value in values:
         if disk.names_a_picture(value):
             raise BadInput(
@@ -80,17 +75,23 @@ def read(
                 "the name into the question."
             )
     named = [Named(_name_of(value, number), value) for number, value in enumerate(values, 1)]
-    return Question(attach_before(named, [prompt]), Options(**options), system, tools)
+    return Question(attach_before(named, prompt), checked_options(options))
 
 
-def parts_of(prompt: Sequence[str | Named]) -> tuple[tuple[Part, ...], list[tuple[str, Part]]]:
-    """The parts of the message, and those among them that are not mere words, by name."""
+def prompt_parts(prompt: Prompt) -> tuple[tuple[Part, ...], list[tuple[str, Part]]]:
+    """The parts of the message, and by name those among them that are not just text.
+
+    Raises
+    ------
+    BadInput
+        If there is nothing to send, or a value cannot be converted.
+    """
     parts: list[tuple[str, Part]] = []
     for item in prompt:
         if isinstance(item, str):
             parts.append(("", text_part(item)))
         else:
-            parts += [(item.name, part) for part in _converted(item)]
+            parts += [(item.name, part) for part in _convert(item)]
     several = sum(part.is_picture for _, part in parts) > 1
     labelled: list[Part] = []
     number = 0
@@ -99,19 +100,14 @@ def parts_of(prompt: Sequence[str | Named]) -> tuple[tuple[Part, ...], list[tupl
             number += 1
             labelled.append(text_part(f"\nPicture {number} ({getattr(part, 'name', name)}):"))
         labelled.append(part)
-    question = compose(labelled)
-    if not question:
+    message = compose(labelled)
+    if not message:
         raise BadInput("The question is empty.")
-    return question, [(getattr(part, "name", name), part) for name, part in parts if part.text is None]
+    return message, [(getattr(part, "name", name), part) for name, part in parts if part.text is None]
 
 
-def taken(prompt: Sequence[str | Named]) -> list[str | Named]:
-    """The same with values that are what will be sent, and change no more."""
-    return [item if isinstance(item, str) else Named(item.name, _converted(item)) for item in prompt]
-
-
-def _converted(item: Named) -> list[Part]:
-    """The parts of a value; its own code may fail in any way, and that is said in one line."""
+def _convert(item: Named) -> list[Part]:
+    """The parts of a value; its own code may fail in any way, which becomes one line."""
     try:
         return to_parts(item.value, item.name)
     except ClaudeError:
@@ -128,9 +124,3 @@ def _name_of(value: object, number: int) -> str:
     except Exception:  # noqa: BLE001  (an object's own code may fail in any way; it only costs the name)
         name = None
     return name if isinstance(name, str) else f"value {number}"
-
-
-def _with(state: State, system: str | None, tools: Iterable[toolbox.Offered]) -> State:
-    if system is not KEEP:
-        state = dataclasses.replace(state, system=system or None)
-    return dataclasses.replace(state, tools=toolbox.joined(state.tools, tools))

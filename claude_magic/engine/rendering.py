@@ -1,36 +1,38 @@
-"""What a conversation tells whoever draws it."""
+"""What a run tells the renderer that draws its answer."""
 
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from claude_magic.content.thumbnails import Thumbnail
-from claude_magic.messages.reply import ReplyUpdate, Reply
+from claude_magic.messages.reply import Reply, ReplyUpdate
 from claude_magic.messages.retry import Wait
 
 if TYPE_CHECKING:
-    from claude_magic.conversation.turns import Turn
     from claude_magic.tools.calls import Call
+
+    Update = ReplyUpdate | Wait | Call
 
 
 @dataclasses.dataclass(frozen=True)
 class Opening:
-    """What is known when a question goes out.
+    """What is known when a question is sent.
 
     Attributes
     ----------
     model : str
     sent : tuple of str
-        What is sent beside the words of the question.
+        What is sent besides the text of the question.
     prefill : str
     show_thinking : bool
         Whether the user asked to keep it.
     pictures : sequence of Thumbnail
-        Of those that are sent, in their order.
+        Of the pictures that are sent, in order.
     stop : callable or None
-        Ends an answer that is given in the background, where an interrupt does not reach it.
+        Stops an answer in the background, which no interrupt reaches.
     """
 
     model: str
@@ -42,23 +44,42 @@ class Opening:
 
 
 @dataclasses.dataclass(frozen=True)
+class Asked:
+    """The question that an ending belongs to.
+
+    Attributes
+    ----------
+    text : str
+        For people, with values by their names.
+    at : datetime.datetime
+    number : int or None
+        Its index within its cell.
+    in_cell : bool
+        Whether it was asked in a cell.
+    """
+
+    text: str
+    at: datetime.datetime
+    number: int | None
+    in_cell: bool
+
+
+@dataclasses.dataclass(frozen=True)
 class Ending:
     """How a question ended.
 
     Attributes
     ----------
     reply : Reply
-    notices : tuple of str
+    notices : sequence of str
         What the reader must know: a cut, a replacement, a repair.
     turn, turns : int
         The turn's number from 1, and how many there are; 0 if it was not kept.
-    spent : float or None
-        US dollars of this kernel so far; None if a price is unknown.
-    cost : float or None
-        US dollars of this answer.
+    cost, spent : float or None
+        US dollars of this answer, and of this kernel so far; None if a price is unknown.
     turn_id : str
-    asked : Turn or None
-        The question with its answer.
+    asked : Asked or None
+        None if it was not sent.
     conversation : str
     """
 
@@ -69,20 +90,20 @@ class Ending:
     cost: float | None
     spent: float | None
     turn_id: str
-    asked: Turn | None = None
+    asked: Asked | None = None
     conversation: str = "main"
 
 
 class Renderer(Protocol):
-    """Draws one answer. It may be slow or absent; the conversation does not know."""
+    """Draws one answer. It may be slow or absent; the run does not know."""
 
     def start(self, opening: Opening) -> None:
         """The question is about to be sent."""
 
-    def update(self, change: ReplyUpdate | Wait | Call) -> None:
-        """Something arrived, another try is being waited for, or a call has gone a step on.
+    def update(self, update: Update) -> None:
+        """Something arrived, a retry is being waited for, or a tool call changed its state.
 
-        Of a call that is to be confirmed it comes back when all before it is in sight.
+        For a call that needs confirmation it returns once everything before it has been drawn.
         """
 
     def finish(self, ending: Ending) -> None:
@@ -93,17 +114,17 @@ class SilentRenderer:
     """Draws nothing."""
 
     def start(self, opening: Opening) -> None:
-        """Nothing."""
+        """Do nothing."""
 
-    def update(self, change: ReplyUpdate | Wait | Call) -> None:
-        """Nothing."""
+    def update(self, update: Update) -> None:
+        """Do nothing."""
 
     def finish(self, ending: Ending) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class GuardedRenderer:
-    """Keeps a renderer that fails from ending the answer it draws.
+    """Keeps a renderer that fails from ending the answer that it draws.
 
     Parameters
     ----------
@@ -112,7 +133,7 @@ class GuardedRenderer:
     Attributes
     ----------
     failure : Exception or None
-        The first; nothing more is drawn after it but the end.
+        The first failure; after it only the ending is drawn.
     """
 
     def __init__(self, renderer: Renderer) -> None:
@@ -123,10 +144,10 @@ class GuardedRenderer:
         """The question is about to be sent."""
         self._try(lambda: self._renderer.start(opening))
 
-    def update(self, change: ReplyUpdate | Wait | Call) -> None:
+    def update(self, update: Update) -> None:
         """Something arrived."""
         if self.failure is None:
-            self._try(lambda: self._renderer.update(change))
+            self._try(lambda: self._renderer.update(update))
 
     def finish(self, ending: Ending) -> None:
         """Leave the final form of the answer."""
@@ -135,5 +156,5 @@ class GuardedRenderer:
     def _try(self, draw: Callable[[], None]) -> None:
         try:
             draw()
-        except Exception as error:  # noqa: BLE001  (whatever a renderer raises, the answer goes on)
+        except Exception as error:  # noqa: BLE001  (whatever a renderer raises, the answer continues)
             self.failure = self.failure or error

@@ -1,9 +1,9 @@
-"""The bytes of a request, out of kept pieces.
+"""The bytes of a request, joined from encoded messages.
 
-A turn's thinking is sent back only where it is valid: behind exactly what stood before it when it
-was written (model, system prompt, tools, all earlier turns). One running digest over what is
-really sent decides; there is no flag to forget. So a re-run, an undo, an edit or another model
-never sends thinking where the API would refuse it, and undoing makes it valid again.
+Thinking is sent back only where it is valid: after exactly what preceded it when it was written
+(model, system prompt, tools, all earlier turns). One running digest over what is really sent
+decides; there is no flag to forget. So a re-run, an undo, an edit or another model never sends
+thinking where the API would refuse it, and undoing makes it valid again.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from claude_magic.engine.message import Fragment, Message, encode_json
-from claude_magic.messages.exchange import RequestBody
 from claude_magic.messages.errors import RequestTooLarge
+from claude_magic.messages.exchange import RequestBody
 from claude_magic.messages.limits import MAX_REQUEST_BYTES, ImageLimits
 
 _SMALL = 64 * 1024
-"""Bytes below which pieces are joined: a send for each costs more than the copy."""
+"""Bytes below which pieces are joined, because sending each costs more than copying it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,13 +31,13 @@ class BuiltRequest:
     body : RequestBody
     bound_to : bytes
         Digest of everything before the answer.
-    goes_on : bool
-        Whether all before Claude's latest message in it is as it was when that was written.
+    continues : bool
+        Whether everything before Claude's latest message is as it was when that was written.
     """
 
     body: RequestBody
     bound_to: bytes
-    goes_on: bool = False
+    continues: bool = False
 
 
 def build(
@@ -50,43 +50,43 @@ def build(
     with_thinking: bool = True,
     marked: Container[int] = (),
 ) -> BuiltRequest:
-    """Put a request together.
+    """Build the body of a request.
 
     Parameters
     ----------
     wire : mapping
-        All fields but ``system`` and ``messages``.
+        All fields except ``system`` and ``messages``.
     messages : iterable of Message
         All that Claude sees, the question last.
     limits : ImageLimits
-        For each picture.
+        Of its images.
     system : str, optional
     prefill : str, optional
         The first words of the answer.
     with_thinking : bool
-        False leaves all earlier thinking out.
+        False leaves out all earlier thinking.
     marked : container of int
-        Places of messages of the user's whose end is marked for the cache as the request is.
+        Indices of user messages whose end is marked for the cache as the request's is.
 
     Raises
     ------
     RequestTooLarge
-        Above 32 MB, before anything is sent.
+        If it has more than 32 MB; nothing is sent.
     """
     head = dict(wire)
     if system:
         head["system"] = system
     pieces = [encode_json(head)[:-1] + b',"messages":[']
-    binding = begun(wire.get("model"), system, wire.get("tools"))
+    binding = prefix_digest(wire.get("model"), system, wire.get("tools"))
     sent: list[bytes] = []
-    goes_on = False
-    for place, message in enumerate(messages):
+    continues = False
+    for index, message in enumerate(messages):
         bound = message.bound_to == binding
-        goes_on = bound if message.role == "assistant" else goes_on
+        continues = bound if message.role == "assistant" else continues
         fragment = message.bare if message.thinks and not (with_thinking and bound) else message.within(limits)
         if fragment.data:
-            binding = followed(binding, fragment)
-            data = _with_mark(fragment.data, wire["cache_control"]) if place in marked else fragment.data
+            binding = extended_digest(binding, fragment)
+            data = _with_mark(fragment.data, wire["cache_control"]) if index in marked else fragment.data
             sent += [b",", data]
     pieces += sent[1:]
     if prefill is not None:
@@ -95,18 +95,18 @@ def build(
     body = RequestBody(_joined(pieces))
     if len(body) > MAX_REQUEST_BYTES:
         raise RequestTooLarge(
-            f"The conversation has grown to {len(body) / 2**20:.0f} MB, the API takes 32",
+            f"The conversation has grown to {len(body) / 2**20:.0f} MB; the API accepts 32",
             status=413,
             type="request_too_large",
         )
-    return BuiltRequest(body, binding, goes_on)
+    return BuiltRequest(body, binding, continues)
 
 
 _AS_TEXT = encode_json({"role": "user", "content": ""})[:-2]
 
 
 def _with_mark(data: bytes, mark: Mapping[str, Any]) -> bytes:
-    """A message of the user's whose last block is marked; the mark is no part of what thinking is bound to."""
+    """A user message whose last block is marked; thinking is not bound to the mark."""
     added = b',"cache_control":' + encode_json(mark) + b"}]}"
     if data.startswith(_AS_TEXT):
         text = data[len(_AS_TEXT) : -1]
@@ -114,13 +114,13 @@ def _with_mark(data: bytes, mark: Mapping[str, Any]) -> bytes:
     return data.removesuffix(b"}]}") + added
 
 
-def begun(model: object, system: str | None, tools: object) -> bytes:
-    """Digest of what stands before all messages."""
+def prefix_digest(model: object, system: str | None, tools: object) -> bytes:
+    """Digest of what precedes all messages."""
     return hashlib.sha256(encode_json([model, system or None, tools])).digest()
 
 
-def followed(binding: bytes, fragment: Fragment) -> bytes:
-    """Digest of all up to and with a message that is sent."""
+def extended_digest(binding: bytes, fragment: Fragment) -> bytes:
+    """Digest of everything up to and including a message that is sent."""
     return hashlib.sha256(binding + fragment.digest).digest()
 
 

@@ -7,10 +7,10 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from claude_magic.messages.text import pluralize
 from claude_magic.messages.exchange import RequestBody
 from claude_magic.messages.limits import ImageLimits
 from claude_magic.messages.retry import Wait
+from claude_magic.messages.text import pluralize
 from claude_magic.messages.usage import Usage, money
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 COUNTED = frozenset(
     {"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control", "speed"}
 )
-"""The fields of a request that the counter takes; the others concern the answer."""
-SAID = "This asks the API's free counter: the content is sent, nothing is answered or billed."
+"""The fields of a request that the counter accepts; the others concern the answer."""
+_DISCLOSURE = "This asks the API's free counter: the content is sent, but nothing is answered or billed."
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -34,14 +34,14 @@ class Count:
         By the API's counter, which calls it an estimate.
     model : str
     pictures : int
-        How many pictures are in it.
+        How many pictures it has.
     picture_tokens : int
-        What those cost by the published formula, one token for each 28 x 28 pixels; without those
-        whose size is not known here (addresses, uploaded files).
+        What those cost by the published formula, one token per 28 x 28 pixels; without those
+        whose size is not known here (URLs, uploaded files).
     cost : Decimal or None
         US dollars for this input if none of it is read from the cache; None if the price is not known.
     waits : tuple of Wait
-        What had to be waited for.
+        Retries that were waited for.
     """
 
     tokens: int
@@ -57,30 +57,29 @@ class Count:
             f"; {pluralize(self.pictures, 'picture')}: {self.picture_tokens:,} by the formula" if self.pictures else ""
         )
         tries = f" (asked {self.waits[-1].attempt} times: {self.waits[-1].reason})" if self.waits else ""
-        return f"{pluralize(self.tokens, 'input token')} for {self.model}, {price}{pictures}{tries}.\n{SAID}"
+        return f"{pluralize(self.tokens, 'input token')} for {self.model}, {price}{pictures}{tries}.\n{_DISCLOSURE}"
 
 
-def count(exchange: Request) -> Count:
-    """Count the next request of an exchange.
+def count_tokens(request: Request) -> Count:
+    """Count the tokens of the next request.
 
     Raises
     ------
     ClaudeError
-        If the API does not count it: it refuses what it would refuse as a question.
+        If the API does not count it: the counter refuses what a question would be refused for.
     """
-    exchange.client.require_credentials()
-    whole = json.loads(bytes(exchange.outgoing().body))
+    request.client.require_credentials()
+    whole = json.loads(bytes(request.outgoing().body))
     body = RequestBody([json.dumps({name: whole[name] for name in whole if name in COUNTED}).encode()])
     waits: list[Wait] = []
-    tokens = exchange.client.count_tokens(body, waits.append)
-    limits = exchange.limits
-    parts = [part for message in exchange.messages for part in message.parts]
+    tokens = request.client.count_tokens(body, waits.append)
+    parts = [part for message in request.messages for part in message.parts]
     return Count(
         tokens=tokens,
-        model=exchange.model.id,
-        pictures=sum(message.pictures for message in exchange.messages),
-        picture_tokens=sum(_picture_tokens(part, limits) for part in parts),
-        cost=Usage(input_tokens=tokens).cost(exchange.model.id),
+        model=request.model.id,
+        pictures=sum(message.pictures for message in request.messages),
+        picture_tokens=sum(_picture_tokens(part, request.limits) for part in parts),
+        cost=Usage(input_tokens=tokens).cost(request.model.id),
         waits=tuple(waits),
     )
 

@@ -1,34 +1,32 @@
-"""The rounds of one answer: Claude calls tools, they run, it goes on, until it has answered.
+"""The tool loop: Claude calls tools, they run, Claude continues, until it has answered.
 
-An answer goes round again for three reasons: tools were called, the server paused, or a typed
-answer does not fit its type and is asked for once more. Each has its own end: at the limit of
+An answer takes another request for three reasons: tools were called, the server paused, or a typed
+answer does not fit its type and is asked for once more. Each has its own limit: at the maximum of
 steps, seconds or tokens Claude is asked to conclude with what it has; a server may pause ten
-times; the type is asked for twice in all.
+times; a typed answer is asked for twice in all.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from claude_magic.content.parts import text_part
-from claude_magic.messages.text import pluralize
+from claude_magic.engine.message import Message, reply_messages
 from claude_magic.engine.request import Request
-from claude_magic.conversation.toolbox import Tools
-from claude_magic.tools.toolset import tool_name
-from claude_magic.engine.message import Message
+from claude_magic.engine.settings import ToolLimits
 from claude_magic.messages.errors import AnswerUnfit, RequestTooLarge
-from claude_magic.messages.reply import ReplyUpdate, Reply
-from claude_magic.messages.retry import Wait
+from claude_magic.messages.reply import Reply, ReplyUpdate
+from claude_magic.messages.text import pluralize
 from claude_magic.tools.server_tool import ServerTool
+from claude_magic.tools.toolset import tool_name
 
 if TYPE_CHECKING:
-    from claude_magic.tools.toolset import AnyTool
-    from claude_magic.tools.structured_output import AnswerType
+    from claude_magic.engine.rendering import Update
     from claude_magic.tools.calls import Call
-
-    Update = Callable[[ReplyUpdate | Wait | Call], None]
+    from claude_magic.tools.structured_output import AnswerType
+    from claude_magic.tools.toolset import AnyTool
 
 _MAX_PAUSES = 10
 _TOO_LARGE = "It ran, but the results together are too large to be sent: a request may have 32 MB. Ask for less."
@@ -36,18 +34,17 @@ _CONCLUDE = "You have reached the limit of tool calls for this answer. Conclude 
 
 
 class ToolLoop:
-    """Goes round until the answer is there.
+    """Sends requests until the answer is complete.
 
     Parameters
     ----------
-    exchange : Request
+    request : Request
     offered : sequence
-        The tools, as they are defined now.
-    tools : Tools
-        Their limits.
+        The tools as they are defined now.
+    limits : ToolLimits
     confirm : callable
         Asks the user whether a call may run.
-    shape : AnswerType or None
+    answer_type : AnswerType or None
         The type of the answer.
 
     Attributes
@@ -57,54 +54,53 @@ class ToolLoop:
 
     def __init__(
         self,
-        exchange: Request,
+        request: Request,
         offered: Sequence[AnyTool],
-        tools: Tools,
+        limits: ToolLimits,
         confirm: Callable[[Call], str],
-        shape: AnswerType | None = None,
+        answer_type: AnswerType | None = None,
     ) -> None:
-        self._exchange = exchange
+        self._request = request
         self._offered = offered
-        self._bounds = tools.bounds
-        self._always = tools.always
+        self._limits = limits
         self._confirm = confirm
-        self._shape = shape
+        self._answer_type = answer_type
         self._steps = self._pauses = 0
         self._concluding = self._asked_again = False
-        self._taken_back: tuple[Call, ...] = ()
+        self._withdrawn: tuple[Call, ...] = ()
         self._started = time.monotonic()
-        self.notices: list[str] = [shape.note] if shape is not None and shape.note else []
+        self.notices: list[str] = [answer_type.note] if answer_type is not None and answer_type.note else []
 
-    def run(self, update: Update) -> None:
-        """Ask, run what Claude calls, and go on, to the end.
+    def run(self, update: Callable[[Update], None]) -> None:
+        """Ask, run what Claude calls, and continue to the end.
 
         Raises
         ------
         AnswerUnfit
-            If the answer is not of the type that was asked for, twice.
+            If the answer twice does not fit the type that was asked for.
         """
         while True:
             try:
-                self._exchange.run(update)
+                self._request.send(update)
             except RequestTooLarge:
-                if not self._take_results_back():
+                if not self._withdraw_results():
                     raise
                 continue
-            reply = self._exchange.reply
+            reply = self._request.reply
             paused = reply.stop_reason == "pause_turn"
             if reply.tool_uses and (reply.complete or paused) and not self._concluding:
                 if not self._run_tools(reply, update):
                     return
             elif paused and not reply.tool_uses and self._pauses < _MAX_PAUSES:
                 self._pauses += 1
-                self._exchange.go_on(*reply_messages(reply, self._exchange.bound_to))
-            elif not self._shape or not reply.complete or reply.tool_uses or self._fits(reply, self._shape):
+                self._request.extend(*reply_messages(reply, self._request.bound_to))
+            elif not self._answer_type or not reply.complete or reply.tool_uses or self._fits(reply, self._answer_type):
                 return
             if reply.blocks:
                 update(ReplyUpdate("message", "", reply.blocks[-1]))
 
-    def _run_tools(self, reply: Reply, update: Update) -> bool:
-        """Run the calls and answer them all, whatever happens; False if that is not ours to do."""
+    def _run_tools(self, reply: Reply, update: Callable[[Update], None]) -> bool:
+        """Run the calls and answer each of them, whatever happens; False if they are not ours to run."""
         functions = {tool.name: tool for tool in self._offered if not isinstance(tool, dict | ServerTool)}
         without = {tool_name(tool) for tool in self._offered if isinstance(tool, dict)}
         if not functions or any(use.name in without for use in reply.tool_uses):
@@ -114,69 +110,71 @@ class ToolLoop:
         self._steps += 1
         calls = [Call(use.id, use.name, use.input, use.invalid, functions.get(use.name)) for use in reply.tool_uses]
         reply.calls = tuple(calls)
-        answered = reply_messages(reply, self._exchange.bound_to)
+        answered = reply_messages(reply, self._request.bound_to)
         try:
             run(
                 calls,
                 changed=update,
                 confirm=self._confirm,
-                confirm_all=self._bounds.confirm == "all",
-                always=self._always,
+                confirm_all=self._limits.confirm == "all",
+                always=self._limits.always,
                 names=list(functions),
             )
         finally:
-            results, wire = [call.result() for call in calls], self._exchange.wire
-            if limit := self._limit(reply):
+            results, wire = [call.result() for call in calls], self._request.wire
+            if limit := self._reached_limit(reply):
                 self._conclude(limit)
                 results.append(text_part(_CONCLUDE))
             elif (choice := wire.get("tool_choice", {})).get("type") in ("any", "tool"):
-                # It was for the first message; every further one would be made to call a tool, too.
+                # It was meant for the first message; otherwise every further one would have to call a tool, too.
                 wire["tool_choice"] = {name: choice[name] for name in choice if name != "name"} | {"type": "auto"}
-            self._exchange.go_on(*answered, Message("user", tuple(results)))
-        if not self._concluding and (limit := self._exchange.at_its_end()):
+            self._request.extend(*answered, Message("user", tuple(results)))
+        if not self._concluding and (limit := self._request.last_within_budget()):
             self._conclude(limit)
-            self._exchange.own[-1] = Message("user", (*results, text_part(_CONCLUDE)))
+            self._request.own[-1] = Message("user", (*results, text_part(_CONCLUDE)))
         return True
 
     def _conclude(self, limit: str) -> None:
         self._concluding = True
         self.notices.append(f"Claude was asked to conclude: {limit}.")
-        self._exchange.wire["tool_choice"] = {"type": "none"}
+        self._request.wire["tool_choice"] = {"type": "none"}
 
-    def _take_results_back(self) -> bool:
-        """Tell Claude that its latest results are too large to be sent; False if there are none, or it was told."""
-        calls = self._exchange.reply.earlier[-1].calls if self._exchange.reply.earlier else ()
-        if not calls or calls is self._taken_back:
+    def _withdraw_results(self) -> bool:
+        """Tell Claude instead that its latest results are too large; False if there are none, or it was told."""
+        calls = self._request.reply.earlier[-1].calls if self._request.reply.earlier else ()
+        if not calls or calls is self._withdrawn:
             return False
-        self._taken_back = calls
+        self._withdrawn = calls
         for call in calls:
             call.close("failed", _TOO_LARGE)
-        self._exchange.own[-1] = Message("user", tuple(call.result() for call in calls))
+        self._request.own[-1] = Message("user", tuple(call.result() for call in calls))
         return True
 
-    def _limit(self, reply: Reply) -> str:
-        """Which limit is reached, in words."""
-        bounds = self._bounds
-        if self._steps >= bounds.steps:
-            return f"{pluralize(self._steps, 'step')} of tools"
-        if bounds.seconds and time.monotonic() - self._started >= bounds.seconds:
-            return f"{bounds.seconds:g} seconds"
+    def _reached_limit(self, reply: Reply) -> str:
+        """The limit that has been reached, for the reader; empty for none."""
+        limits = self._limits
+        if self._steps >= limits.steps:
+            return f"{pluralize(self._steps, 'step')} with tools"
+        if limits.seconds and time.monotonic() - self._started >= limits.seconds:
+            return f"{limits.seconds:g} seconds"
         used = reply.usage.total_input + reply.usage.output_tokens
-        return f"{used:,} tokens" if bounds.tokens and used >= bounds.tokens else ""
+        return f"{used:,} tokens" if limits.tokens and used >= limits.tokens else ""
 
-    def _fits(self, reply: Reply, shape: AnswerType) -> bool:
+    def _fits(self, reply: Reply, answer_type: AnswerType) -> bool:
         from claude_magic.tools.structured_output import WrongAnswer, frame
 
         try:
-            reply.parsed = shape.read(reply.own_text)
+            reply.parsed = answer_type.read(reply.own_text)
         except WrongAnswer as wrong:
             problems = "; ".join(wrong.problems[:3])
             if self._asked_again:
-                raise AnswerUnfit(f"The answer does not fit {shape.name}: {problems}. It is in reply.text.") from None
+                raise AnswerUnfit(
+                    f"The answer does not fit {answer_type.name}: {problems}. It is in reply.text."
+                ) from None
             self._asked_again = True
-            self.notices.append(f"The first answer did not fit {shape.name} and was asked for again: {problems}.")
+            self.notices.append(f"The first answer did not fit {answer_type.name} and was asked for again: {problems}.")
             repair = Message("user", (text_part(str(wrong)),))
-            self._exchange.go_on(*reply_messages(reply, self._exchange.bound_to), repair)
+            self._request.extend(*reply_messages(reply, self._request.bound_to), repair)
             return False
         reply.to_frame = frame
         return True

@@ -6,8 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from claude_magic.conversation.conversation import Conversation
-    from claude_magic.conversation.registry import Conversations
+    from claude_magic.conversation.conversation import Conversation, Conversations
     from claude_magic.messages.reply import Reply
 
 _kernels: weakref.WeakKeyDictionary[Any, Conversations] = weakref.WeakKeyDictionary()
@@ -21,11 +20,11 @@ def load(shell: Any) -> None:
     ----------
     shell : IPython.core.interactiveshell.InteractiveShell
     """
-    from claude_magic.conversation.registry import Conversations
+    from claude_magic.conversation.conversation import Conversations
     from claude_magic.notebook.card import load_line
-    from claude_magic.notebook.executions import Executions
     from claude_magic.notebook.completion import Completer
     from claude_magic.notebook.context import Memory
+    from claude_magic.notebook.executions import Executions
     from claude_magic.notebook.kernel_environment import KernelEnvironment
     from claude_magic.notebook.magics import ClaudeMagics
     from claude_magic.notebook.question_mark import transform
@@ -34,7 +33,7 @@ def load(shell: Any) -> None:
         unload(shell)
     kernel = KernelEnvironment(shell)
     conversations = _kernels.get(shell) or Conversations()
-    conversations.host = kernel
+    conversations.environment = kernel
     _kernels[shell] = conversations
     kernel.cells = Executions(shell, conversations)
     kernel.memory = Memory(shell)

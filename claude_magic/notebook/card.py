@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 import os
 
-from claude_magic.messages.text import pluralize
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
-from claude_magic.tools.toolset import tool_name
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.messages import gateway_environment, limits
+from claude_magic.messages.text import pluralize
 from claude_magic.messages.usage import money, usd
 from claude_magic.notebook.display.footer import escaped
 from claude_magic.notebook.kernel_environment import SIMULATOR
 from claude_magic.notebook.option_line import OPTIONS
+from claude_magic.tools.toolset import tool_name
 
 EXAMPLES = """\
 %%claude
@@ -59,7 +58,7 @@ def key_source(conversations: Conversations) -> str:
     if conversations.settings.base_url.strip().lower() == SIMULATOR:
         return "simulator, no key needed"
     source = conversations.credentials.source
-    server = gateway_environment.named_by(os.environ, conversations.settings.base_url)
+    server = gateway_environment.gateway_from(os.environ, conversations.settings.base_url)
     if server is not None and source == gateway_environment.TOKEN:
         return server.source
     if source is None and conversations.settings.base_url:

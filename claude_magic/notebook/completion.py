@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversations
 from claude_magic.messages import limits
 from claude_magic.notebook.option_line import OPTIONS
 from claude_magic.tools.server_tool import FORMS

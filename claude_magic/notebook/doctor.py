@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from claude_magic.messages.text import pluralize
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversations
 from claude_magic.engine.settings import Settings
 from claude_magic.messages import limits
 from claude_magic.messages.credentials import Credentials, custom_headers
 from claude_magic.messages.errors import AuthenticationFailed, ClaudeError, NoCredentials, NotFound, TimedOut
+from claude_magic.messages.text import pluralize
 from claude_magic.notebook.card import key_source
 from claude_magic.notebook.kernel_environment import SIMULATOR, KernelEnvironment
 
@@ -83,7 +83,7 @@ def examine(conversations: Conversations) -> list[Finding]:
 def examine_shell() -> list[Finding]:
     """The same for a notebook that would be started from here."""
     kernel = KernelEnvironment(None)
-    conversations = Conversations(host=kernel)
+    conversations = Conversations(environment=kernel)
     try:
         return examine(conversations)
     finally:
@@ -145,11 +145,11 @@ def _server(conversations: Conversations, settings: Settings, credentials: Crede
     asked = sorted({conversation.model for conversation in conversations.values()} or {limits.resolve(settings.model)})
     quick = dataclasses.replace(settings, timeout=_SECONDS, max_retries=0)
     try:
-        client = conversations.host.connect(quick, credentials)
+        client = conversations.environment.connect(quick, credentials)
         client.require_credentials()
         has_key = True
     except NoCredentials:  # the way there can be tried all the same
-        client, has_key = conversations.host.connect(quick, Credentials({"ANTHROPIC_API_KEY": "none"})), False
+        client, has_key = conversations.environment.connect(quick, Credentials({"ANTHROPIC_API_KEY": "none"})), False
     except ClaudeError as error:
         return [Finding("fail", "server", str(error))]
     try:

@@ -16,9 +16,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from claude_magic.conversation.registry import Conversations
-from claude_magic.engine.rendering import Ending
+from claude_magic.conversation.conversation import Conversations
 from claude_magic.engine.environment import Place
+from claude_magic.engine.rendering import Ending
 
 
 @dataclasses.dataclass

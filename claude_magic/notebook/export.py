@@ -17,17 +17,17 @@ from urllib.parse import quote
 from claude_magic.content.encoding import Encoded
 from claude_magic.content.picture import PicturePart
 from claude_magic.content.thumbnails import thumbnails
-from claude_magic.messages.text import pluralize
-from claude_magic.engine.notice import Notice
-from claude_magic.engine.rendering import Ending
-from claude_magic.conversation.persistence import folder
+from claude_magic.conversation.saving import folder
 from claude_magic.conversation.turns import Turn
+from claude_magic.engine.notice import Notice
+from claude_magic.engine.rendering import Asked, Ending
 from claude_magic.messages import limits
 from claude_magic.messages.errors import BadInput
+from claude_magic.messages.text import pluralize
 from claude_magic.notebook.display.footer import escaped, footer, metadata, sent, state
 from claude_magic.notebook.display.footnotes import written
-from claude_magic.notebook.display.inert import inert
 from claude_magic.notebook.display.gallery import gallery
+from claude_magic.notebook.display.inert import inert
 from claude_magic.tools.calls import Call
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def export(conversation: Conversation, path: str | os.PathLike[str]) -> Notice:
             f"A conversation is exported as {', '.join(_WRITERS)}, not {where.suffix}. To go on with it: save."
         )
     text, files = write(conversation, folder.beside(where).name)
-    text = conversation._home.credentials.hide(text)
+    text = conversation.home.credentials.hide(text)
     folder.write(where, text.encode("utf-8", "replace"), files)
     beside = f", {pluralize(len(files), 'picture')} in {folder.beside(where).name}" if files else ""
     return Notice(f"Exported {pluralize(len(conversation.turns), 'turn')} to {where}{beside}.")
@@ -156,7 +156,7 @@ def _output(conversation: Conversation, turn: Turn, number: int, count: int, sou
         cost=float(cost) if cost is not None else None,
         spent=None,
         turn_id=turn.id,
-        asked=turn,
+        asked=Asked(turn.prompt, turn.asked, turn.place.number if turn.place else None, turn.place is not None),
         conversation=conversation.name,
     )
     within = limits.image_limits(limits.lookup(turn.reply.model), 1)

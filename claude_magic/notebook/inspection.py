@@ -10,13 +10,12 @@ from claude_magic.messages.errors import BadInput
 from claude_magic.notebook.option_line import OptionLine
 
 if TYPE_CHECKING:
-    from claude_magic.engine.run import Run
-    from claude_magic.conversation.conversation import Conversation
-    from claude_magic.conversation.registry import Conversations
+    from claude_magic.conversation.conversation import Conversation, Conversations
+    from claude_magic.engine.prepare import Prepared
 
 
 def check(line: OptionLine) -> None:
-    """Fail where a question is asked with options that stand without one.
+    """Refuse options that stand alone where a question is asked.
 
     Raises
     ------
@@ -27,68 +26,72 @@ def check(line: OptionLine) -> None:
     if line.show == "last":
         raise UsageError("--show last stands alone: %claude --show last")
     if line.show and line.count:
-        raise UsageError("--show and --count do not go together.")
+        raise UsageError("--show and --count cannot be combined.")
 
 
-def at(line: OptionLine, shell: Any, asking: Run) -> None:
-    """Show or count a question."""
-    from claude_magic.messages.code_samples import code_sample
-
+def inspect(line: OptionLine, shell: Any, prepared: Prepared) -> None:
+    """Show a question, or count its tokens."""
+    found: object
     if line.show:
-        found: object = code_sample(line.show, asking.outgoing)
-        shell.display_pub.publish(found._repr_mimebundle_())  # type: ignore[attr-defined]
+        from claude_magic.messages.code_samples import code_sample
+
+        found = sample = code_sample(line.show, prepared.request.outgoing())
+        shell.display_pub.publish(sample._repr_mimebundle_())
     else:
-        found = asking.count()
+        from claude_magic.engine.token_count import count_tokens
+
+        found = count_tokens(prepared.request)
         print(found)
     if line.out:
         shell.user_ns[line.out] = found
 
 
 def stands_alone(line: OptionLine) -> bool:
-    """Whether this is a whole line, without a question."""
+    """Whether this line needs no question."""
     return line.show == "last" or bool(line.doctor)
 
 
-def alone(line: OptionLine, shell: Any, conversations: Conversations) -> None:
-    """``%claude --show last`` and ``%claude --doctor``.
+def run_alone(line: OptionLine, shell: Any, conversations: Conversations) -> None:
+    """Run ``%claude --show last`` or ``%claude --doctor``.
 
     Raises
     ------
     UsageError
-        If other options stand beside them.
+        If other options are given, too.
     """
     if more := line.given.keys() - {"chat", "show"}:
         if not line.doctor or line.given.keys() - {"doctor"}:
-            raise UsageError(f"{', '.join(f'--{name}' for name in sorted(more))} does not go with what stands alone.")
+            others = ", ".join(f"--{name}" for name in sorted(more))
+            raise UsageError(f"{others} cannot be combined with an option that stands alone.")
     if line.doctor:
         from claude_magic.notebook import doctor
 
         print(doctor.report(doctor.examine(conversations)))
         return
-    shell.display_pub.publish(last(conversations.open(line.chat or "main")))
+    shell.display_pub.publish(last_exchange(conversations.open(line.chat or "main")))
 
 
-def last(conversation: Conversation) -> dict[str, str]:
-    """The last exchange, readable.
+def last_exchange(conversation: Conversation) -> dict[str, str]:
+    """The last request and its response, readable.
 
     Raises
     ------
     BadInput
-        If there is none.
+        If nothing has been asked.
     """
     reply = conversation.last
     if reply is None:
-        raise BadInput(f"Nothing was asked in {conversation.name!r} yet.")
+        raise BadInput(f"Nothing has been asked in {conversation.name!r} yet.")
     request, response, events = reply.request(), reply.response, reply.events
     parts: list[tuple[str, Any]] = [("Request", request)]
     if response is not None:
         parts.append((f"Response, {len(events):,} events" if events else "Response", response))
     bundles = [(title, part._repr_mimebundle_()) for title, part in parts]
-    note = []
+    notes = []
     if reply.earlier:
-        note = [f"The answer took {len(reply.messages)} messages; claude.last.messages holds those before this one."]
+        notes.append(f"The answer took {len(reply.messages)} messages; claude.last.messages has the earlier ones.")
     if response is None:
-        note.append("No response came.")
+        notes.append("No response came.")
     markdown = [f"**{title}**\n\n{bundle['text/markdown']}" for title, bundle in bundles]
     plain = [f"{title}\n\n{bundle['text/plain']}" for title, bundle in bundles]
-    return {"text/markdown": "\n\n".join([*markdown, *note]), "text/plain": "\n\n".join([*plain, *note])}
+    return {"text/markdown": "\n\n".join([*markdown, *notes]), "text/plain": "\n\n".join([*plain, *notes])}

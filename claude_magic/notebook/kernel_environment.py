@@ -10,14 +10,15 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.engine.environment import Environment
-from claude_magic.conversation.environment import Restored
+from claude_magic.conversation.environment import ConversationEnvironment, Restored
+from claude_magic.conversation.state import State
+from claude_magic.engine.environment import Place
+from claude_magic.engine.notice import Notice
 from claude_magic.engine.rendering import Ending, Renderer
 from claude_magic.engine.settings import Settings
-from claude_magic.engine.environment import Place
 from claude_magic.messages.credentials import Credentials, SimulatorCredentials
-from claude_magic.notebook.executions import Executions
 from claude_magic.notebook.context import Memory
+from claude_magic.notebook.executions import Executions
 
 if TYPE_CHECKING:
     from claude_magic.conversation.conversation import Conversation
@@ -32,7 +33,7 @@ _PACE = 60.0
 """Pieces a second that the simulator writes: about as fast as Claude."""
 
 
-class KernelEnvironment(Environment):
+class KernelEnvironment(ConversationEnvironment):
     """Places by cell, drawing by front end, and the simulator on request.
 
     Parameters
@@ -69,18 +70,18 @@ class KernelEnvironment(Environment):
         """The running cell, of which this is no question."""
         return self.cells.peek(conversation)
 
-    def here(self) -> OutputContext:
+    def output_context(self) -> OutputContext:
         """The running cell, also when another one runs."""
         if not hasattr(self._shell, "set_parent"):
-            return super().here()
+            return super().output_context()
         from claude_magic.notebook.display.late_output import showing_in
 
         return functools.partial(showing_in, self._shell, self._shell.get_parent())
 
     @property
-    def attended(self) -> bool:
+    def is_interactive(self) -> bool:
         """Whether somebody sits in front: a front end tells which cell runs, a program does not."""
-        return bool(self.cells.current.cell) or super().attended
+        return bool(self.cells.current.cell) or super().is_interactive
 
     def configure(self, settings: Settings, name: str, value: object) -> None:
         """Change a setting where ``%config`` shows it."""
@@ -90,7 +91,7 @@ class KernelEnvironment(Environment):
         """What the notebook shows and Claude does not see."""
         return self.cells.notices()
 
-    def answered(self, ending: Ending) -> None:
+    def finished(self, ending: Ending) -> None:
         """Remember what this execution has shown already."""
         self.cells.current.endings.append(ending)
 
@@ -137,13 +138,19 @@ class KernelEnvironment(Environment):
             source=self.cells.current.source if owns_cell else "",
         )
 
-    def restored(self, conversation: Conversation, path: str | os.PathLike[str] | None) -> Restored:
-        """The answers that the notebook shows, as it is saved."""
+    def restored(self, name: str, state: State, path: str | os.PathLike[str] | None) -> Restored:
+        """The answers that the saved notebook shows."""
         from claude_magic.notebook import restore
 
-        found = restore.restored(conversation, path or restore.notebook_of(self._shell))
+        found = restore.restored(name, state, path or restore.notebook_of(self._shell))
         self.cells.are_seen()
         return found
+
+    def export(self, conversation: Conversation, path: str | os.PathLike[str]) -> Notice:
+        """Write a conversation for people."""
+        from claude_magic.notebook.export import export
+
+        return export(conversation, path)
 
     def _draws_widgets(self) -> bool:
         """Whether the cell runs in a page that is built as JupyterLab's, and widgets are installed."""

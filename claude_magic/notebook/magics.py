@@ -1,41 +1,28 @@
-"""``%%claude`` and ``%claude``: a thin shell over a conversation."""
+"""``%%claude`` and ``%claude``: they turn a cell into a question and hand it to a conversation."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import line_cell_magic, magics_class, no_var_expand
 
-from claude_magic.content.values import Named, attach_before
-from claude_magic.messages.text import one_line
-from claude_magic.conversation import toolbox
-from claude_magic.engine.background import Answer
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.engine.options import Options
-from claude_magic.messages.errors import BadInput, Explained, Interrupted
-from claude_magic.notebook import card, inspection
 from claude_magic.content import template
-from claude_magic.notebook.traits import ConfiguredMagics
+from claude_magic.content.values import Named, attach_before
+from claude_magic.conversation.conversation import Conversation
+from claude_magic.engine.background import Answer
+from claude_magic.engine.options import Options, checked_options
+from claude_magic.engine.question import Prompt, Question
+from claude_magic.messages.errors import BadInput, Explained, Interrupted
+from claude_magic.messages.text import one_line
+from claude_magic.notebook import card, expressions, inspection
 from claude_magic.notebook.context import LastError
 from claude_magic.notebook.option_line import OPTIONS, OptionLine, continued, parse
+from claude_magic.notebook.traits import ConfiguredMagics
+from claude_magic.tools.toolset import tool_name
 
-_WHAT_WENT_WRONG = "What went wrong here, and how do I mend it?"
-_PASSED_ON = (
-    "model",
-    "max_tokens",
-    "temperature",
-    "top_p",
-    "top_k",
-    "effort",
-    "thinking",
-    "tool_choice",
-    "disable_parallel_tool_use",
-    "once",
-    "new",
-    "append",
-    "yes",
-)
+_WHAT_WENT_WRONG = "What went wrong here, and how do I fix it?"
 
 
 @magics_class
@@ -49,7 +36,7 @@ class ClaudeMagics(ConfiguredMagics):
 
     @no_var_expand
     @line_cell_magic
-    def claude(self, line: str, cell: str | None = None) -> None:  # noqa: D102  (it is set below)
+    def claude(self, line: str, cell: str | None = None) -> None:  # noqa: D102  (set below)
         try:
             if cell is None:
                 self._line(parse(line, question_follows=True, fill=self._fill))
@@ -66,7 +53,7 @@ class ClaudeMagics(ConfiguredMagics):
         return template.text_of(text, self._namespace())
 
     def _namespace(self) -> dict[str, Any]:
-        """What names mean in a question: the user's own first, then what was run before."""
+        """What names mean in a question: the user's variables first, then what was run before."""
         return {**self._kernel.memory.names(), **self.shell.user_ns}
 
     def _line(self, line: OptionLine) -> None:
@@ -74,20 +61,20 @@ class ClaudeMagics(ConfiguredMagics):
             self._ask(line, line.rest.strip() or _WHAT_WENT_WRONG)
             return
         if inspection.stands_alone(line):
-            inspection.alone(line, self.shell, self.conversations)
+            inspection.run_alone(line, self.shell, self.conversations)
             return
-        unfit = [option.long for option in OPTIONS if option.name in line.given and not option.holds]
+        unfit = [option.long for option in OPTIONS if option.name in line.given and not option.is_setting]
         if unfit:
-            raise UsageError(f"{', '.join(unfit)} needs a question behind it: %claude {unfit[0]} … What is this?")
+            raise UsageError(f"{', '.join(unfit)} needs a question after it: %claude {unfit[0]} … What is this?")
         conversation = self.conversations.open(line.chat or "main")
-        tools, choice = self._tools(line)
-        if choice:
+        options = self._options(line)
+        if options.get("tool_choice") == "none":
             raise UsageError("-t none is for one question: %claude -t none … What is this?")
         if line.given.keys() <= {"chat"}:
             markdown, plain = card.card(conversation, self.conversations)
             self.shell.display_pub.publish({"text/markdown": markdown, "text/plain": plain})
             return
-        print(f"{conversation.name}: {', '.join(_set(conversation, line, tools))}.")
+        print(f"{conversation.name}: {', '.join(_apply(conversation, line, options))}.")
 
     def _ask(self, line: OptionLine, source: str) -> None:
         namespace = self.shell.user_ns
@@ -95,32 +82,25 @@ class ClaudeMagics(ConfiguredMagics):
         if line.background and line.cell is not None:
             raise UsageError("--cell waits for the answer. Leave it out; run %claude --cell when the answer is there.")
         try:
-            replay, prompt = self._prompt(line, source)
-            tools, choice = self._tools(line)
-            options = Options(
-                **{**choice, **{name: line.given[name] for name in _PASSED_ON if name in line.given}},
-                schema=template.schema(line.schema, self._namespace()) if line.schema else None,
-                stop=tuple(line.stop or ()),
-                prefill=line.prefill.rstrip() if line.prefill is not None else None,
-            )
+            show_printed, prompt = self._prompt(line, source)
+            options = self._options(line)
         except KeyboardInterrupt:
             raise Interrupted("Stopped; nothing was sent.") from None
         finally:
-            if line.out:  # a stale answer must not be taken for this one
+            if line.out:  # so that a stale answer is not taken for this one
                 namespace.pop(line.out, None)
-        more = {} if line.system is None else {"system": line.system}
         conversation = self.conversations.open(line.chat or "main")
         if line.show or line.count:
-            replay()
-            inspection.at(line, self.shell, conversation.prepare(prompt, options, tools=tools, **more))
+            show_printed()
+            inspection.inspect(line, self.shell, conversation.prepare(Question(prompt, options)))
             return
+        renderer = self._kernel.renderer(show_printed, background=bool(line.background))
+        question = Question(prompt, options, renderer)
         if line.background:
-            renderer = self._kernel.renderer(replay, background=True)
-            self._bind(line.out, conversation.ask_aside(prompt, options, tools=tools, renderer=renderer, **more))
+            self._bind(line.out, conversation.start(question))
             return
-        renderer = self._kernel.renderer(replay)
         try:
-            reply = conversation.ask(prompt, options, tools=tools, renderer=renderer, **more)
+            reply = conversation.run(question)
         except Explained as error:
             if line.out and error.reply is not None:
                 namespace[line.out] = error.reply
@@ -131,10 +111,10 @@ class ClaudeMagics(ConfiguredMagics):
             reply.to_cell(line.cell)
 
     def _bind(self, name: str | None, answer: Answer) -> None:
-        """Put the reply into a variable when it is there, unless that has been given another value."""
+        """Put the reply into a variable once it is there, unless the variable has another value by then."""
         namespace = self.shell.user_ns
 
-        def there() -> None:
+        def bind() -> None:
             if name and namespace.get(name) is answer:
                 if answer.reply is not None:
                     namespace[name] = answer.reply
@@ -143,19 +123,26 @@ class ClaudeMagics(ConfiguredMagics):
 
         if name:
             namespace[name] = answer
-            answer.when_done(there)
+            answer.when_done(bind)
 
-    def _tools(self, line: OptionLine) -> tuple[list[object], dict[str, Any]]:
-        """The tools that are named, and the choice that ``none`` means."""
-        words = line.tools or ()
+    def _options(self, line: OptionLine) -> Options:
+        """The options of a question; those that are expressions are evaluated."""
+        given = {name: value for name, value in line.given.items() if name in Options.__annotations__}
+        words = given.get("tools", ())
         if any(word.text.strip() == "none" for word in words) and "none" not in self.shell.user_ns:
             if len(words) > 1:
-                raise UsageError("-t none goes with no other tool.")
-            return [], {"tool_choice": "none"}
-        return [tool for word in words for tool in template.tools(word, self._namespace())], {}
+                raise UsageError("-t none cannot be combined with other tools.")
+            given["tools"] = "none"
+        elif words:
+            given["tools"] = [tool for word in words for tool in expressions.tools(word, self._namespace())]
+        if line.schema:
+            given["schema"] = expressions.schema(line.schema, self._namespace())
+        if line.prefill is not None:
+            given["prefill"] = line.prefill.rstrip()
+        return checked_options(given)
 
-    def _prompt(self, line: OptionLine, source: str) -> tuple[Any, list[Any]]:
-        """The question's values and words; what evaluating them printed is kept for the end of the answer."""
+    def _prompt(self, line: OptionLine, source: str) -> tuple[Callable[[], None], Prompt]:
+        """The values and text of the question, and what shows the output of evaluating them once more."""
         from IPython.utils.capture import capture_output
 
         namespace = self._namespace()
@@ -165,24 +152,24 @@ class ClaudeMagics(ConfiguredMagics):
             named.append(Named(cells, self._kernel.memory.cells(line.previous)))
         try:
             with capture_output() as printed:
-                attached = [found for word in line.attach or () for found in template.attachments(word, namespace)]
+                attached = [found for word in line.attach or () for found in expressions.attachments(word, namespace)]
                 prompt = [source] if line.verbatim else template.render(source, namespace)
         finally:
             printed.show()
         return printed.show, attach_before([*named, *attached], prompt)
 
 
-def _set(conversation: Conversation, line: OptionLine, tools: list[object]) -> list[str]:
-    """Do what a line without a question says, and tell what was done."""
+def _apply(conversation: Conversation, line: OptionLine, options: Options) -> list[str]:
+    """Apply a line without a question to a conversation, and describe what was done."""
     done = []
     if line.cell is not None:
         if conversation.last is None:
-            raise BadInput(f"There is no answer of {conversation.name!r} yet to take code from.")
+            raise BadInput(f"There is no answer in {conversation.name!r} yet to take code from.")
         conversation.last.to_cell(line.cell)
         done.append(f"code block {line.cell} goes into the cell below")
     if line.new:
         conversation.reset()
-        done.append("begun afresh")
+        done.append("started over")
     if line.model:
         conversation.model = line.model
         done.append(f"asks {conversation.model}")
@@ -190,7 +177,7 @@ def _set(conversation: Conversation, line: OptionLine, tools: list[object]) -> l
         conversation.system = line.system
         system = f"system prompt {one_line(line.system, 60)!r}" if line.system else "no system prompt"
         done.append(system)
-    if tools:
-        conversation.tools.add(*tools)
-        done.append(f"may call {', '.join(map(toolbox.name_of, conversation.tools))}")
+    if tools := options.get("tools"):
+        conversation.tools.add(tools)
+        done.append(f"may call {', '.join(map(tool_name, conversation.tools))}")
     return done

@@ -26,7 +26,7 @@ class Option:
     read : callable
         Makes the value out of the word; a ValueError says what it should be.
     repeatable : bool
-    holds : bool
+    is_setting : bool
         Whether it may stand in ``%claude`` without a question, as a setting.
     expression : bool
         Whether the value is found in the notebook: a variable, or an expression.
@@ -40,7 +40,7 @@ class Option:
     help: str
     read: Callable[[str], Any] = str
     repeatable: bool = False
-    holds: bool = False
+    is_setting: bool = False
     expression: bool = False
     default: str = "1"
 
@@ -91,16 +91,18 @@ def _form(word: str) -> str:
 
 
 OPTIONS = (
-    Option("--chat", "-c", "NAME", "which conversation (default main), created on first use", _name, holds=True),
-    Option("--model", "-m", "ID", "model for this turn: an id, or opus, sonnet, haiku, fable", _name, holds=True),
-    Option("--system", "-s", "TEXT", 'system prompt of the conversation, until changed; -s "" removes it', holds=True),
+    Option("--chat", "-c", "NAME", "which conversation (default main), created on first use", _name, is_setting=True),
+    Option("--model", "-m", "ID", "model for this turn: an id, or opus, sonnet, haiku, fable", _name, is_setting=True),
+    Option(
+        "--system", "-s", "TEXT", 'system prompt of the conversation, until changed; -s "" removes it', is_setting=True
+    ),
     Option(
         "--tools",
         "-t",
         "EXPR",
         "functions Claude may call, from here on; web_search and the like; none: not this time",
         repeatable=True,
-        holds=True,
+        is_setting=True,
         expression=True,
     ),
     Option(
@@ -121,7 +123,7 @@ OPTIONS = (
         "[N]",
         "put the code block N of the answer, from 0, in a cell below",
         _whole,
-        holds=True,
+        is_setting=True,
         default="0",
     ),
     Option("--append", "-a", "", "add a turn instead of replacing this cell's"),
@@ -137,12 +139,12 @@ OPTIONS = (
     Option("--disable-parallel-tool-use", "", "", "at most one call at a time"),
     Option("--background", "-b", "", "return at once; the answer streams on while you work"),
     Option("--once", "", "", "system prompt and tools, no history; leaves nothing in the conversation"),
-    Option("--new", "", "", "the conversation starts afresh here", holds=True),
+    Option("--new", "", "", "the conversation starts afresh here", is_setting=True),
     Option("--yes", "", "", "send it although it is above ask_above, or this question above the budget"),
     Option("--verbatim", "", "", "send {{ }} as they are"),
     Option("--count", "", "", "input tokens and price by the API's free counter; nothing is answered or billed"),
     Option("--show", "", "FORM", "what would be sent, as request, curl, python or typescript; last: what was", _form),
-    Option("--doctor", "", "", "check key, server, model and versions; stands alone", holds=True),
+    Option("--doctor", "", "", "check key, server, model and versions; stands alone", is_setting=True),
 )
 _NAMES = frozenset(option.name for option in OPTIONS)
 _BY_WORD = {word: option for option in OPTIONS for word in (option.long, option.short) if word}

@@ -14,23 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
-from claude_magic.content import disk
+from claude_magic.content import disk, template
 from claude_magic.content.parts import text_part
-from claude_magic.messages.text import pluralize, join_names, one_line
 from claude_magic.conversation.environment import Restored
-from claude_magic.engine.message import Message
-from claude_magic.engine.environment import Place
+from claude_magic.conversation.state import State
 from claude_magic.conversation.turns import Turn
-from claude_magic.messages import usage
+from claude_magic.engine.environment import Place
+from claude_magic.engine.message import Message
 from claude_magic.messages.blocks import make_block
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.reply import Reply
-from claude_magic.content import template
+from claude_magic.messages.text import join_names, one_line, pluralize
+from claude_magic.messages.usage import usage_from_json
 from claude_magic.notebook.display.output_metadata import answer, digest
 from claude_magic.notebook.option_line import OptionLine, continued, parse
-
-if TYPE_CHECKING:
-    from claude_magic.conversation.conversation import Conversation
 
 _VS_CODE = "__vsc_ipynb_file__"
 _LARGEST = 256 * 2**20
@@ -96,7 +93,7 @@ def notebook_of(shell: Any) -> str:
     return path
 
 
-def restored(conversation: Conversation, path: str | os.PathLike[str]) -> Restored:
+def restored(name: str, state: State, path: str | os.PathLike[str]) -> Restored:
     """What a notebook shows of a conversation, beside what the conversation has.
 
     Cells that were asked in this kernel already are left to it. The order is that in which the
@@ -104,7 +101,9 @@ def restored(conversation: Conversation, path: str | os.PathLike[str]) -> Restor
 
     Parameters
     ----------
-    conversation : Conversation
+    name : str
+        Of the conversation.
+    state : State
     path : path
 
     Raises
@@ -116,16 +115,15 @@ def restored(conversation: Conversation, path: str | os.PathLike[str]) -> Restor
     every = [shown for cell in cells for shown in _answers(cell)]
     kept = [shown for shown in every if shown.number and shown.text.strip()]
     mine = sorted(
-        (shown for shown in kept if shown.conversation == conversation.name),
+        (shown for shown in kept if shown.conversation == name),
         key=lambda shown: (shown.number, _text(shown.about, "asked")),
     )
-    others = Counter(shown.conversation for shown in kept if shown.conversation != conversation.name)
+    others = Counter(shown.conversation for shown in kept if shown.conversation != name)
     elsewhere = "".join(
-        f" Also there: claude[{name!r}].restore() ({pluralize(n, 'answer')})." for name, n in others.items()
+        f" Also there: claude[{other!r}].restore() ({pluralize(n, 'answer')})." for other, n in others.items()
     )
     if not mine:
         raise BadInput(f"{where.name} shows no answer of this conversation that could be restored.{elsewhere}")
-    state = conversation.state
     here = {turn.place.cell for turn in state.turns if turn.place and turn.place.cell}
     ids = {turn.id for turn in state.turns}
     mine = list({_text(shown.about, "turn"): shown for shown in reversed(mine)}.values())[::-1]  # a cell may be a copy
@@ -206,7 +204,7 @@ def _reply(shown: Shown) -> Reply:
     reply.stop_reason = _text(about, "stop_reason") or None
     reply.ended = about.get("complete") is True
     reply.simulated = about.get("simulated") is True
-    reply.counted = usage.read(about.get("usage"))
+    reply.counted = usage_from_json(about.get("usage"))
     return reply
 
 

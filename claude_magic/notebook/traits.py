@@ -7,8 +7,8 @@ from typing import Any
 from IPython.core.magic import Magics
 from traitlets import All, Bool, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
+from claude_magic.conversation.conversation import Conversations
 from claude_magic.engine.budget import amount
-from claude_magic.conversation.registry import Conversations
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook.kernel_environment import KernelEnvironment

@@ -7,8 +7,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser
 
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.engine.settings import Settings
 from claude_magic.simulator import Simulator
 from tests.hostile import SNIPPETS

@@ -15,7 +15,7 @@ from PIL import Image
 from claude_magic.content.convert import to_parts
 from claude_magic.content.documents import Document, DocumentPart, from_document
 from claude_magic.content.uploads import to_upload
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversations
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.files import File

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from claude_magic import Picture
-from claude_magic.content.values import Named
-from claude_magic.content.convert import to_parts
 from claude_magic.content.arrays import to_image
-from claude_magic.conversation.registry import Conversations
+from claude_magic.content.convert import to_parts
+from claude_magic.content.values import Named
+from claude_magic.conversation.conversation import Conversations
 from claude_magic.engine.options import Options
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
@@ -211,7 +211,7 @@ def test_a_picture_without_a_label_is_called_by_its_expression(simulator: Simula
     image = Image.new("L", (30, 20))
     values = [Named("Picture(a)", Picture(image)), Named("b", Picture(image, label="site"))]
     home = Conversations(Settings(base_url=simulator.url))
-    reply = home.open("main").ask([*values, "Compare."], Options())
+    reply = home.open("main").ask([*values, "Compare."])
     home.close()
     assert reply.sent == ("Picture(a) (30x20, 2 tokens)", "site (30x20, 2 tokens)")
     texts = [block["text"] for block in simulator.requests[-1].body["messages"][0]["content"] if "text" in block]

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from claude_magic.content.values import Named
 from claude_magic.content.convert import to_parts
 from claude_magic.content.picture import Picture
-from claude_magic.conversation.registry import Conversations
+from claude_magic.content.values import Named
+from claude_magic.conversation.conversation import Conversations
 from claude_magic.engine.options import Options
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
@@ -75,7 +75,7 @@ def test_without_what_draws_it_one_line_says_the_cure(simulator: Simulator, make
     home = Conversations(Settings(base_url=simulator.url))
     for value, name in ((chart, "chart"), ([chart], "chart[0]"), (Picture(chart, detail="low"), "chart")):
         with pytest.raises(BadInput) as caught:
-            home.open("main").ask([Named("chart", value), "What does it show?"], Options())
+            home.open("main").ask([Named("chart", value), "What does it show?"])
         assert str(caught.value) == f"{name} {line} Or send the data behind it."
     home.close()
     assert simulator.requests == []
@@ -98,7 +98,7 @@ def test_a_bokeh_plot_is_known_by_its_class(monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_altair_chart_is_drawn(simulator: Simulator) -> None:
     pytest.importorskip("vl_convert", reason="altair draws with it")
     home = Conversations(Settings(base_url=simulator.url))
-    reply = home.open("main").ask([Named("chart", altair_chart()), "What does it show?"], Options())
+    reply = home.open("main").ask([Named("chart", altair_chart()), "What does it show?"])
     home.close()
     assert reply.sent == ("chart (348x347, 169 tokens)",)
     assert "PNG, 348 x 347 pixels, mostly white; looks like a graphic" in reply.text
@@ -118,7 +118,7 @@ def test_a_plotly_figure_is_drawn(simulator: Simulator) -> None:
     pytest.importorskip("kaleido", reason="plotly draws with it")
     require_judge("chromium")
     home = Conversations(Settings(base_url=simulator.url))
-    reply = home.open("main").ask([Named("fig", figure), "What does it show?"], Options())
+    reply = home.open("main").ask([Named("fig", figure), "What does it show?"])
     home.close()
     assert reply.sent == ("fig (700x500, 450 tokens)",)
     assert "PNG, 700 x 500 pixels" in reply.text

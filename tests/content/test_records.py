@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_magic.content.tables import BUDGET
-from claude_magic.content.tables.table import from_array
 from claude_magic.content.tables.records import from_record
+from claude_magic.content.tables.table import from_array
 from tests.content.test_tables import texts
 
 # Arrays.

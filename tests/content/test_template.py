@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from claude_magic.content.template import render, text_of
 from claude_magic.content.values import Named, RemotePicture, Text
 from claude_magic.messages.errors import BadInput
-from claude_magic.notebook.option_line import parse
 from claude_magic.notebook.expressions import attachments
-from claude_magic.content.template import render, text_of
+from claude_magic.notebook.option_line import parse
 
 
 def flat(parts: list[str | Named]) -> str:

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
-from claude_magic.engine.environment import Environment
+from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.environment import ConversationEnvironment
+from claude_magic.engine.environment import Place
 from claude_magic.engine.rendering import Ending, Opening, Renderer
 from claude_magic.engine.settings import Settings
-from claude_magic.engine.environment import Place
 from claude_magic.messages.reply import ReplyUpdate
 from claude_magic.messages.retry import Wait
 from claude_magic.simulator import Simulator
@@ -37,7 +36,7 @@ class Recorder:
         self.ending = ending
 
 
-class Notebook(Environment):
+class Notebook(ConversationEnvironment):
     """Cells as a test runs them: ``run("cell")`` begins an execution, ``end()`` ends it."""
 
     def __init__(self) -> None:

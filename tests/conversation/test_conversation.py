@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from claude_magic import Document
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import AuthenticationFailed, BadInput, NoCredentials
 from claude_magic.simulator import Simulator, start

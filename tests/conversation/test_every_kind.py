@@ -242,7 +242,7 @@ def test_plots(claude: Conversation, axes: Any, plot: Callable[[Any], object]) -
 def test_several_at_their_places(claude: Conversation) -> None:
     values = {"first": plain("red", 75, 56), "second": plain("blue", 76, 57)}
     prompt = ["Compare ", Named("first", values["first"]), " with ", Named("second", values["second"]), "."]
-    reply = claude.ask(prompt, Options())
+    reply = claude.ask(prompt)
     assert "**Picture 1**: PNG, 75 x 56 pixels, mostly red" in reply.text
     assert "**Picture 2**: PNG, 76 x 57 pixels, mostly blue" in reply.text
     later = claude("And this?", [plain("green", 77, 58), plain("white", 78, 59)])
@@ -307,7 +307,7 @@ TABLES: dict[str, tuple[Made, str]] = {
 
 @pytest.mark.parametrize(("made", "told"), TABLES.values(), ids=TABLES.keys())
 def test_tables(claude: Conversation, made: Made, told: str) -> None:
-    reply = claude.ask(["What stands out in ", Named("sales", made()), "?"], Options())
+    reply = claude.ask(["What stands out in ", Named("sales", made()), "?"])
     assert f"**Text 1**: “Table sales: {told}”" in reply.text
     assert "**Question**: “What stands out in ?”" in reply.text
     assert "|:--|--:|" not in reply.text

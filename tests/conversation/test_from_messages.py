@@ -14,8 +14,7 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 
 from claude_magic import Document, Picture, tool
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.messages.errors import BadInput, NotFound
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY

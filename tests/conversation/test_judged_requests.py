@@ -68,7 +68,7 @@ def on_the_server(claude: Conversation) -> None:
 
 def marked_for_the_cache(claude: Conversation) -> None:
     """So many calls that the end of the request before gets a mark of its own."""
-    claude._home.client.is_anthropic = True
+    claude.home.client.is_anthropic = True
     calls = "; ".join(["tool=fails"] * 25)
     claude(f"Draw.\nsimulate: {calls}\nsimulate: {calls}", tools=[fails])
 

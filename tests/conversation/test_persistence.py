@@ -24,8 +24,7 @@ from PIL import Image
 
 from claude_magic import Document, Picture, tool
 from claude_magic.conversation import persistence
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.credentials import Credentials
 from claude_magic.messages.errors import BadInput, ClaudeError
@@ -238,7 +237,7 @@ def test_any_sequence_sends_the_same_bytes_with_and_without_saving(
 
 def another(claude: Conversation) -> Conversations:
     """The family of another kernel, asking the same server."""
-    return Conversations(claude._home.settings, Notebook())
+    return Conversations(claude.home.settings, Notebook())
 
 
 @pytest.fixture(autouse=True)
@@ -714,6 +713,6 @@ def test_a_link_to_a_file_stays_one(saved: Path, claude: Conversation, tmp_path:
 
 def test_a_name_that_is_taken_is_not_lost_by_loading(saved: Path, claude: Conversation) -> None:
     with pytest.raises(BadInput, match="There is a conversation 'main' already"):
-        Conversation.load(saved, home=claude._home)
-    assert Conversation.load(saved, home=claude._home, name="old") is claude["old"]
+        Conversation.load(saved, home=claude.home)
+    assert Conversation.load(saved, home=claude.home, name="old") is claude["old"]
     assert claude["main"] is claude

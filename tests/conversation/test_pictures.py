@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 
 from claude_magic import Picture
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.messages.errors import BadInput
 from claude_magic.simulator import Simulator
 from tests.conversation.conftest import Notebook

@@ -6,8 +6,7 @@ import threading
 
 import pytest
 
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.messages.errors import ClaudeError
 from claude_magic.simulator import Simulator
 from tests.conversation.conftest import Notebook

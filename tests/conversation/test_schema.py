@@ -8,8 +8,7 @@ from typing import Literal
 
 import pytest
 
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.messages import limits
 from claude_magic.messages.errors import AnswerUnfit, BadInput
 from claude_magic.simulator import Simulator

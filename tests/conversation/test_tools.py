@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.engine import request_body
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
 from claude_magic.engine.options import Options
 from claude_magic.messages.errors import AnswerBroken, BadInput, Interrupted, InvalidRequest, RequestTooLarge
 from claude_magic.notebook.display.terminal import TextRenderer

@@ -14,11 +14,10 @@ from typing import Any
 
 import pytest
 
-from claude_magic.engine.background import Answer
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.conversation.journal import Journal
 from claude_magic.conversation.state import State
+from claude_magic.engine.background import Answer
 from claude_magic.messages.errors import BadInput, ConnectionFailed, Interrupted, StillAnswering
 from claude_magic.simulator import Simulator
 from claude_magic.tools import tool
@@ -257,7 +256,7 @@ def test_stop_keeps_what_has_come(claude: Conversation, notebook: Notebook, simu
 
 @pytest.mark.parametrize("stage", ["delay=20", "think=4000; deltas=100; pace=200", "429; retry-after=20"])
 def test_stop_before_there_is_text_leaves_nothing(stage: str, claude: Conversation, simulator: Simulator) -> None:
-    claude._home.settings.max_retries = 2
+    claude.home.settings.max_retries = 2
     answer = claude(f"Go on.\nsimulate: {stage}", background=True)
     while not simulator.requests:
         threading.Event().wait(0.01)

@@ -14,9 +14,8 @@ from genai_prices.data import providers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.engine.bill import Bill, BilledUsage, Cost, Spending
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
 from claude_magic.messages import limits
 from claude_magic.messages.errors import AnswerBroken, ClaudeError, Interrupted
 from claude_magic.messages.usage import Usage
@@ -153,7 +152,7 @@ def test_what_was_refused_with_an_error_costs_nothing(claude: Conversation, simu
     with pytest.raises(ClaudeError):
         claude("Go.")
     assert claude.usage == Usage()
-    assert not claude._home.spendings
+    assert not claude.home.spendings
 
 
 # -- the table ---------------------------------------------------------------------------------------

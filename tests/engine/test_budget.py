@@ -13,13 +13,12 @@ from PIL import Image
 from pydantic import BaseModel
 
 from claude_magic.content.convert import to_parts
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.engine.bill import Spending
-from claude_magic.conversation.conversation import Conversation
 from claude_magic.engine.estimate import count
-from claude_magic.conversation.registry import Conversations
+from claude_magic.engine.message import Message
 from claude_magic.engine.request_body import build
 from claude_magic.engine.settings import Settings
-from claude_magic.engine.message import Message
 from claude_magic.messages import limits
 from claude_magic.messages.errors import AnswerBroken, BadInput, NotFound, OverBudget
 from claude_magic.messages.retry import Wait

@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.engine.caching import LOOKBACK, MOST_MARKS, ends_out_of_reach
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
+from claude_magic.engine.message import Message
 from claude_magic.engine.request_body import build
 from claude_magic.engine.settings import Settings
-from claude_magic.engine.message import Message
 from claude_magic.messages import limits
 from claude_magic.messages.errors import Overloaded
 from claude_magic.simulator import Simulator, start

@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from claude_magic.content.values import Named, RemotePicture
 from claude_magic.content.documents import Document
 from claude_magic.content.picture import Picture
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
+from claude_magic.content.values import Named, RemotePicture
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.engine.options import Options
 from claude_magic.messages import files
 from claude_magic.messages.errors import BadInput, NoCredentials, NotFound
@@ -77,7 +76,7 @@ def test_the_same_request_count_for_the_same_content(
 
 def test_a_template_takes_files(claude: Conversation, simulator: Simulator) -> None:
     text, picture = claude.files.upload(b"words"), claude.files.upload(RED)
-    reply = claude.ask(["Compare ", Named("notes", text), " and ", Named("plots", [picture])], Options())
+    reply = claude.ask(["Compare ", Named("notes", text), " and ", Named("plots", [picture])])
     kinds = [block["type"] for block in body(simulator)["messages"][-1]["content"]]
     assert kinds == ["text", "document", "text", "image"]
     assert [f"{file.id} by its id" in said for file, said in zip((text, picture), reply.sent, strict=True)] == [
@@ -212,7 +211,7 @@ def test_a_file_whose_time_is_over_is_uploaded_anew(claude: Conversation, simula
 @pytest.mark.parametrize("kind", ["text/csv", "application/zip", "image/tiff"])
 def test_files_that_claude_does_not_read(kind: str, claude: Conversation, simulator: Simulator) -> None:
     with pytest.raises(BadInput, match=r"data: <File file_1.* is neither a PDF"):
-        claude.ask([Named("data", File("file_1", "a", kind)), "What?"], Options())
+        claude.ask([Named("data", File("file_1", "a", kind)), "What?"])
     assert simulator.requests == []
 
 

@@ -8,13 +8,12 @@ import threading
 
 import pytest
 
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.engine import interrupts
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
-from claude_magic.engine.outcome import outcome
 from claude_magic.engine.message import Message
+from claude_magic.engine.outcome import outcome
 from claude_magic.messages.errors import AnswerBroken, ClaudeError, Interrupted, Overloaded, Refused
-from claude_magic.messages.reply import ReplyUpdate, Reply
+from claude_magic.messages.reply import Reply, ReplyUpdate
 from claude_magic.messages.retry import Wait
 from claude_magic.simulator import Simulator
 from tests.conversation.conftest import Notebook
@@ -26,7 +25,7 @@ from tests.conversation.wire import answers, questions
     [
         ("stop=max_tokens", "Raise --max-tokens"),
         ("stop=model_context_window_exceeded", "Begin afresh with --new"),
-        ("fault=shortened; after=30", "ended without the server saying so"),
+        ("fault=truncate; after=30", "ended without the server saying so"),
     ],
 )
 def test_a_cut_answer_is_kept_and_said(

@@ -12,9 +12,8 @@ from PIL import Image
 
 from claude_magic import Picture, tool
 from claude_magic.content.values import RemotePicture
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.engine import token_count
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput, InvalidRequest, NoCredentials, ServerError
 from claude_magic.messages.usage import Usage

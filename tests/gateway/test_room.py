@@ -171,13 +171,13 @@ def test_a_key_of_ones_own_goes_to_the_api_and_not_to_the_server(shared: Room, a
     loaded(kernel)
     own = "sk-ant-api03-own-own-own-own-own-own"
     before = len(api.requests)
-    kernel.run(f"_ = claude._home.credentials.set_key({own!r})")
-    assert kernel.value("claude._home.client.base_url") == "https://api.anthropic.com"
-    assert kernel.value("claude._home.client.gateway") is None
-    kernel.run("claude._home.credentials.forget()")
-    assert kernel.value("claude._home.client.base_url") == f"{shared.url}/claude"
+    kernel.run(f"_ = claude.home.credentials.set_key({own!r})")
+    assert kernel.value("claude.home.client.base_url") == "https://api.anthropic.com"
+    assert kernel.value("claude.home.client.gateway") is None
+    kernel.run("claude.home.credentials.forget()")
+    assert kernel.value("claude.home.client.base_url") == f"{shared.url}/claude"
     kernel.run(f"import os; os.environ['ANTHROPIC_API_KEY'] = {own!r}")
-    assert kernel.value("claude._home.client.base_url") == "https://api.anthropic.com"
+    assert kernel.value("claude.home.client.base_url") == "https://api.anthropic.com"
     assert r"key from ANTHROPIC\_API\_KEY" in kernel.run("%claude").screen.markdown[0]
     assert len(api.requests) == before
 

@@ -22,7 +22,6 @@ from typing import Any
 import pytest
 
 from claude_magic.messages import retry
-from claude_magic.messages.exchange import RequestBody
 from claude_magic.messages.client import Client
 from claude_magic.messages.credentials import Credentials
 from claude_magic.messages.errors import (
@@ -38,6 +37,7 @@ from claude_magic.messages.errors import (
     ServerError,
     TimedOut,
 )
+from claude_magic.messages.exchange import RequestBody
 from claude_magic.messages.network import is_loopback
 from claude_magic.messages.reply import Reply
 from claude_magic.messages.retry import Wait

@@ -13,10 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from claude_magic.messages.exchange import RequestBody
-from claude_magic.messages.errors import BadInput
 from claude_magic.messages.code_samples import FORMS, code_sample
-from claude_magic.messages.exchange import OutgoingRequest
+from claude_magic.messages.errors import BadInput
+from claude_magic.messages.exchange import OutgoingRequest, RequestBody
 from tests.conftest import KEY
 from tests.judges import require_judge
 
@@ -27,7 +26,9 @@ HOSTILE = (
 ENCODED = "iVBORw0KGgo" * 5000
 
 
-def outgoing(base_url: str = "https://api.anthropic.com", betas: tuple[str, ...] = (), **fields: Any) -> OutgoingRequest:
+def outgoing(
+    base_url: str = "https://api.anthropic.com", betas: tuple[str, ...] = (), **fields: Any
+) -> OutgoingRequest:
     body = {"model": "claude-sonnet-5-5", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}], **fields}
     return OutgoingRequest(base_url, "2023-06-01", betas, RequestBody([json.dumps(body, ensure_ascii=False).encode()]))
 
@@ -123,7 +124,9 @@ def test_no_key_is_in_it(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_screen_shows_the_beginning_of_pictures_and_the_string_all(tmp_path: Any) -> None:
     source = {"type": "base64", "media_type": "image/png", "data": ENCODED}
-    text = code_sample("python", outgoing(messages=[{"role": "user", "content": [{"type": "image", "source": source}]}]))
+    text = code_sample(
+        "python", outgoing(messages=[{"role": "user", "content": [{"type": "image", "source": source}]}])
+    )
     assert ENCODED in text
     assert len(repr(text)) < 1000
     assert "… (55,000 characters)" in repr(text)

@@ -9,9 +9,9 @@ import anthropic
 import pytest
 
 from claude_magic.messages import exchange as kept
-from claude_magic.messages.exchange import RequestBody
 from claude_magic.messages.client import Client
 from claude_magic.messages.errors import APIError, BadInput, ClaudeError, ConnectionFailed, NotTheMessagesAPI
+from claude_magic.messages.exchange import RequestBody
 from claude_magic.messages.reply import Reply
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY

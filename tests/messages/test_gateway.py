@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversations
 from claude_magic.messages.credentials import Credentials
 from claude_magic.messages.errors import ConnectionFailed
 from claude_magic.messages.gateway_environment import gateway_from

@@ -85,7 +85,7 @@ def test_the_bill_is_a_table(cells: Cells, simulator: Simulator) -> None:
 
 
 def test_the_card_says_what_is_left(cells: Cells) -> None:
-    claude, conversations = cells["claude"], cells["claude"]._home
+    claude, conversations = cells["claude"], cells["claude"].home
     assert "the budget is 1.00 USD, because nobody sits in front" in card(claude, conversations)[1]
     claude.budget = 5
     conversations.spendings.append(Spending("main", "claude-opus-5", Usage(10), 1.25, simulated=False))
@@ -99,14 +99,14 @@ def test_the_simulator_of_a_kernel_caches_and_costs_nothing(make_shell: Callable
     cells = make_shell()
     cells("%load_ext claude_magic")
     cells("%config ClaudeMagics.base_url = 'simulator'")
-    cells("claude._home.client  # known to be simulated before it is asked")
-    assert cells["claude"]._home.client.simulated
+    cells("claude.home.client  # known to be simulated before it is asked")
+    assert cells["claude"].home.client.simulated
     cells(f"%claude {LONG}")
     cells("%claude And?")
     claude = cells["claude"]
     assert claude.cost == 0
     assert claude.usage.cache_read_input_tokens > 10_000
-    assert claude._home.cost(simulated=True) > 0
+    assert claude.home.cost(simulated=True) > 0
 
 
 def test_a_kernel_with_a_front_end_has_no_budget_and_one_without_has(tmp_path: Path, simulator: Simulator) -> None:

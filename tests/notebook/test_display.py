@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from claude_magic.engine.rendering import Ending, Opening
-from claude_magic.messages.reply import ReplyUpdate, Reply
+from claude_magic.messages.reply import Reply, ReplyUpdate
 from claude_magic.messages.retry import Wait
 from claude_magic.messages.usage import money
 from claude_magic.notebook.display.footer import escaped, footer

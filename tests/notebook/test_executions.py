@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversations
 from claude_magic.notebook.executions import Executions
 
 

@@ -17,8 +17,7 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 from claude_magic import Document, tool
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook import restore

@@ -19,9 +19,9 @@ from claude_magic.content.convert import to_parts
 from claude_magic.content.thumbnails import thumbnails
 from claude_magic.engine.rendering import Opening
 from claude_magic.messages.limits import image_limits, lookup
-from claude_magic.messages.reply import ReplyUpdate, Reply
-from claude_magic.notebook.display.html_diff import CHUNK, chunks
+from claude_magic.messages.reply import Reply, ReplyUpdate
 from claude_magic.notebook.display.html import LONGEST, Growing, _html, _parser, rendered
+from claude_magic.notebook.display.html_diff import CHUNK, chunks
 from claude_magic.notebook.display.live import UNFINISHED, LiveRenderer
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.simulator import Simulator, start

@@ -215,7 +215,7 @@ def test_values_of_options_are_filled_in(cells: Cells, simulator: Simulator) -> 
     cells("model, most, chat = 'haiku', 50, 'stats'")
     cells("%%claude -m {{ model }} --max-tokens {{ most }} -c {{ chat }}\nHi")
     assert (body(simulator)["model"], body(simulator)["max_tokens"]) == ("claude-haiku-5-5", 50)
-    assert list(cells["claude"]._home) == ["main", "stats"]
+    assert list(cells["claude"].home) == ["main", "stats"]
     assert "NameError" in cells.fail("%claude --new -m opus -s '{{ undefined }}'")
     assert cells["claude"].model == "claude-sonnet-5-5"
 

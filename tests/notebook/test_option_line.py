@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from IPython.core.error import UsageError
 
-from claude_magic.notebook.option_line import OPTIONS, parse
 from claude_magic.notebook.lexer import words
+from claude_magic.notebook.option_line import OPTIONS, parse
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from PIL import Image
 
-from claude_magic.content.parts import text_part
 from claude_magic.content.convert import to_parts
+from claude_magic.content.parts import text_part
 from claude_magic.engine.rendering import Ending, Opening
-from claude_magic.messages.reply import ReplyUpdate, Reply
+from claude_magic.messages.reply import Reply, ReplyUpdate
 from claude_magic.messages.retry import Wait
 from claude_magic.notebook.display import tool_call_view
 from claude_magic.notebook.display.footer import metadata
@@ -310,7 +310,8 @@ def test_arguments_that_do_not_fit_the_line_are_inside() -> None:
     )
     odd = made("run_query", {}, "failed", "The arguments are no JSON object: {", is_error=True, invalid='{"sql": ')
     assert (
-        'run_query(\'{"sql": \') · failed</summary>\n\n*arguments*\n\n```\n{"sql": \n```' in tool_call_view.of_call(odd).markdown
+        'run_query(\'{"sql": \') · failed</summary>\n\n*arguments*\n\n```\n{"sql": \n```'
+        in tool_call_view.of_call(odd).markdown
     )
 
 

@@ -10,17 +10,16 @@ import base64
 import io
 from typing import Protocol
 
-from claude_magic.content.parts import Part
 from claude_magic.content.documents import DocumentPart
 from claude_magic.content.encoding import Encoded, decode, format_of, turned_size
 from claude_magic.content.metadata import without_metadata
 from claude_magic.content.original import Original, PictureFile, Pixels
+from claude_magic.content.parts import Part
 from claude_magic.content.picture import PicturePart
-from claude_magic.messages import wire
-from claude_magic.conversation.persistence import folder
-from claude_magic.conversation.persistence import schema
+from claude_magic.conversation.saving import folder, schema
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import ImageLimits
+from claude_magic.messages.wire import block_problem
 from claude_magic.tools.results import Result
 
 _SUFFIXES = {
@@ -35,7 +34,7 @@ _LARGE = 1024
 _AS_PNG = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 
 
-class Files(Protocol):
+class StoredFiles(Protocol):
     """Files by what is in them."""
 
     def __getitem__(self, name: str) -> bytes: ...
@@ -98,7 +97,7 @@ class Writer:
         return schema.SavedEncoding(file=file, media_type=encoded.media_type, size=encoded.size, limits=limits)
 
 
-def part_of(saved: schema.SavedPicture | schema.SavedBlock | schema.SavedResult, files: Files) -> Part:
+def part_of(saved: schema.SavedPicture | schema.SavedBlock | schema.SavedResult, files: StoredFiles) -> Part:
     """The part that was saved.
 
     Raises
@@ -107,7 +106,7 @@ def part_of(saved: schema.SavedPicture | schema.SavedBlock | schema.SavedResult,
         If a file is missing, or is not what it should be.
     """
     if isinstance(saved, schema.SavedResult):
-        if wrong := wire.problem(saved.wire):
+        if wrong := block_problem(saved.wire):
             raise BadInput(f"a block: {wrong}")
         content = tuple(part_of(inner, files) for inner in saved.content)
         return Result(saved.wire, saved.about, saved.pages, content)
@@ -119,14 +118,14 @@ def part_of(saved: schema.SavedPicture | schema.SavedBlock | schema.SavedResult,
         if not isinstance(source, dict):
             raise BadInput("a document has no source")
         wire = {**wire, "source": {**source, "data": base64.b64encode(files[saved.data]).decode("ascii")}}
-    if wrong := wire.problem(wire):
+    if wrong := block_problem(wire):
         raise BadInput(f"a block: {wrong}")
     if saved.name is not None:
         return DocumentPart(wire, saved.about, saved.pages, name=saved.name)
     return Part(wire, saved.about, saved.pages)
 
 
-def _picture_of(saved: schema.SavedPicture, files: Files) -> PicturePart:
+def _picture_of(saved: schema.SavedPicture, files: StoredFiles) -> PicturePart:
     left, upper, right, lower = saved.box
     if not (left < right <= saved.size[0] and upper < lower <= saved.size[1]):
         raise BadInput(f"{saved.name}: the part that is shown lies outside the picture.")
@@ -154,7 +153,7 @@ def _picture_of(saved: schema.SavedPicture, files: Files) -> PicturePart:
     return part
 
 
-def _encoded(saved: schema.SavedEncoding, name: str, files: Files) -> Encoded:
+def _encoded(saved: schema.SavedEncoding, name: str, files: StoredFiles) -> Encoded:
     data = files[saved.file]
     image = decode(data, name)
     if image.size != saved.size or f"image/{format_of(image).lower()}" != saved.media_type:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from claude_magic.messages.text import one_line, truncate
 from claude_magic.engine.rendering import Ending
-from claude_magic.messages import usage
 from claude_magic.messages.reply import Reply
-from claude_magic.messages.usage import money
+from claude_magic.messages.text import one_line, truncate
+from claude_magic.messages.usage import money, usage_to_json
 from claude_magic.notebook.display.output_metadata import remembered
 
 _SPECIAL = re.compile(r"([`*_\[\]<>|~#&])|([$\\])")
@@ -97,7 +96,7 @@ def metadata(ending: Ending, plain: str = "", source: str = "") -> dict[str, Any
         Of the cell, if it is one question.
     """
     reply = ending.reply
-    usage = usage.noted(reply.usage)
+    usage = usage_to_json(reply.usage)
     calls = [
         {"name": one_line(call.name), "state": call.state, "seconds": round(call.seconds, 3)}
         for call in reply.tool_calls

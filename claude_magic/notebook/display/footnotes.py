@@ -14,13 +14,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from claude_magic.messages.text import code_fence, one_line
 from claude_magic.messages.blocks import Block, TextBlock
 from claude_magic.messages.reply import Reply
-from claude_magic.notebook.display.tool_call_view import Pictures, folds
+from claude_magic.messages.text import code_fence, one_line
 from claude_magic.notebook.display.fences import Fence
 from claude_magic.notebook.display.footer import escaped, link
 from claude_magic.notebook.display.inert import inert
+from claude_magic.notebook.display.tool_call_view import Pictures, folds
 
 _LONGEST = 300
 """Characters of a passage that are shown."""

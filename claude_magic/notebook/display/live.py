@@ -20,17 +20,17 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from claude_magic.messages.text import pluralize
 from claude_magic.engine.rendering import Ending, Opening
 from claude_magic.messages.reply import ReplyUpdate
 from claude_magic.messages.retry import Wait
+from claude_magic.messages.text import pluralize
 from claude_magic.notebook.display import markdown
-from claude_magic.notebook.display.tool_call_view import Fold
-from claude_magic.notebook.display.html_diff import chunks
-from claude_magic.notebook.display.html import Growing, rendered
-from claude_magic.notebook.display.markdown import MarkdownRenderer
-from claude_magic.notebook.display.gallery import gallery
 from claude_magic.notebook.display.accumulator import FINISHED, News, Piece, Step
+from claude_magic.notebook.display.gallery import gallery
+from claude_magic.notebook.display.html import Growing, rendered
+from claude_magic.notebook.display.html_diff import chunks
+from claude_magic.notebook.display.markdown import MarkdownRenderer
+from claude_magic.notebook.display.tool_call_view import Fold
 from claude_magic.notebook.display.widget import Page
 
 UNFINISHED = "*… this answer is not finished*"

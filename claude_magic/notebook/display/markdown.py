@@ -23,11 +23,11 @@ from claude_magic.content.thumbnails import Thumbnail
 from claude_magic.engine.rendering import Ending, Opening
 from claude_magic.messages.reply import ReplyUpdate
 from claude_magic.messages.retry import Wait
+from claude_magic.notebook.display.accumulator import FINISHED, UNDER_WAY, News, Piece, Pieces, Step
 from claude_magic.notebook.display.footer import escaped, footer, metadata, sent
 from claude_magic.notebook.display.footnotes import written
-from claude_magic.notebook.display.inert import inert
 from claude_magic.notebook.display.gallery import Small, gallery
-from claude_magic.notebook.display.accumulator import FINISHED, UNDER_WAY, News, Piece, Pieces, Step
+from claude_magic.notebook.display.inert import inert
 from claude_magic.notebook.display.publisher import HookedPublisher, Publisher
 from claude_magic.notebook.display.splitter import Splitter
 from claude_magic.tools.calls import Call

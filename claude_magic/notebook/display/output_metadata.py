@@ -29,17 +29,16 @@ def remembered(ending: Ending, plain: str, source: str) -> dict[str, Any]:
         Of the cell, if it is one question: its hash tells later whether it was edited. Else the
         question is noted itself.
     """
-    turn = ending.asked
-    if turn is None:
+    asked, reply = ending.asked, ending.reply
+    if asked is None:
         return {}
-    place = turn.place
     return {
         "conversation": ending.conversation,
-        "asked": turn.asked.isoformat(timespec="milliseconds"),
-        **({"nth": place.number} if place is not None else {}),
-        **({"source": digest(source)} if source else {"question": turn.prompt}),
-        **({"sent": sent} if (sent := [line for line in turn.reply.sent if _VALUE.fullmatch(line)]) else {}),
-        **({"text": found} if (found := _places(turn.reply, plain)) else {}),
+        "asked": asked.at.isoformat(timespec="milliseconds"),
+        **({"nth": asked.number} if asked.in_cell else {}),
+        **({"source": digest(source)} if source else {"question": asked.text}),
+        **({"sent": sent} if (sent := [line for line in reply.sent if _VALUE.fullmatch(line)]) else {}),
+        **({"text": found} if (found := _places(reply, plain)) else {}),
     }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from claude_magic.messages.text import pluralize
 from claude_magic.messages.retry import Wait
+from claude_magic.messages.text import pluralize
 from claude_magic.notebook.display.footer import escaped
 
 _THINKING_SHOWN = 600

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.content.parts import Part
-from claude_magic.messages.text import code_fence, one_line
 from claude_magic.messages.blocks import Block, RawBlock, ToolUseBlock
+from claude_magic.messages.text import code_fence, one_line
 from claude_magic.notebook.display.footer import escaped, link
 from claude_magic.notebook.display.inert import inert
 from claude_magic.tools.calls import Call
