@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from claude_magic.conversation.journal import Journal
 from claude_magic.conversation.state import State
 from claude_magic.conversation.turns import Turn, seen
 from claude_magic.engine.environment import Place
 from claude_magic.messages.text import one_line, pluralize
-from claude_magic.tools.toolset import AnyTool, merge_tools, tool_name
+from claude_magic.tools.toolset import merge_tools, tool_name
+
+if TYPE_CHECKING:
+    from claude_magic.tools.toolset import AnyTool
 
 _MANY_QUESTIONS = 6
 """The question of one execution at which the reader is told what carrying the earlier ones costs."""
