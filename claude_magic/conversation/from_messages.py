@@ -13,9 +13,8 @@ from claude_magic.content.values import RemotePicture
 from claude_magic.conversation.state import State
 from claude_magic.conversation.turns import Turn, new_id, seen
 from claude_magic.engine.caching import RequestHistory
-from claude_magic.engine.message import Message
+from claude_magic.engine.message import Message, build, extended_digest, prefix_digest
 from claude_magic.engine.options import Options, tool_fields
-from claude_magic.engine.request_body import build, extended_digest, prefix_digest
 from claude_magic.engine.session import Session
 from claude_magic.messages import limits
 from claude_magic.messages.credentials import KEY_IN_TEXT

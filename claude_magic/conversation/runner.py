@@ -15,14 +15,13 @@ from claude_magic.conversation.journal import Journal
 from claude_magic.conversation.state import State
 from claude_magic.conversation.toolbox import Tools
 from claude_magic.conversation.turns import Turn, seen
-from claude_magic.engine.background import Answer, error_line, unsent_ending, wait_for
+from claude_magic.engine.background import Answer, QuestionQueue, Ticket, error_line, unsent_ending, wait_for
 from claude_magic.engine.bill import Spending
 from claude_magic.engine.caching import RequestHistory, explain_cache
 from claude_magic.engine.environment import Place
 from claude_magic.engine.interrupts import OneInterrupt
 from claude_magic.engine.notice import Notice
 from claude_magic.engine.question import Question
-from claude_magic.engine.queue import QuestionQueue, Ticket
 from claude_magic.engine.rendering import Asked, Ending, GuardedRenderer
 from claude_magic.engine.session import Session
 from claude_magic.messages import limits

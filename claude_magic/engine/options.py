@@ -85,6 +85,7 @@ _CHECKED: dict[str, tuple[tuple[type, ...], str]] = {
     "float | None": ((float, int), "a number"),
     "str | int | None": ((str, int), "text or a number"),
     "bool": ((bool,), "True or False"),
+    "Any": ((object,), "a type or a JSON schema"),
 }
 """What a value must be, by its annotation, and how an error says so."""
 
@@ -102,9 +103,9 @@ def checked_options(given: Mapping[str, Any]) -> Options:
         raise BadInput(f"Unknown option {', '.join(sorted(unknown))}. The options are {', '.join(annotations)}.")
     found = {name: value for name, value in given.items() if value is not None or name == "system"}
     for name, value in found.items():
-        types, words = _CHECKED.get(annotations[name], ((object,), ""))
-        wrong = isinstance(value, bool) and bool not in types and object not in types
-        if value is not None and (wrong or not isinstance(value, types)):
+        types, words = _CHECKED.get(annotations[name], ((object, bool), ""))
+        is_wrong_bool = isinstance(value, bool) and bool not in types
+        if value is not None and (is_wrong_bool or not isinstance(value, types)):
             raise BadInput(f"{name} takes {words}, not {value!r:.80}.")
     if "stop" in found:
         found["stop"] = _stop_sequences(found["stop"])

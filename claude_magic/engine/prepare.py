@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from claude_magic.content.parts import Part
 from claude_magic.content.thumbnails import thumbnails
-from claude_magic.engine import checks
 from claude_magic.engine.background import confirm_on_main_thread
 from claude_magic.engine.caching import RequestHistory, cache_control
 from claude_magic.engine.message import Message
@@ -21,7 +20,9 @@ from claude_magic.engine.settings import ToolLimits
 from claude_magic.engine.tool_loop import ToolLoop
 from claude_magic.messages import limits
 from claude_magic.messages.errors import BadInput, RequestTooLarge
+from claude_magic.messages.limits import Model
 from claude_magic.messages.text import pluralize
+from claude_magic.tools.server_tool import ServerTool
 from claude_magic.tools.toolset import current_tools, tool_name
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def prepare(question: Question, context: Context, session: Session, allowance: A
     message, named = prompt_parts(prompt)
     offered = current_tools(context.tools)
     if client.is_anthropic:
-        checks.check_schemas(offered, answer_type)
+        _check_schemas(offered, answer_type)
     fields = request_fields(options, model, answer_type, max_tokens=settings.max_tokens, version=settings.version)
     request = Request(
         client=client,
@@ -135,10 +136,10 @@ def prepare(question: Question, context: Context, session: Session, allowance: A
     )
     # A tool's default may be a key, and defaults are part of its definition.
     texts = [context.system, request.prefill, str(request.wire), *(str(part.wire) for part in message)]
-    checks.check_keys(texts, client.credentials.hide)
-    checks.check_counts(model, request.messages)
+    _check_keys(texts, client.credentials.hide)
+    _check_counts(model, request.messages)
     if model.known:
-        checks.check_citations(request.messages, typed=answer_type is not None)
+        _check_citations(request.messages, typed=answer_type is not None)
     previous = context.history.previous
     prepared = Prepared(
         question,
@@ -173,7 +174,9 @@ def _opening(
     if turns:
         sent.append(pluralize(turns, "earlier turn"))
     show = options.get("thinking") == "show"
-    return Opening(request.model.id, tuple(sent), request.prefill or "", show, thumbnails(named, within))
+    return Opening(
+        request.model.id, tuple(sent), request.prefill or "", show, thumbnails(named, within) if named else ()
+    )
 
 
 def _answer_type(options: Options) -> AnswerType | None:
@@ -184,3 +187,57 @@ def _answer_type(options: Options) -> AnswerType | None:
     from claude_magic.tools.structured_output import AnswerType
 
     return AnswerType.of(schema)
+
+
+def _check_keys(texts: Iterable[str | None], hide: Callable[[str], str]) -> None:
+    """Refuse to send an API key.
+
+    Parameters
+    ----------
+    texts : iterable of str or None
+    hide : callable
+        Replaces the keys in a text.
+    """
+    if any(hide(text) != text for text in texts if text):
+        raise BadInput("The question contains an API key; nothing was sent. Remove it, and use claude.login().")
+
+
+def _check_schemas(offered: Sequence[AnyTool], answer_type: AnswerType | None) -> None:
+    """Refuse schemas that the API cannot compile into a grammar."""
+    schemas = [tool.input_schema for tool in offered if not isinstance(tool, dict | ServerTool) and tool.strict]
+    schemas += [answer_type.schema] if answer_type is not None else []
+    if schemas:
+        from claude_magic.tools.strict_schema import excess
+
+        if problem := excess(schemas):
+            raise BadInput(problem)
+
+
+def _check_counts(model: Model, messages: Sequence[Message]) -> None:
+    """Refuse more pictures or PDF pages than the model accepts."""
+    if not model.known:
+        return
+    pictures = sum(message.pictures for message in messages)
+    if pictures > model.max_images:
+        raise BadInput(f"{model.id} accepts at most {model.max_images} pictures, and this has {pictures}. Use --new.")
+    pages = sum(part.pages or 0 for message in messages for part in message.parts)
+    if pages > model.max_pages:
+        from claude_magic.content.pdf import check_pages
+
+        check_pages(pages, model.max_pages, f"A question to {model.id}")
+
+
+def _check_citations(messages: Sequence[Message], *, typed: bool) -> None:
+    """Refuse citations for only some documents of a request, or together with a typed answer."""
+    parts = [part for message in messages for part in message.parts]
+    documents = [part for part in parts if part.wire["type"] in ("document", "search_result")]
+    cited = [part for part in documents if part.wire.get("citations", {}).get("enabled")]
+    if cited and len(cited) < len(documents):
+        other = next(part for part in documents if part not in cited)
+        on, off = (getattr(part, "name", part.about) for part in (cited[0], other))
+        raise BadInput(
+            f"Either all documents of a conversation have citations or none: {on} has them, {off} does not. "
+            "Use Document(…, citations=True) for each, or --new."
+        )
+    if cited and typed:
+        raise BadInput("A typed answer cannot cite. Leave out --schema, or ask about the documents with --new.")

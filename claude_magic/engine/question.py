@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.content import disk
 from claude_magic.content.convert import to_parts
 from claude_magic.content.parts import Part, compose, text_part
-from claude_magic.content.values import Named, attach_before
+from claude_magic.content.values import Named
 from claude_magic.engine.options import Options, checked_options
 from claude_magic.messages.errors import BadInput, ClaudeError
 from claude_magic.messages.text import one_line
@@ -76,6 +76,11 @@ def read_question(prompt: str | Prompt, values: tuple[object, ...], options: Map
             )
     named = [Named(_name_of(value, number), value) for number, value in enumerate(values, 1)]
     return Question(attach_before(named, prompt), checked_options(options))
+
+
+def attach_before(values: Iterable[Named], prompt: Prompt) -> Prompt:
+    """Put attached values before the text of a question, each in a paragraph of its own."""
+    return [item for value in values for item in (value, "\n\n")] + [*prompt]
 
 
 def prompt_parts(prompt: Prompt) -> tuple[tuple[Part, ...], list[tuple[str, Part]]]:

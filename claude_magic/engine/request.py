@@ -12,10 +12,9 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from claude_magic.engine.budget import Estimate, estimate, estimate_tokens
 from claude_magic.engine.caching import PreviousRequest, RequestHistory, ends_out_of_reach, free_marks
-from claude_magic.engine.estimate import Estimate, estimate, estimate_tokens
-from claude_magic.engine.message import Message
-from claude_magic.engine.request_body import BuiltRequest, build
+from claude_magic.engine.message import BuiltRequest, Message, build
 from claude_magic.messages.client import Client
 from claude_magic.messages.errors import InvalidRequest, NotFound, RequestTooLarge
 from claude_magic.messages.exchange import OutgoingRequest

@@ -9,11 +9,11 @@ from IPython.core.error import UsageError
 from IPython.core.magic import line_cell_magic, magics_class, no_var_expand
 
 from claude_magic.content import template
-from claude_magic.content.values import Named, attach_before
+from claude_magic.content.values import Named
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.engine.background import Answer
 from claude_magic.engine.options import Options, checked_options
-from claude_magic.engine.question import Prompt, Question
+from claude_magic.engine.question import Prompt, Question, attach_before
 from claude_magic.messages.errors import BadInput, Explained, Interrupted
 from claude_magic.messages.text import one_line
 from claude_magic.notebook import card, expressions, inspection

@@ -114,10 +114,10 @@ def with_faults(events: Iterable[JSON], plan: Plan) -> Iterator[Item]:
     dict or Act
     """
     items = _pausing(events, plan.think_delay)
-    if plan.fault == "shortened" and plan.after is None:
+    if plan.fault == "truncate" and plan.after is None:
         yield from (item for item in items if isinstance(item, Act) or item["type"] != "message_stop")
-    elif plan.fault in ("error", "cut", "stall", "shortened"):
+    elif plan.fault in ("error", "cut", "stall", "truncate"):
         yield from _before(items, plan.after or 0)
-        yield (error_event(plan) if plan.fault == "error" else Act("end" if plan.fault == "shortened" else plan.fault))
+        yield (error_event(plan) if plan.fault == "error" else Act("end" if plan.fault == "truncate" else plan.fault))
     else:
         yield from items

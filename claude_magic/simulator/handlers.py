@@ -215,8 +215,8 @@ class Messages(Base):
             kind = plan.type or "overloaded_error"
             text = error if isinstance(error, str) else error["message"]
             self.problem(Problem(_ERROR_STATUS.get(kind, 500), text, kind=kind), plan)
-        elif plan.fault in ("cut", "stall", "shortened"):
-            self.set_header("content-length", len(data) // (2 if plan.fault == "shortened" else 1))
+        elif plan.fault in ("cut", "stall", "truncate"):
+            self.set_header("content-length", len(data) // (2 if plan.fault == "truncate" else 1))
             await self.send(data[: len(data) // 2])
             if plan.fault == "cut":
                 self.drop()

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from . import server_tools
 from .problem import TEXTS
 
-FAULTS = ("error", "cut", "hangup", "shortened", "stall", "refusal")
+FAULTS = ("error", "cut", "hangup", "truncate", "stall", "refusal")
 BODIES = ("json", "html", "openai", "empty", "no-outer-type", "string")
 SHAPES = ("prose", "code", "table", "line")
 STOPS = (

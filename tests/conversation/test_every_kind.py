@@ -25,7 +25,6 @@ from PIL import Image
 from claude_magic import Document, Picture, Table
 from claude_magic.content.values import Named, RemotePicture
 from claude_magic.conversation.conversation import Conversation
-from claude_magic.engine.options import Options
 from tests.content.test_pdf import pdf
 from tests.messages.servers import http, raw
 

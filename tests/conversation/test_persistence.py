@@ -500,7 +500,7 @@ def test_an_older_version_is_read(saved: Path, monkeypatch: pytest.MonkeyPatch) 
         return {**document, "name": document.pop("title")}
 
     change(saved, lambda document: document.update(title=document.pop("name") + " of old"))
-    monkeypatch.setattr(saving, "VERSION", 2)
+    monkeypatch.setattr(persistence, "VERSION", 2)
     monkeypatch.setitem(persistence.MIGRATIONS, 1, migrated)
     assert Conversation.load(saved).name == "main of old"
 
@@ -633,7 +633,7 @@ def test_an_interrupted_save_leaves_nothing_behind(
 
 
 def test_no_python_of_pydantic_runs_where_an_interrupt_would_be_another_error(claude: Conversation, path: Path) -> None:
-    from claude_magic.conversation.persistence import schema
+    from claude_magic.conversation.saving import schema
 
     claude("Hi \ud83d!\nsimulate: say=Hello.")
     claude.save(path)
@@ -712,7 +712,7 @@ def test_a_link_to_a_file_stays_one(saved: Path, claude: Conversation, tmp_path:
 
 
 def test_a_name_that_is_taken_is_not_lost_by_loading(saved: Path, claude: Conversation) -> None:
-    with pytest.raises(BadInput, match="There is a conversation 'main' already"):
+    with pytest.raises(BadInput, match="already is a conversation 'main'"):
         Conversation.load(saved, home=claude.home)
     assert Conversation.load(saved, home=claude.home, name="old") is claude["old"]
     assert claude["main"] is claude

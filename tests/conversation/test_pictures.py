@@ -19,7 +19,7 @@ from tests.conversation.conftest import Notebook
 from tests.conversation.wire import body
 from tests.messages.servers import http, raw, sse
 
-REFITTED = "20 earlier pictures were fitted anew: the limits for this request are others."
+REFITTED = "20 earlier pictures were resized again: this request has other image limits."
 WIDE = Image.new("L", (2400, 300))
 
 
@@ -73,7 +73,7 @@ def test_the_bytes_of_a_picture_that_fits_never_change(claude: Conversation, sim
 
 
 def test_too_many_pictures_are_not_sent(claude: Conversation, simulator: Simulator) -> None:
-    with pytest.raises(BadInput, match="at most 100 pictures; there would be 101"):
+    with pytest.raises(BadInput, match="at most 100 pictures, .* 101"):
         claude("Look.", *[Image.new("L", (5, 5))] * 101, model="claude-haiku-4-5")
     assert not simulator.requests
 
@@ -111,12 +111,12 @@ def test_a_size_that_the_api_does_not_take_is_mended_once_and_remembered() -> No
     with raw(
         http(json.dumps(refusal).encode(), "application/json", "400 Bad Request"), http(answer), http(answer)
     ) as server:
-        home = Conversations(host=notebook)
+        home = Conversations(environment=notebook)
         home.settings.base_url = server.url
         claude = home.open("main")
         claude("Look.", WIDE)
         assert notebook.recorder.ending.notices == [
-            "Pictures of more than 1000 pixels a side were made smaller, as the API asked."
+            "Pictures of more than 1000 pixels per side were shrunk, as the API asked."
         ]
         claude("And now?")
         assert notebook.recorder.ending.notices == []

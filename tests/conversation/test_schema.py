@@ -122,7 +122,7 @@ def test_a_cut_answer_is_not_asked_for_again(claude: Conversation, notebook: Not
         ({"schema": print}, "schema|type|class"),
         ({"schema": True}, "a type or a JSON schema"),
         ({"schema": '{"type": "object"}'}, "It is a text. Give the type itself"),
-        ({"schema": Region, "prefill": "{", "model": "claude-haiku-4-5"}, "do not go together"),
+        ({"schema": Region, "prefill": "{", "model": "claude-haiku-4-5"}, "cannot be combined"),
     ],
 )
 def test_what_is_no_type_never_reaches_the_network(

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from claude_magic.conversation.conversation import Conversation, Conversations
-from claude_magic.engine import request_body
-from claude_magic.engine.options import Options
+from claude_magic.engine import message
+from claude_magic.engine.question import Question
 from claude_magic.messages.errors import AnswerBroken, BadInput, Interrupted, InvalidRequest, RequestTooLarge
 from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.simulator import Simulator
@@ -116,7 +116,7 @@ def test_the_last_step_asks_for_a_conclusion(claude: Conversation, notebook: Not
     assert len(simulator.requests) == 3
     assert body(simulator)["tool_choice"] == {"type": "none"}
     assert [block["type"] for block in body(simulator)["messages"][-1]["content"]] == ["tool_result", "text"]
-    assert "Claude was asked to conclude: 2 steps of tools." in notebook.recorder.ending.notices
+    assert "Claude was asked to conclude: 2 steps with tools." in notebook.recorder.ending.notices
     assert len(reply.tool_calls) == 2
     simulator.faults.clear()
     claude("next")
@@ -147,7 +147,7 @@ def test_a_forced_choice_holds_for_the_first_message_alone(claude: Conversation,
         claude("Add.", tool_choice="any", thinking="show", model="claude-opus-4-8")
     claude("Add.", tool_choice="any", model="haiku")
     assert body(simulator, -2)["thinking"] == {"type": "disabled"}
-    with pytest.raises(BadInput, match="no tool 'minus' to choose, but add"):
+    with pytest.raises(BadInput, match="no tool 'minus' to choose, only add"):
         claude("Add.", tool_choice="minus", model="claude-opus-4-8")
     with pytest.raises(BadInput, match="no tools to choose from"):
         claude["other"]("Add.", tool_choice="any")
@@ -214,7 +214,7 @@ def test_a_call_cut_by_the_limit_is_never_run(claude: Conversation, notebook: No
     reply = claude("Note.", tools=[note])
     assert not ran
     assert not reply.complete
-    assert "reached the most tokens" in notebook.recorder.ending.notices[-1]
+    assert "reached the limit of tokens" in notebook.recorder.ending.notices[-1]
     claude("next")
     check_pairs(body(simulator)["messages"])
 
@@ -474,7 +474,7 @@ def test_once_has_the_tools_and_leaves_nothing(claude: Conversation, simulator: 
 
 
 def test_a_key_in_a_document_of_the_question_is_not_sent(claude: Conversation, simulator: Simulator) -> None:
-    with pytest.raises(BadInput, match="holds an API key; nothing was sent"):
+    with pytest.raises(BadInput, match="API key; nothing was sent"):
         claude("What is this?", b"key=sk-ant-api03-" + b"x" * 40)
     assert not simulator.requests
 
@@ -483,7 +483,7 @@ def test_a_key_in_a_default_is_never_sent(claude: Conversation, simulator: Simul
     def fetch(key: str = "sk-ant-api03-" + "x" * 40) -> None:
         """Fetch."""
 
-    with pytest.raises(BadInput, match="holds an API key; nothing was sent"):
+    with pytest.raises(BadInput, match="API key; nothing was sent"):
         claude("Fetch.", tools=[fetch])
     assert not simulator.requests
 
@@ -511,7 +511,7 @@ def test_an_answer_inside_a_tool_is_not_part_of_what_the_tool_printed(
     def asks() -> None:
         """Ask."""
         print("before")
-        claude["inner"].ask(["Hi."], Options(), renderer=TextRenderer())
+        claude["inner"].run(Question(["Hi."], {}, TextRenderer()))
         print("after")
 
     simulator.faults.extend(["tool=asks", "say=Inside."])
@@ -578,7 +578,7 @@ def test_what_ran_to_its_end_is_not_told_as_stopped(claude: Conversation, simula
 def test_results_that_are_too_large_do_not_cost_the_turn(
     claude: Conversation, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(request, "MAX_REQUEST_BYTES", 30_000)
+    monkeypatch.setattr(message, "MAX_REQUEST_BYTES", 30_000)
 
     def pages(number: int) -> str:
         """Pages."""

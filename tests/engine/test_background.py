@@ -196,7 +196,7 @@ def test_what_became_impossible_meanwhile_is_said_in_its_own_place(
     answer = claude("Two", background=True)
     claude.system = "sk-ant-api03-" + "x" * 40
     gate.open.set()
-    with pytest.raises(BadInput, match="holds an API key"):
+    with pytest.raises(BadInput, match="API key"):
         answer.wait()
     assert notebook.recorder.ending is not None
     assert [notice.partition(":")[0] for notice in notebook.recorder.ending.notices] == ["BadInput"]
@@ -207,7 +207,7 @@ def test_what_became_impossible_meanwhile_is_said_in_its_own_place(
 def test_what_is_saved_meanwhile_is_without_it(claude: Conversation, gate: Gate, tmp_path: Path) -> None:
     gate.ask(claude, "One")
     claude("Two", background=True)
-    assert repr(claude.save(tmp_path / "talk")).endswith("Without 2 answers under way.")
+    assert repr(claude.save(tmp_path / "talk")).endswith("Without 2 answers still under way.")
     gate.open.set()
     claude.wait()
     assert "under way" not in repr(claude.save(tmp_path / "talk"))
@@ -405,7 +405,7 @@ def test_a_call_is_confirmed_by_who_waits(home: Conversations, notebook: Noteboo
 
 def test_wait_may_end_before_the_answer(claude: Conversation, gate: Gate) -> None:
     answer = gate.ask(claude, "One")
-    with pytest.raises(TimeoutError, match=r"1 answer not there after 0\.01 s; Claude goes on"):
+    with pytest.raises(TimeoutError, match=r"1 answer not complete after 0\.01 s"):
         claude.wait(0.01)
     with pytest.raises(StillAnswering):
         answer.wait(0)
@@ -560,7 +560,7 @@ def test_a_tool_of_it_cannot_ask_what_waits_for_it(claude: Conversation) -> None
         """Ask."""
         with pytest.raises(BadInput, match="cannot ask 'main', which waits for it"):
             claude("Inner")
-        with pytest.raises(BadInput, match="cannot wait for the answer that waits for it"):
+        with pytest.raises(BadInput, match="cannot wait for the answer that called it"):
             answer.wait()
         return claude["other"]("Aside\nsimulate: say=Aside.").text
 

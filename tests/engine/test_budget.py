@@ -15,9 +15,8 @@ from pydantic import BaseModel
 from claude_magic.content.convert import to_parts
 from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.engine.bill import Spending
-from claude_magic.engine.estimate import count
-from claude_magic.engine.message import Message
-from claude_magic.engine.request_body import build
+from claude_magic.engine.budget import estimate_tokens
+from claude_magic.engine.message import Message, build
 from claude_magic.engine.settings import Settings
 from claude_magic.messages import limits
 from claude_magic.messages.errors import AnswerBroken, BadInput, NotFound, OverBudget
@@ -53,7 +52,7 @@ def test_a_question_beyond_the_budget_is_not_sent(
     with pytest.raises(OverBudget) as caught:
         claude(LONG)
     assert str(caught.value) == (
-        "This would send about 40,800 tokens (about 9.2 cents; spent 0.00037 of 0.05 USD, all of it simulated). "
+        "This would send about 40,800 tokens (about 9.2 cents; spent 0.00037 of 0.05 USD, all simulated). "
         "Add --yes, use --new, or raise claude.budget."
     )
     assert "$" not in str(caught.value)
@@ -98,7 +97,7 @@ def test_a_large_request_wants_a_yes(claude: Conversation, simulator: Simulator)
     assert claude(LONG * 8).complete
     claude.reset()
     claude.ask_above = 0.001
-    with pytest.raises(OverBudget, match=r"more than the 0.1 cents of ask_above, all of it simulated\)"):
+    with pytest.raises(OverBudget, match=r"more than the 0.1 cents of ask_above, all simulated\)"):
         claude("Hi")
 
 
@@ -258,7 +257,7 @@ def test_where_nobody_sits_in_front_a_dollar_is_the_budget(
 ) -> None:
     assert claude.budget == 1.0
     home.spendings.append(Spending("main", "claude-opus-5", Usage(10), 0.999, simulated=False))
-    with pytest.raises(OverBudget, match=r"spent 1.00 of 1.00 USD, the budget where nobody sits in front\)"):
+    with pytest.raises(OverBudget, match=r"spent 1.00 of 1.00 USD, the default budget for unattended runs\)"):
         claude("Hi")
     assert asked(simulator) == 0
     claude.budget = math.inf
@@ -271,7 +270,7 @@ def test_somebody_who_sits_in_front_has_no_budget_unasked(
     claude: Conversation, home: Conversations, notebook: Notebook
 ) -> None:
     home.spendings.append(Spending("main", "claude-opus-5", Usage(10), 99.0, simulated=False))
-    notebook.__class__ = type("Attended", (Notebook,), {"attended": True})
+    notebook.__class__ = type("Attended", (Notebook,), {"is_interactive": True})
     assert claude.budget is None
     assert claude("Hi").complete
 
@@ -297,7 +296,7 @@ def test_tokens_are_the_budget_where_no_price_is_known(claude: Conversation, sim
 @pytest.mark.parametrize("value", ["lots", "5", -1, math.nan, True, [], {}, object(), -math.inf, b"1", 1j])
 def test_a_budget_of_nonsense(claude: Conversation, name: str, value: object) -> None:
     before = getattr(claude, name)
-    with pytest.raises(BadInput, match=f"{name} is .* from 0, or None; it cannot be "):
+    with pytest.raises(BadInput, match=f"{name} takes .* from 0, or None, not "):
         setattr(claude, name, value)
     assert getattr(claude, name) == before
 
@@ -335,7 +334,7 @@ def test_pictures_cost_what_the_rule_says(size: tuple[int, int], name: str) -> N
     (part,) = to_parts(Image.new("RGB", size), "picture")
     message = Message("user", (part,))
     wire = {"model": name, "max_tokens": 100}
-    found = count(build(wire, [message], within), [message], within, model)
+    found = estimate_tokens(build(wire, [message], within), [message], within, model)
     exact = limits.image_tokens(*limits.fit(*size, within))
     assert exact <= found <= exact + 100  # the rest is the frame of the request
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.engine.caching import LOOKBACK, MOST_MARKS, ends_out_of_reach
-from claude_magic.engine.message import Message
-from claude_magic.engine.request_body import build
+from claude_magic.engine.message import Message, build
 from claude_magic.engine.settings import Settings
 from claude_magic.messages import limits
 from claude_magic.messages.errors import Overloaded
@@ -209,14 +208,14 @@ def test_where_nothing_is_lost_nothing_is_said(claude: Conversation, notebook: N
 
 
 def test_reasons_by_the_api(claude: Conversation, simulator: Simulator) -> None:
-    assert "Nothing was asked yet" in repr(claude.why_no_cache())
+    assert "Nothing has been asked yet" in repr(claude.why_no_cache())
     claude("A long question. " * 300)
     assert body(simulator)["diagnostics"] == {"previous_message_id": None}
     claude("And?")
     assert body(simulator)["diagnostics"] == {"previous_message_id": "msg_sim00000001"}
     assert "The API found nothing that changed" in repr(claude.why_no_cache())
     claude("And?", system="Be kind.")
-    assert "the system prompt is another than for the request before" in repr(claude.why_no_cache())
+    assert "the system prompt differs" in repr(claude.why_no_cache())
     assert "About 1,3" in repr(claude.why_no_cache())
     claude("And?", tools=[look])
     assert "the tools are others" in repr(claude.why_no_cache())
@@ -261,9 +260,9 @@ def test_what_is_loaded_has_nothing_before_it(claude: Conversation, notebook: No
 
 def test_reasons_without_the_api(claude: Conversation, home: Conversations, simulator: Simulator) -> None:
     claude("Hi")
-    assert "Below 512 tokens this model caches nothing" in repr(claude.why_no_cache())
+    assert "caches nothing below 512 tokens" in repr(claude.why_no_cache())
     claude["b"]("A long question. " * 300)
-    assert "It was written to it" in repr(claude["b"].why_no_cache())
+    assert "were written to it" in repr(claude["b"].why_no_cache())
     simulator.faults.append("529")
     with pytest.raises(Overloaded):
         claude("Hi")

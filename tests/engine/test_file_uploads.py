@@ -16,7 +16,6 @@ from claude_magic.content.documents import Document
 from claude_magic.content.picture import Picture
 from claude_magic.content.values import Named, RemotePicture
 from claude_magic.conversation.conversation import Conversation, Conversations
-from claude_magic.engine.options import Options
 from claude_magic.messages import files
 from claude_magic.messages.errors import BadInput, NoCredentials, NotFound
 from claude_magic.messages.files import File

@@ -24,7 +24,7 @@ from tests.conversation.wire import answers, questions
     ("plan", "reason"),
     [
         ("stop=max_tokens", "Raise --max-tokens"),
-        ("stop=model_context_window_exceeded", "Begin afresh with --new"),
+        ("stop=model_context_window_exceeded", "Start over with --new"),
         ("fault=truncate; after=30", "ended without the server saying so"),
     ],
 )
@@ -94,7 +94,7 @@ def test_an_answer_of_nothing_is_said_and_leaves_a_valid_history(
 ) -> None:
     simulator.faults.append("empty")
     assert claude("Hi").complete
-    assert notebook.recorder.ending.notices == ["Claude answered nothing."]
+    assert notebook.recorder.ending.notices == ["Claude gave an empty answer."]
     claude("next")
     assert questions(simulator) == ["Hi", "next"]
     assert answers(simulator) == []
@@ -226,7 +226,7 @@ def test_a_field_that_we_added_is_taken_back_once_and_said(
     simulator.faults.append("fault=400; message=thinking: Extra inputs are not permitted")
     claude("Hi")
     assert "thinking" not in simulator.requests[-1].body
-    assert notebook.recorder.ending.notices == ["Sent again without 'thinking', which this server does not take."]
+    assert notebook.recorder.ending.notices == ["Sent again without 'thinking', which this server does not support."]
 
 
 def test_a_field_that_the_user_asked_for_is_not_taken_back(claude: Conversation, simulator: Simulator) -> None:
