@@ -218,7 +218,7 @@ def test_reasons_by_the_api(claude: Conversation, simulator: Simulator) -> None:
     assert "the system prompt differs" in repr(claude.why_no_cache())
     assert "About 1,3" in repr(claude.why_no_cache())
     claude("And?", tools=[look])
-    assert "the tools are others" in repr(claude.why_no_cache())
+    assert "the tools, or their order, differ" in repr(claude.why_no_cache())
     claude("And?", model="opus")
     assert "the model is another" in repr(claude.why_no_cache())
     claude("And?", model="opus")
