@@ -57,13 +57,14 @@ class Question:
 
     def asked(self, url: str) -> Turn:
         """Asks once more whenever it is called, on a connection that is kept."""
-        from claude_magic.messages.client import Body, Client
+        from claude_magic.messages.exchange import RequestBody
+        from claude_magic.messages.client import Client
         from claude_magic.messages.credentials import Credentials
 
         client = Client(url, Credentials({"ANTHROPIC_AUTH_TOKEN": _TOKEN}), max_retries=0)
         message = {"role": "user", "content": self._words}
         wire = {"model": "claude-haiku-4-5", "max_tokens": 1000, "stream": True, "messages": [message]}
-        body = Body([json.dumps(wire).encode()])
+        body = RequestBody([json.dumps(wire).encode()])
 
         def ask() -> Mapping[str, float]:
             begun = time.perf_counter()

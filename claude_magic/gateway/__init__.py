@@ -10,8 +10,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from claude_magic.gateway.extension import ClaudeGateway as ClaudeGateway
-    from claude_magic.gateway.hub_service import ClaudeService as ClaudeService
+    from claude_magic.gateway.extension import ClaudeGateway
+    from claude_magic.gateway.hub_service import ClaudeService
 
 _PUBLIC = {"ClaudeGateway": "extension", "ClaudeService": "hub_service"}
 __all__ = [*_PUBLIC]  # noqa: PLE0604

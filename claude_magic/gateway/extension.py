@@ -32,7 +32,7 @@ from claude_magic.gateway.provisioner import NAME, SETTING
 from claude_magic.gateway.rejection import Rejection
 from claude_magic.gateway.relay import Gateway
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.gateway import named_by
+from claude_magic.messages.gateway_environment import gateway_from
 
 _ALL_INTERFACES = ("", "*", "0.0.0.0", "::", "localhost")  # noqa: S104  addresses to compare with
 _DISABLE_COMMAND = "jupyter server extension disable claude_magic.gateway"
@@ -113,7 +113,7 @@ class ClaudeGateway(GatewaySettings, ExtensionApp):
         url = os.environ.get("ANTHROPIC_BASE_URL", "")
         if url.strip().lower() == "simulator" or not self.has_key(os.environ):
             return
-        if named_by(os.environ, url) and not self.practice:
+        if gateway_from(os.environ, url) and not self.practice:
             self.log.info("Claude: kernels use the gateway at %s.", url)  # the environment already holds a token for it
             return
         environ = take_credentials(os.environ)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from claude_magic.messages import gateway
+from claude_magic.messages import gateway_environment
 
 CREDENTIALS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_CUSTOM_HEADERS", "ANTHROPIC_BASE_URL")
 """The key, and the address it belongs to."""
@@ -13,8 +13,8 @@ CREDENTIALS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_CUSTOM_HE
 
 def take_credentials(environ: os._Environ[str]) -> dict[str, str]:
     """Move key and address out of this process's environment, so that no child process inherits them."""
-    environ.pop(gateway.ADDRESS, None)  # set if this server was started from a terminal of another one
-    environ.pop(gateway.UPSTREAM, None)
+    environ.pop(gateway_environment.ADDRESS, None)  # set if this server was started from a terminal of another one
+    environ.pop(gateway_environment.UPSTREAM, None)
     return {name: value for name in CREDENTIALS if (value := environ.pop(name, ""))}
 
 
@@ -42,6 +42,6 @@ def kernel_environment(environ: Mapping[str, str], url: str, token: str, host: s
         **environ,
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_AUTH_TOKEN": token,
-        gateway.ADDRESS: url,
-        gateway.UPSTREAM: host,
+        gateway_environment.ADDRESS: url,
+        gateway_environment.UPSTREAM: host,
     }

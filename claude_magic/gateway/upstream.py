@@ -11,7 +11,7 @@ import httpx2
 from tornado.httputil import HTTPHeaders
 
 from claude_magic.gateway.rejection import Rejection
-from claude_magic.messages import gateway, network
+from claude_magic.messages import gateway_environment, network
 from claude_magic.messages.client import DEFAULT_BASE_URL, DEFAULT_VERSION, Sign
 from claude_magic.messages.credentials import Credentials, SimulatorCredentials, custom_headers
 
@@ -59,7 +59,7 @@ class Upstream:
     @property
     def host(self) -> str:
         """The host behind the gateway, or ``simulator``."""
-        return gateway.SIMULATOR if self.simulated else urlsplit(self.base_url).hostname or ""
+        return gateway_environment.SIMULATOR if self.simulated else urlsplit(self.base_url).hostname or ""
 
     @functools.cached_property
     def _http(self) -> httpx2.AsyncClient:

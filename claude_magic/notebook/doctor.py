@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from claude_magic.content.words import counted
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.settings import Settings
+from claude_magic.messages.text import pluralize
+from claude_magic.conversation.conversation import Conversations
+from claude_magic.engine.settings import Settings
 from claude_magic.messages import limits
 from claude_magic.messages.credentials import Credentials, custom_headers
 from claude_magic.messages.errors import AuthenticationFailed, ClaudeError, NoCredentials, NotFound, TimedOut
 from claude_magic.notebook.card import key_source
-from claude_magic.notebook.host import SIMULATOR, Kernel
+from claude_magic.notebook.kernel_environment import SIMULATOR, KernelEnvironment
 
 if TYPE_CHECKING:
     from claude_magic.messages.client import Client
@@ -76,7 +76,7 @@ def examine(conversations: Conversations) -> list[Finding]:
 
 def examine_shell() -> list[Finding]:
     """Check what a notebook started from this shell would use."""
-    kernel = Kernel(None)
+    kernel = KernelEnvironment(None)
     conversations = Conversations(host=kernel)
     try:
         return examine(conversations)
@@ -160,7 +160,7 @@ def _ask_server(client: Client, models: list[str], has_key: bool) -> list[Findin
     if isinstance(answer, list):
         listed = {str(entry.get("id")) for entry in answer}
         return [
-            Finding("ok", "server", f"{answers} and lists {counted(len(listed), 'model')}"),
+            Finding("ok", "server", f"{answers} and lists {pluralize(len(listed), 'model')}"),
             *(_model(model, listed, client) for model in models),
         ]
     if isinstance(answer, AuthenticationFailed):
