@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cases import FLOOR, OURS, TIME, Case, Measure, Scene, Turn, Way
+from tests.processes import free_port
 
 _TOKEN = "benchmark"  # noqa: S105  of a server on this machine, for as long as it is measured
 _PATIENCE = 60.0
@@ -111,10 +112,7 @@ def _simulator(scene: Scene) -> str:
 def _server(upstream: str, scene: Scene) -> str:
     import jupyter_server  # noqa: F401  says if it is missing
 
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port = bound.getsockname()[1]
-    folder = scene.folder
+    folder, port = scene.folder, free_port()
     homes = {
         name: str(folder / "jupyter") for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
     }

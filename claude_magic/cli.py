@@ -1,4 +1,4 @@
-"""``claude-magic``: the demo, the simulator and the doctor from a shell."""
+"""The command ``claude-magic``: the demo notebooks, the simulator and the doctor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 NOTEBOOKS = {
     "quickstart": "quickstart",
@@ -29,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        Defaults to those of the process.
+        Defaults to those of the process, without the program's name.
 
     Returns
     -------
@@ -41,18 +44,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     demo = commands.add_parser("demo", help="open the tutorial notebooks in JupyterLab")
     demo.add_argument("--dir", type=Path, help="folder for the notebooks (default: a temporary one)")
-    demo.add_argument("--notebook", choices=NOTEBOOKS, default="quickstart", help="which to begin with")
-    demo.add_argument("--execute", action="store_true", help="run it here, without a browser, and print what it shows")
+    demo.add_argument("--notebook", choices=NOTEBOOKS, default="quickstart", help="which one to open first")
+    demo.add_argument("--execute", action="store_true", help="run it without a browser, and print cells and outputs")
     demo.add_argument("--to", type=Path, metavar="FILE", help="with --execute: save the executed notebook there")
-    demo.add_argument("--simulator", action="store_true", help="use the simulator even if there is a key")
-    demo.add_argument("lab", nargs="*", metavar="-- ARGUMENT", help="further arguments for JupyterLab")
+    demo.add_argument("--simulator", action="store_true", help="use the simulator even if there is an API key")
+    demo.add_argument("lab", nargs="*", metavar="-- ARGUMENT", help="arguments for JupyterLab")
     demo.set_defaults(run=_demo)
 
-    simulator = commands.add_parser("simulator", help="run the simulator of the API until Ctrl-C")
+    simulator = commands.add_parser("simulator", help="run the simulator of the Messages API until Ctrl-C")
     simulator.add_argument(
-        "--port", type=int, default=8017, help="port on 127.0.0.1 (default 8017; 0 takes a free one)"
+        "--port", type=int, default=8017, help="port on 127.0.0.1 (default 8017; 0 chooses a free one)"
     )
-    simulator.add_argument("--pace", type=_positive, default=60.0, help="pieces of text a second (default 60)")
+    simulator.add_argument("--pace", type=_positive, default=60.0, help="pieces of text per second (default 60)")
     simulator.set_defaults(run=_simulator)
 
     doctor = commands.add_parser("doctor", help="check key, server, model and versions")
@@ -60,9 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     given = parser.parse_args(arguments)
     if getattr(given, "to", None) and not given.execute:
-        parser.error("--to goes with --execute")
+        parser.error("--to requires --execute")
     if getattr(given, "to", None) and not given.to.absolute().parent.is_dir():
-        parser.error(f"there is no folder {str(given.to.absolute().parent)!r} for --to")
+        parser.error(f"--to: the folder {str(given.to.absolute().parent)!r} does not exist")
     status: int = given.run(given)
     return status
 
@@ -110,12 +113,12 @@ def _demo(given: argparse.Namespace) -> int:
     if given.simulator or not (has_key or environment.get("ANTHROPIC_BASE_URL")):
         environment["ANTHROPIC_BASE_URL"] = "simulator"
         why = "" if given.simulator else "There is no API key: "
-        print(f"{why}the notebook talks to the built-in simulator. Its answers are no model's.", flush=True)
+        print(f"{why}the notebook uses the built-in simulator, whose answers do not come from a model.", flush=True)
     return _execute(notebook, environment, given.to) if given.execute else _open(notebook, environment, given.lab)
 
 
 def _copy(folder: Path | None) -> Path:
-    """Put the notebooks where the user can write; those that are there already stay as they are."""
+    """Copy the notebooks into a folder of the user's, without replacing any."""
     sources = [_shipped(f"{name}.ipynb") for name in NOTEBOOKS.values()]
     target = (folder or Path(tempfile.mkdtemp(prefix="claude-magic-"))).expanduser().resolve()
     target.mkdir(parents=True, exist_ok=True)
@@ -126,21 +129,21 @@ def _copy(folder: Path | None) -> Path:
 
 
 def _shipped(name: str) -> Path:
-    """A notebook of the checkout, if this is one; else of the installed package."""
+    """Find a notebook in the checkout, if this is one, or among the installed files."""
     checkout = Path(__file__).resolve().parents[1]
     if (checkout / "pyproject.toml").exists() and (checkout / "notebooks" / name).exists():
         return checkout / "notebooks" / name
     for file in metadata.files("claude_magic") or ():
         if file.as_posix().endswith(f"share/claude_magic/notebooks/{name}"):
             return Path(str(file.locate()))
-    raise LookupError(f"{name} was not installed along. Install claude_magic again.")
+    raise LookupError(f"{name} is missing from the installation. Install claude_magic again.")
 
 
-def _open(notebook: Path, environment: Mapping[str, str], more: Sequence[str]) -> int:
+def _open(notebook: Path, environment: Mapping[str, str], lab_arguments: Sequence[str]) -> int:
     print(f"Opening {notebook}", flush=True)
     try:
-        command = [sys.executable, "-m", "jupyterlab", str(notebook), *more]
-        return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  (our own words)
+        command = [sys.executable, "-m", "jupyterlab", str(notebook), *lab_arguments]
+        return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  the user's own command
     except KeyboardInterrupt:
         return 0
 
@@ -151,19 +154,19 @@ def _execute(notebook: Path, environment: Mapping[str, str], to: Path | None) ->
         from nbclient import NotebookClient
         from nbclient.exceptions import CellExecutionError
     except ModuleNotFoundError as error:
-        print(f"claude-magic: {error.name} is missing. {_LAB}", file=sys.stderr)
+        print(f"claude-magic: {error.name} is not installed. Run: {_LAB}", file=sys.stderr)
         return 1
     try:
         document = nbformat.read(notebook, as_version=4)
     except ValueError:
-        print(f"claude-magic: {notebook} is no notebook. Move it away, or name another --dir.", file=sys.stderr)
+        print(f"claude-magic: {notebook} is not a notebook. Move it, or choose another --dir.", file=sys.stderr)
         return 1
     client = NotebookClient(document, timeout=600, resources={"metadata": {"path": str(notebook.parent)}})
     failed = False
     try:
         client.execute(env=dict(environment))
     except CellExecutionError:
-        failed = True  # the failed cell's output is printed with the others
+        failed = True  # the error is among the outputs that are printed below
     for cell in document.cells:
         _print_cell(cell)
     if to is not None:
@@ -172,7 +175,7 @@ def _execute(notebook: Path, environment: Mapping[str, str], to: Path | None) ->
     return 1 if failed else 0
 
 
-def _print_cell(cell: Any) -> None:
+def _print_cell(cell: NotebookNode) -> None:
     if cell.cell_type != "code":
         print(f"{cell.source}\n")
         return

@@ -1,4 +1,4 @@
-"""The command line, as a user runs it."""
+"""The command line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_demo_runs_to_the_end_and_prints_what_a_reader_would_see(tmp_path: P
     executed = tmp_path / "executed.ipynb"
     shown = run("demo", "--execute", "--dir", str(tmp_path), "--to", str(executed))
     assert shown.returncode == 0, shown.stdout + shown.stderr
-    assert "There is no API key: the notebook talks to the built-in simulator." in shown.stdout
+    assert "There is no API key: the notebook uses the built-in simulator" in shown.stdout
     assert shown.stdout.count("SIMULATED") == 4
     assert "JPEG, 512 x 600 pixels" in shown.stdout
     notebook = nbformat.read(executed, as_version=4)
@@ -45,7 +45,7 @@ def test_the_demo_runs_to_the_end_and_prints_what_a_reader_would_see(tmp_path: P
         assert outputs[0].metadata.claude_magic.simulated
 
 
-def test_a_failing_notebook_fails_and_a_key_is_nowhere(tmp_path: Path) -> None:
+def test_a_failing_notebook_fails_and_the_key_is_nowhere(tmp_path: Path) -> None:
     executed = tmp_path / "executed.ipynb"
     shown = run(
         "demo", "--execute", "--dir", str(tmp_path), "--to", str(executed),
@@ -56,7 +56,7 @@ def test_a_failing_notebook_fails_and_a_key_is_nowhere(tmp_path: Path) -> None:
     assert KEY[14:] not in shown.stdout + shown.stderr + executed.read_text("utf-8")
 
 
-def test_all_notebooks_lie_together_one_is_chosen_and_one_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+def test_all_notebooks_are_copied_one_is_chosen_and_an_existing_one_is_kept(tmp_path: Path) -> None:
     mine = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print('mine')")])
     nbformat.write(mine, tmp_path / "tools.ipynb")
     shown = run("demo", "--execute", "--notebook", "tools", "--dir", str(tmp_path))
@@ -100,7 +100,7 @@ def test_the_simulator_serves_until_ctrl_c() -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["dance"], ["demo", "--to", "x"], ["demo", "--notebook", "dance"]])
-def test_what_makes_no_sense_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_arguments_are_rejected(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2

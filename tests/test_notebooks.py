@@ -1,4 +1,4 @@
-"""The notebooks of the repository, each executed in a kernel of its own, on the simulator and without a key."""
+"""The notebooks of the repository, each executed in its own kernel with the simulator and without a key."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 NOBODY = "http://127.0.0.1:9"
-"""A proxy that answers nobody: whatever a notebook fetches from elsewhere fails."""
+"""A proxy that never answers, so that a notebook cannot fetch anything."""
 MEANT_TO_FAIL = "raises-exception"
 PICTURE_SENT = re.compile(r"\((\d+x\d+)(?: of \d+x\d+)?(?: sent as (\d+x\d+))?[^()]* tokens\)")
 PICTURE_RECEIVED = re.compile(r"(\d+) x (\d+) pixels")
 TOOL_RESULT = re.compile(r"- \*\*Tool\*\*: `(\w+)` (returned|failed with) (.*)")
 ASKS = re.compile(r"(%%claude\b|%claude )(?!.*--(show|count|doctor)\b)")
 LARGEST = 250_000
-"""Characters of a notebook that is saved with its outputs."""
+"""The most characters of a notebook saved with its outputs."""
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -76,13 +76,13 @@ def questions(document: Any) -> list[Any]:
 
 
 def cell_with(document: Any, words: str) -> Any:
-    """The one code cell in whose source these words stand."""
+    """The one code cell that contains these words."""
     [found] = [cell for cell in code(document) if words in cell.source]
     return found
 
 
 def shown(document: Any, words: str) -> str:
-    """What the cell shows that ends with an expression, as text."""
+    """The value of a cell's last expression, as text."""
     text: str = cell_with(document, words).outputs[-1].data["text/plain"]
     return text
 
@@ -101,7 +101,7 @@ def received(markdown: str) -> list[str]:
     return [f"{width}x{height}" for width, height in PICTURE_RECEIVED.findall(markdown)]
 
 
-def test_no_cell_fails_but_those_that_are_meant_to(executed: Any) -> None:
+def test_only_cells_that_are_meant_to_fail_do(executed: Any) -> None:
     nbformat.validate(executed)
     for cell in code(executed):
         assert cell.execution_count is not None, cell.source
@@ -129,7 +129,7 @@ def test_the_simulator_received_the_sizes_that_the_sent_line_names(
     answers = [answer(cell) for cell in questions(executed_once(FOLDER / f"{name}.ipynb"))]
     assert any(sent(markdown) for markdown in answers)
     for markdown in answers:
-        if "What was sent" in markdown:  # and not words that the notebook put into its mouth
+        if "What was sent" in markdown:  # rather than an answer that the notebook told it to give
             assert received(markdown) == sent(markdown), markdown
 
 
@@ -152,7 +152,7 @@ def test_vision_sends_whole_cropped_and_small_pictures(vision: Any) -> None:
     ]
 
 
-def test_vision_says_how_to_mend_an_array_names_the_error_and_draws_boxes(vision: Any) -> None:
+def test_vision_says_how_to_fix_an_array_names_the_error_and_draws_boxes(vision: Any) -> None:
     assert "Send smooth / 255." in cell_with(vision, "except ClaudeError").outputs[0].text
     [failed] = [cell for cell in code(vision) if MEANT_TO_FAIL in cell.metadata.get("tags", ())]
     assert f"the last error ({failed.outputs[-1].ename})" in answer(cell_with(vision, "%claude -e"))
@@ -261,16 +261,16 @@ def test_wire_keeps_the_response_to_a_refused_request_and_ends_with_the_doctor(w
 
 
 def test_class_has_budgets_and_a_bill(executed_once: Callable[[Path], Any]) -> None:
-    room = executed_once(FOLDER / "class.ipynb")
-    assert "practice on this Jupyter server: simulated answers" in cell_with(room, "%load_ext").outputs[0].text
-    refused = cell_with(room, "print(refused)").outputs[-1].text
+    lesson = executed_once(FOLDER / "class.ipynb")
+    assert "practice on this Jupyter server: simulated answers" in cell_with(lesson, "%load_ext").outputs[0].text
+    refused = cell_with(lesson, "print(refused)").outputs[-1].text
     assert refused.startswith("Your budget of 1,000 tokens a day on this server is spent")
-    assert "does not know the token" in cell_with(room, "token-of-somebody").outputs[-1].text
-    address, bill = cell_with(room, "bill = ").outputs
+    assert "does not know the token" in cell_with(lesson, "token-of-somebody").outputs[-1].text
+    address, bill = cell_with(lesson, "bill = ").outputs
     assert address.text.startswith("http://127.0.0.1:")
     assert [line.split()[1] for line in bill.data["text/plain"].splitlines()[1:]] == ["ada", "bob"]
-    assert shown(room, "set(bobs.user)") == "{'bob'}"
-    assert shown(room, "server.wait()") in ("0", "-15")
+    assert shown(lesson, "set(bobs.user)") == "{'bob'}"
+    assert shown(lesson, "server.wait()") in ("0", "-15")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

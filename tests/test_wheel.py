@@ -1,4 +1,4 @@
-"""What is installed beside the package."""
+"""The files that the wheel installs outside the package."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def test_the_extension_for_the_editor_lies_where_jupyterlab_looks(wheel: zipfile.ZipFile) -> None:
+def test_the_editor_extension_is_where_jupyterlab_looks(wheel: zipfile.ZipFile) -> None:
     (package,) = [name for name in wheel.namelist() if name.endswith("labextensions/claude_magic/package.json")]
     folder = package.removesuffix("/package.json")
     assert folder.endswith(f".data/{DATA}")

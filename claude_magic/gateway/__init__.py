@@ -1,13 +1,29 @@
-"""One key for a room: a Jupyter Server extension that passes requests on to the API and keeps the books.
+"""A gateway to the Messages API: one key on the server, a token for each kernel, a daily budget for each user.
 
-The key stays with the server. A kernel gets an address on this server and a token of its own; what
-it spends is counted by user and day.
+It runs as an extension of a Jupyter server or as a service of a JupyterHub. What is public here is
+the two applications and their options, imported on first use.
 """
 
 from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from claude_magic.gateway.extension import ClaudeGateway
+    from claude_magic.gateway.hub_service import ClaudeService
+
+_PUBLIC = {"ClaudeGateway": "extension", "ClaudeService": "hub_service"}
+__all__ = [*_PUBLIC]  # noqa: PLE0604
 
 
 def _jupyter_server_extension_points() -> list[dict[str, object]]:
     from claude_magic.gateway.extension import ClaudeGateway
 
     return [{"module": "claude_magic.gateway.extension", "app": ClaudeGateway}]
+
+
+def __getattr__(name: str) -> object:
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

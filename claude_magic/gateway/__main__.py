@@ -1,4 +1,4 @@
-"""``python -m claude_magic.gateway``: the gateway as a service of JupyterHub."""
+"""``python -m claude_magic.gateway``: run the gateway as a JupyterHub service."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import sys
 
 
 def main() -> None:
-    """Serve, if JupyterHub is there."""
+    """Start the service, or exit with one line if JupyterHub is not installed."""
     try:
-        from claude_magic.gateway.service import ClaudeService
+        from claude_magic.gateway.hub_service import ClaudeService
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "jupyterhub":
             raise
-        sys.exit("claude_magic.gateway: this is a service of JupyterHub, which is not installed here.")
+        sys.exit("claude_magic.gateway: runs as a JupyterHub service, and jupyterhub is not installed here.")
     ClaudeService.launch_instance()
 
 

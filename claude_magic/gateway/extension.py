@@ -1,8 +1,8 @@
-"""The extension of a Jupyter server: the gateway below its address, and its kernels as callers.
+"""The gateway as an extension of a Jupyter server, for the kernels of that server.
 
-Who may use it is Jupyter's own matter: its identity provider knows the users, its authorizer is
-asked for ``execute`` on ``claude``, and for ``read`` by the page of what was used. Kernels show the
-token that was put into their environment.
+Jupyter decides who may use it: its identity provider names the users, and its authorizer has to allow
+``execute`` on ``claude`` for questions and ``read`` for the usage page. Kernels authenticate with the
+token that the server put into their environment.
 """
 
 from __future__ import annotations
@@ -23,44 +23,40 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 from traitlets import Bool, Unicode
 
-from claude_magic.gateway import core
-from claude_magic.gateway.callers import Caller, token_in
-from claude_magic.gateway.core import Gateway
-from claude_magic.gateway.handlers import PATH, USAGE, GatewayHandler, UsageHandler
-from claude_magic.gateway.privacy import hide_process
-from claude_magic.gateway.provisioner import NAME
-from claude_magic.gateway.refusal import Refusal
-from claude_magic.gateway.settings import Settings, take_from
+from claude_magic.gateway.auth import Caller, token_in
+from claude_magic.gateway.gateway_settings import GatewaySettings
+from claude_magic.gateway.handlers import PATH, USAGE_PATH, GatewayHandler, UsageHandler
+from claude_magic.gateway.hardening import hide_process
+from claude_magic.gateway.kernel_env import kernel_environment, take_credentials
+from claude_magic.gateway.provisioner import NAME, SETTING
+from claude_magic.gateway.rejection import Rejection
+from claude_magic.gateway.relay import Gateway
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.gateway_environment import gateway_from
 
-_ANYWHERE = ("", "*", "0.0.0.0", "::", "localhost")  # noqa: S104  what a server may be told to listen on
-_OFF = "jupyter server extension disable claude_magic.gateway"
+_ALL_INTERFACES = ("", "*", "0.0.0.0", "::", "localhost")  # noqa: S104  addresses to compare with
+_DISABLE_COMMAND = "jupyter server extension disable claude_magic.gateway"
 
 
 @web.stream_request_body
 class JupyterGateway(GatewayHandler, APIHandler):
-    """Callers are kernels by their token, and users as Jupyter knows them."""
+    """Identifies kernels by their token, and users as Jupyter does."""
 
     async def identify(self) -> Caller:
-        """A kernel or a user.
-
-        Raises
-        ------
-        Refusal
-        """
-        # A page of another origin cannot send a kernel's token, so such a request needs no XSRF check.
-        if (ticket := self.gateway.tokens.find(token_in(self.request.headers))) is not None:
-            user, caller = ticket.identity, ticket.caller
+        """Return the kernel or the user that asks."""
+        # A page from another origin cannot send a kernel's token, so such a request needs no XSRF check.
+        user: object
+        if (owner := self.gateway.tokens.find(token_in(self.request.headers))) is not None:
+            user, caller = owner.identity, owner.caller
             self.current_user = user
         else:
-            user = await self._user()
-            caller = Caller(name_of(user, self.identity_provider))
+            user = await self._authenticate()
+            caller = Caller(jupyter_user_name(user, self.identity_provider))
         if not await ensure_async(self.authorizer.is_authorized(self, user, "execute", "claude")):
-            raise Refusal(403, "permission_error", "This Jupyter server does not allow you to use Claude")
+            raise Rejection(403, "This Jupyter server does not allow you to use Claude")
         return caller
 
-    @allow_unauthenticated  # identify() has asked already, and refuses in the API's shape
+    @allow_unauthenticated  # identify() has authenticated it, and rejects it in the API's format
     async def get(self, path: str) -> None:
         """``models`` and ``models/{id}``."""
         await super().get(path)
@@ -70,130 +66,120 @@ class JupyterGateway(GatewayHandler, APIHandler):
         """``messages`` and ``messages/count_tokens``."""
         await super().post(path)
 
-    async def _user(self) -> User:
+    async def _authenticate(self) -> User:
         try:
             await APIHandler.prepare(self)
         except web.HTTPError as error:
-            if self.current_user:  # known, but the request may be another site's
-                raise Refusal(403, "permission_error", f"{error.log_message or error.reason}") from None
+            if self.current_user:  # a known user, but the request may come from another site
+                raise Rejection(403, f"{error.log_message or error.reason}") from None
         if not self.current_user:
-            raise Refusal(
+            raise Rejection(
                 401,
-                "authentication_error",
-                "This Jupyter server does not know the token. It ends with the kernel and with the server that "
-                "started it: restart the kernel",
+                "This Jupyter server does not know the token. It ends with its kernel and server: restart the kernel",
             )
         user: User = self.current_user
         return user
 
 
 class JupyterUsage(UsageHandler, JupyterHandler):
-    """The page, for those whom Jupyter knows."""
+    """The usage page, for authenticated users."""
 
     @web.authenticated
     @authorized("read", resource="claude")
-    async def get(self, ending: str | None) -> None:
+    async def get(self, suffix: str | None) -> None:
         """``usage`` and ``usage.csv``."""
-        self.show(name_of(self.current_user, self.identity_provider), ending)
+        self.show(jupyter_user_name(self.current_user, self.identity_provider), suffix)
 
 
-class ClaudeGateway(Settings, ExtensionApp):
-    """The extension, configured as ``c.ClaudeGateway`` in ``jupyter_server_config.py``."""
+class ClaudeGateway(GatewaySettings, ExtensionApp):
+    """A Jupyter Server extension that forwards its kernels' requests to the API with one key.
+
+    Set its options as ``c.ClaudeGateway.dollars_per_day = 2`` in ``jupyter_server_config.py``. Without a
+    key it does nothing.
+    """
 
     name = "claude_magic"
     url = Unicode(
-        "", help="Where kernels find this Jupyter server, if not on this machine's own address: http://host:port/base/."
+        "", help="This server's URL for kernels, if they cannot use its local address: http://host:port/base/."
     ).tag(config=True)
     hide_process = Bool(
-        default_value=True, help="On Linux: keep other processes of the same user out of the server's memory."
+        default_value=True, help="On Linux: hide the server's memory from other processes of the same user."
     ).tag(config=True)
 
     gateway: Gateway | None = None
 
     def initialize_handlers(self) -> None:
-        """Take the key, open the ledger, and be there; without a key, leave everything as it is."""
+        """Take the key out of the environment and start the gateway; without a key, do nothing."""
         url = os.environ.get("ANTHROPIC_BASE_URL", "")
         if url.strip().lower() == "simulator" or not self.has_key(os.environ):
             return
         if gateway_from(os.environ, url) and not self.practice:
-            self.log.info("Claude: kernels use the gateway at %s.", url)  # with the token that is there already
+            self.log.info("Claude: kernels use the gateway at %s.", url)  # the environment already holds a token for it
             return
-        environ = take_from(os.environ)
+        environ = take_credentials(os.environ)
         try:
-            self.gateway = self.open(environ, self.log)
+            self.gateway = self.open_gateway(environ, self.log)
         except (BadInput, OSError, UnicodeError, sqlite3.Error) as error:
-            # The key was taken out all the same: kernels must not get it because a file cannot be opened.
-            self.close_simulator()
+            # The key stays out of the environment: a file that cannot be opened must not hand it to kernels.
+            self.stop_simulator()
             self.log.error("Claude: the gateway is off: %s", error)
             return
         if self.hide_process:
             hide_process()
         self.handlers.append((PATH, JupyterGateway, {"gateway": self.gateway}))
-        self.handlers.append((USAGE, JupyterUsage, {"gateway": self.gateway, "admins": tuple(self.admins)}))
-        self.serverapp.web_app.settings["claude_gateway"] = self
-        self._provide()
+        self.handlers.append((USAGE_PATH, JupyterUsage, {"gateway": self.gateway, "admins": tuple(self.admins)}))
+        self.serverapp.web_app.settings[SETTING] = self
+        self._use_provisioner()
 
     async def stop_extension(self) -> None:
-        """End what is on its way, and close the books."""
+        """Cancel the requests in progress, and close the ledger."""
         if self.gateway is not None:
             await self.gateway.close()
-        self.close_simulator()
+        self.stop_simulator()
 
     def kernel_environment(self, environ: Mapping[str, str], kernel: str) -> dict[str, str]:
-        """What a kernel finds in its environment.
-
-        Parameters
-        ----------
-        environ : mapping
-            What it would find otherwise.
-        kernel : str
-            Its id.
-        """
-        if self.gateway is None or not (base := self._base()):
+        """Add the gateway to a kernel's environment; the kernel belongs to the user whose request starts it."""
+        if self.gateway is None or not (base := self._base_url()):
             return dict(environ)
         handler = CallContext.get(CallContext.JUPYTER_HANDLER)
         user = getattr(handler, "current_user", None) or User(username=getpass.getuser())
-        caller = Caller(name_of(user, self.serverapp.identity_provider), kernel)
+        caller = Caller(jupyter_user_name(user, self.serverapp.identity_provider), kernel)
         token = self.gateway.tokens.issue(caller, user)
-        model = self.limits_of(caller.user).default_model
-        return core.kernel_environment(environ, url_path_join(base, "claude"), token, self.gateway.upstream.host, model)
+        model = self.quota_of(caller.user).default_model
+        return kernel_environment(environ, url_path_join(base, "claude"), token, self.gateway.upstream.host, model)
 
     def kernel_ended(self, kernel: str) -> None:
-        """A kernel is gone for good."""
+        """Revoke the token of a kernel that has ended."""
         if self.gateway is not None:
-            self.gateway.tokens.end(kernel)
+            self.gateway.tokens.revoke(kernel)
 
-    def _base(self) -> str:
-        """Where kernels find this server; empty if it listens on no port."""
+    def _base_url(self) -> str:
+        """The address of this server for its kernels; empty if it listens on a socket without a port."""
         server = self.serverapp
         if self.url or server.sock:
             return str(self.url)
-        host = "127.0.0.1" if server.ip in _ANYWHERE else server.ip
+        host = "127.0.0.1" if server.ip in _ALL_INTERFACES else server.ip
         host = f"[{host}]" if ":" in host else host
         return f"{'https' if server.certfile else 'http'}://{host}:{server.port}{server.base_url}"
 
-    def _provide(self) -> None:
-        """Start kernels with our provisioner, unless somebody chose another one."""
+    def _use_provisioner(self) -> None:
+        """Make our provisioner the default, unless the configuration names another one."""
         factory = KernelProvisionerFactory.instance(parent=self.serverapp)
         chosen = "default_provisioner_name" in self.serverapp.config.KernelProvisionerFactory
         if not chosen and factory.default_provisioner_name == "local-provisioner":
             factory.default_provisioner_name = NAME
-        if factory.default_provisioner_name != NAME:
-            self.log.warning(
-                "Claude: kernels are started by %s, not by %s, and know nothing of the gateway.",
-                factory.default_provisioner_name,
-                NAME,
-            )
+        if (other := factory.default_provisioner_name) != NAME:
+            self.log.warning("Claude: kernels are started by %s, not by %s, and do not use the gateway.", other, NAME)
             return
-        what = "the built-in simulator" if self.practice else "the key of this server, which they do not see"
-        self.log.info("Claude: kernels use %s. To switch that off: %s", what, _OFF)
+        what = "the built-in simulator" if self.practice else "the key of this server without seeing it"
+        self.log.info("Claude: kernels use %s. To turn this off: %s", what, _DISABLE_COMMAND)
 
 
-def name_of(user: User, provider: IdentityProvider) -> str:
-    """Who is billed: the user's name, if Jupyter knows one.
+def jupyter_user_name(user: User, provider: IdentityProvider) -> str:
+    """Return the name to bill: the user's, if Jupyter knows users.
 
-    A server with one token or password for everybody does not: it invents a new name for each
-    browser, which would begin a new budget.
+    A server with one token or password for everybody does not. It invents a name for each browser,
+    and with each new name a new budget would begin; the server's own user is billed instead.
     """
     if type(provider) in (IdentityProvider, PasswordIdentityProvider):
         return getpass.getuser()

@@ -1,4 +1,4 @@
-"""The gateway on the web: answers are passed on as they come, at the pace at which they are read."""
+"""Tornado handlers: forward requests, stream the answers with backpressure, and serve the usage page."""
 
 from __future__ import annotations
 
@@ -6,152 +6,145 @@ import asyncio
 import functools
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from claude_magic.gateway.asked import Asked
-from claude_magic.gateway.callers import Caller
-from claude_magic.gateway.core import Answer, Gateway
-from claude_magic.gateway.limits import Limits
-from claude_magic.gateway.page import DAYS, View, policy
-from claude_magic.gateway.refusal import Refusal
+from claude_magic.gateway.auth import Caller
+from claude_magic.gateway.parsed_request import ParsedRequest
+from claude_magic.gateway.quotas import Quota
+from claude_magic.gateway.rejection import Rejection
+from claude_magic.gateway.relay import Gateway, MeteredAnswer
+from claude_magic.gateway.usage_page import DEFAULT_DAYS, UsageReport, content_security_policy
 from claude_magic.messages.limits import MAX_REQUEST_BYTES
 
 PATH = r"/claude/v1/(.*)"
-USAGE = r"/claude/usage(\.csv)?"
+USAGE_PATH = r"/claude/usage(\.csv)?"
 _MODEL = re.compile(r"models/[A-Za-z0-9][A-Za-z0-9_.:@-]*", re.ASCII)
-_PAGES = ("limit", "after_id", "before_id")
-_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
+_PAGING = ("limit", "after_id", "before_id")
 
 
 class GatewayHandler(web.RequestHandler):
-    """Every address below ``/claude/v1/``; subclasses say who is asking.
+    """Serves every path below ``/claude/v1/``; subclasses identify the caller.
 
-    A class below is to be decorated with :func:`tornado.web.stream_request_body`: a body that is
-    not wanted is read without being kept, since a client that is cut off while it sends does not
-    see why.
+    Decorate subclasses with :func:`tornado.web.stream_request_body`. The body of a rejected request
+    is read and discarded, because a client that is cut off while it sends never sees the reason.
     """
 
     gateway: Gateway
     caller: Caller
 
     def initialize(self, gateway: Gateway) -> None:
-        """Take the gateway that this handler belongs to."""
+        """Store the gateway."""
         self.gateway = gateway
         self._body = bytearray()
-        self._refusal: Refusal | None = None
-        self._work: asyncio.Task[None] | None = None
+        self._rejection: Rejection | None = None
+        self._task: asyncio.Task[None] | None = None
 
     async def identify(self) -> Caller:
-        """Who is asking.
+        """Return the caller.
 
         Raises
         ------
-        Refusal
-            If it is nobody who may.
+        Rejection
+            If the caller is unknown or may not use Claude.
         """
         raise NotImplementedError
 
     async def prepare(self) -> None:
-        """Find out who is asking before the body is read; what is to be said about it is said after it."""
+        """Identify the caller before the body arrives; a rejection is sent after it."""
         try:
             self.caller = await self.identify()
-        except Refusal as refusal:
-            self._refusal = refusal
+        except Rejection as rejection:
+            self._rejection = rejection
 
     def data_received(self, chunk: bytes) -> None:
-        """Take a piece of the body."""
-        if self._refusal is None and len(self._body) + len(chunk) > MAX_REQUEST_BYTES:
-            self._refusal = Refusal(413, "request_too_large", "The request is larger than 32 MB")
-        if self._refusal is None:
+        """Collect a piece of the body."""
+        if self._rejection is None and len(self._body) + len(chunk) > MAX_REQUEST_BYTES:
+            self._rejection = Rejection(413, "The request is larger than 32 MB")
+        if self._rejection is None:
             self._body += chunk
         else:
             self._body.clear()
 
     async def get(self, path: str) -> None:
         """``models`` and ``models/{id}``."""
-        await self._run(self._get(path))
+        await self._run(self._forward_get, path)
 
     async def post(self, path: str) -> None:
         """``messages`` and ``messages/count_tokens``."""
-        await self._run(self._post(path))
+        await self._run(self._forward_post, path)
 
     def on_connection_close(self) -> None:
-        """The caller went away: so does the request to the API."""
+        """Cancel the request to the API when its caller disconnects."""
         super().on_connection_close()
-        if self._work is not None:
-            self._work.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
-    def write_error(self, status_code: int, **more: Any) -> None:
-        """Whatever else goes wrong, in the API's shape."""
-        kind = _TYPES.get(status_code, "invalid_request_error" if status_code < 500 else "api_error")
-        self._say(Refusal(status_code, kind, f"The Jupyter server answers: {self._reason}"))
+    def write_error(self, status_code: int, **kwargs: object) -> None:
+        """Report any other error in the API's format."""
+        self._reject(Rejection(status_code, f"The Jupyter server answers: {self._reason}"))
 
-    async def _run(self, work: Any) -> None:
-        self._work = asyncio.ensure_future(self._guarded(work))
-        self.gateway.working.add(self._work)
+    async def _run(self, forward: Callable[[str], Awaitable[None]], path: str) -> None:
+        self._task = asyncio.create_task(self._guarded(forward, path))
+        self.gateway.tasks.add(self._task)
         try:
-            await self._work
+            await self._task
         except (asyncio.CancelledError, StreamClosedError):
-            self._drop()
+            self._disconnect()
         finally:
-            self.gateway.working.discard(self._work)
+            self.gateway.tasks.discard(self._task)
 
-    async def _guarded(self, work: Any) -> None:
+    async def _guarded(self, forward: Callable[[str], Awaitable[None]], path: str) -> None:
         try:
-            await work
-        except Refusal as refusal:
+            if self._rejection is not None:
+                raise self._rejection
+            await forward(path)
+        except Rejection as rejection:
             if self._headers_written:
-                self._drop()  # an answer that is cut must not look finished
+                self._disconnect()  # a truncated answer must not look complete
             else:
-                self._say(refusal)
+                self._reject(rejection)
 
-    def _check(self) -> None:
-        if self._refusal is not None:
-            raise self._refusal
-
-    async def _get(self, path: str) -> None:
-        self._check()
+    async def _forward_get(self, path: str) -> None:
         if path != "models" and not _MODEL.fullmatch(path):
-            raise _nowhere(path)
+            raise _not_forwarded(path)
         self.gateway.check(self.caller)
-        limits = self.gateway.limits_of(self.caller.user)
+        quota = self.gateway.quota_of(self.caller.user)
         if path != "models":
-            limits.check_model(path.removeprefix("models/"))
-        pages = {name: value for name in _PAGES if (value := self.get_query_argument(name, ""))}
-        query = "&".join(f"{name}={value}" for name, value in pages.items() if re.fullmatch(r"[\w.:@-]+", value))
-        only = functools.partial(_allowed, limits) if path == "models" and limits.models else None
-        await self._pass_on("GET", f"/v1/{path}" + (f"?{query}" if query else ""), change=only)
+            quota.check_model(path.removeprefix("models/"))
+        paging = {name: value for name in _PAGING if (value := self.get_query_argument(name, ""))}
+        query = "&".join(f"{name}={value}" for name, value in paging.items() if re.fullmatch(r"[\w.:@-]+", value))
+        change = functools.partial(_allowed_models, quota) if path == "models" and quota.models else None
+        await self._forward("GET", f"/v1/{path}" + (f"?{query}" if query else ""), change=change)
 
-    async def _post(self, path: str) -> None:
-        self._check()
+    async def _forward_post(self, path: str) -> None:
         if path not in ("messages", "messages/count_tokens"):
-            raise _nowhere(path)
-        asked = Asked.read(bytes(self._body))
+            raise _not_forwarded(path)
+        request = ParsedRequest.parse(bytes(self._body))
         self._body.clear()
         if path == "messages/count_tokens":
-            self.gateway.check(self.caller, asked)
-            await self._pass_on("POST", f"/v1/{path}", asked.body)
+            self.gateway.check(self.caller, request)
+            await self._forward("POST", f"/v1/{path}", request.body)
             return
-        with self.gateway.answering(self.caller, asked) as answer:
-            await self._pass_on("POST", f"/v1/{path}", asked.body, answer)
+        with self.gateway.metered(self.caller, request) as answer:
+            await self._forward("POST", f"/v1/{path}", request.body, answer)
 
-    async def _pass_on(
+    async def _forward(
         self,
         method: str,
         path: str,
         body: bytes | None = None,
-        answer: Answer | None = None,
+        answer: MeteredAnswer | None = None,
         change: Callable[[bytes], bytes] | None = None,
     ) -> None:
         upstream = self.gateway.upstream
         async with upstream.send(method, path, self.request.headers, body) as response:
             if response.status_code != 200:
                 if answer is not None:
-                    answer.refused = True
+                    answer.failed = True
                 text = await upstream.error(response)
                 self._begin(response.status_code, upstream.headers(response))
                 self.finish(text)
@@ -166,7 +159,7 @@ class GatewayHandler(web.RequestHandler):
                 if answer is not None:
                     answer.feed(chunk)
                 self.write(chunk)
-                await self.flush()  # waits for a slow reader, and so does the API
+                await self.flush()  # waits for a slow reader, which slows the API down, too
             if answer is not None:
                 answer.settle()
         self.finish()
@@ -176,65 +169,64 @@ class GatewayHandler(web.RequestHandler):
         for name, value in headers.items():
             self.set_header(name, value)
 
-    def _say(self, refusal: Refusal) -> None:
+    def _reject(self, rejection: Rejection) -> None:
         self.clear()
-        self._begin(refusal.status, {**refusal.headers(), "content-type": "application/json"})
-        self.finish(json.dumps(refusal.body()))
+        self._begin(rejection.status, {**rejection.headers(), "content-type": "application/json"})
+        self.finish(json.dumps(rejection.body()))
 
-    def _drop(self) -> None:
+    def _disconnect(self) -> None:
         connection: Any = self.request.connection
         if getattr(connection, "stream", None) is not None:
             connection.stream.close()
 
 
 class UsageHandler(web.RequestHandler):
-    """The page that says who used what; subclasses say who looks, before they show it."""
+    """Serves the usage page; subclasses identify the viewer first."""
 
     def initialize(self, gateway: Gateway, admins: Collection[str]) -> None:
-        """Take the gateway, and the users who see everybody."""
+        """Store the gateway, and the users who see everybody's usage."""
         self.gateway = gateway
         self.admins = admins
 
-    def show(self, user: str, ending: str | None) -> None:
-        """Show what this user may see, as a page or as CSV.
+    def show(self, user: str, suffix: str | None) -> None:
+        """Send the usage that this user may see.
 
         Parameters
         ----------
         user : str
-        ending : str, optional
-            ``.csv``, or the page.
+        suffix : str, optional
+            ``.csv``; without it, the usage is sent as HTML.
         """
-        given = self.get_query_argument("days", str(DAYS))
+        given = self.get_query_argument("days", str(DEFAULT_DAYS))
         if not re.fullmatch(r"\d{1,4}", given, re.ASCII):
-            raise web.HTTPError(400, reason="days is a number; 0 shows everything")
+            raise web.HTTPError(400, reason="days has to be a number; 0 shows everything")
         gateway, everybody = self.gateway, user in self.admins
-        view = View.of(gateway.ledger, gateway.limits_of, user, everybody=everybody, days=int(given))
-        self.set_header("Content-Security-Policy", policy())
+        report = UsageReport.read(gateway.ledger, gateway.quota_of, user, everybody=everybody, days=int(given))
+        self.set_header("Content-Security-Policy", content_security_policy())
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Content-Type-Options", "nosniff")
-        if ending:
+        if suffix:
             self.set_header("Content-Type", "text/csv; charset=utf-8")
             self.set_header("Content-Disposition", 'attachment; filename="claude-usage.csv"')
-        self.finish(view.csv() if ending else view.html())
+        self.finish(report.csv() if suffix else report.html())
 
 
-def _allowed(limits: Limits, body: bytes) -> bytes:
-    """A page of the list of models without those that may not be asked; where to go on stays as it is."""
+def _allowed_models(quota: Quota, body: bytes) -> bytes:
+    """Remove models that are not allowed from a page of the list of models; its cursors stay unchanged."""
     try:
         page = json.loads(body)
-        page["data"] = [model for model in page["data"] if limits.allows(model["id"])]
+        page["data"] = [model for model in page["data"] if quota.allows(model["id"])]
     except (ValueError, TypeError, LookupError, AttributeError):
-        raise Refusal(502, "api_error", "What the API lists is no list of models") from None
+        raise Rejection(502, "The API did not answer with a list of models") from None
     return json.dumps(page).encode()
 
 
-def _nowhere(path: str) -> Refusal:
+def _not_forwarded(path: str) -> Rejection:
     first = path.partition("/")[0]
     if first in ("files", "skills") or path.startswith("messages/batches"):
-        return Refusal(
+        return Rejection(
             404,
-            "not_found_error",
-            "Files and batches are not passed on by this Jupyter server: everybody would see everybody's. "
-            "claude.login() with a key of your own goes to the API directly",
+            "This Jupyter server does not forward files and batches: its users would see one another's. "
+            "To use the API directly, enter your own key with claude.login()",
         )
-    return Refusal(404, "not_found_error", "This Jupyter server passes on messages, count_tokens and models")
+    return Rejection(404, "This Jupyter server forwards only messages, count_tokens and models")

@@ -1,11 +1,12 @@
-"""What everybody has spent, in SQLite: one row for each answer, from before it is asked for.
+"""What each user has spent, in SQLite: one row per answer, entered before the request is sent.
 
-A row begins as a promise: the input as it was estimated, and what the output may come to. When the
-answer has ended, what the API counted takes its place. A server that is killed leaves promises
-behind; the next one to open the ledger alone closes them with what was seen, marked *at least*.
+A row begins as a reservation: the estimated input and the most that the output may cost. When the
+answer has ended, the usage that the API reported replaces it. A server that is killed leaves open
+rows behind; the next server that has the ledger to itself closes them with what was received so far,
+marked *at least*.
 
-Every change is one transaction, so several servers of one user may share a ledger. Money is counted
-in billionths of a dollar, whole ones.
+Every change is one transaction, so several servers of one user may share a ledger. Money is stored
+as an integer, in billionths of a dollar.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from claude_magic.gateway.limits import Spent
+from claude_magic.gateway.quotas import DailyUsage
 from claude_magic.messages.usage import Usage
 
 DOLLAR = 1_000_000_000
-_PATIENCE = 5.0
-"""Seconds to wait for another server that writes."""
+_BUSY_TIMEOUT = 5.0
+"""Seconds to wait while another server writes."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -32,11 +33,11 @@ CREATE TABLE IF NOT EXISTS answers (
     day TEXT NOT NULL,                -- the date in the server's zone
     asked TEXT NOT NULL,              -- ISO 8601, UTC
     user TEXT NOT NULL,
-    kernel TEXT NOT NULL,             -- empty if it was asked from elsewhere
+    kernel TEXT NOT NULL,             -- empty if the request came from elsewhere
     model TEXT NOT NULL,
     simulated INTEGER NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('open', 'whole', 'broken', 'lost')),
-    at_least INTEGER NOT NULL,        -- whether the API could not count to the end
+    at_least INTEGER NOT NULL,        -- whether the counts are a lower bound
     input_tokens INTEGER NOT NULL,
     output_tokens INTEGER NOT NULL,
     cache_creation_input_tokens INTEGER NOT NULL,
@@ -44,7 +45,7 @@ CREATE TABLE IF NOT EXISTS answers (
     one_hour_cache_tokens INTEGER NOT NULL,
     web_searches INTEGER NOT NULL,
     cost INTEGER NOT NULL,            -- billionths of a US dollar
-    promised_tokens INTEGER NOT NULL, -- what an open answer may still come to
+    promised_tokens INTEGER NOT NULL, -- reserved for an open answer's output
     promised_cost INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS answers_of_a_day ON answers (day, user);
@@ -60,8 +61,8 @@ _COUNTS = (
 _TOKENS = "input_tokens + cache_creation_input_tokens + cache_read_input_tokens + output_tokens"
 
 
-class Entry(NamedTuple):
-    """An answer that is about to be asked for.
+class Reservation(NamedTuple):
+    """An answer that is about to be requested.
 
     Attributes
     ----------
@@ -70,9 +71,9 @@ class Entry(NamedTuple):
     estimated : Usage
         The input.
     cost : int
-        Of the input.
-    promised_tokens, promised_cost : int
-        What the output may come to.
+        The input's.
+    reserved_tokens, reserved_cost : int
+        The most that the output may come to.
     """
 
     user: str
@@ -81,12 +82,12 @@ class Entry(NamedTuple):
     simulated: bool
     estimated: Usage
     cost: int
-    promised_tokens: int
-    promised_cost: int
+    reserved_tokens: int
+    reserved_cost: int
 
 
-class Line(NamedTuple):
-    """What one user had of one model on one day; ``cost`` in billionths of a US dollar."""
+class UsageRow(NamedTuple):
+    """The usage of one model by one user on one day; ``cost`` in billionths of a US dollar."""
 
     day: str
     user: str
@@ -101,105 +102,105 @@ class Line(NamedTuple):
 
 
 class Ledger:
-    """The book of a server.
+    """The spending of a server's users.
 
     Parameters
     ----------
     path : pathlib.Path
-        Its folder is made if need be; nobody else may read the file.
+        The file, readable by its owner only; missing folders are created.
     clock : callable
         Seconds since 1970.
 
     Attributes
     ----------
     lost : int
-        Answers that a server which was killed had left open, closed now.
+        How many open answers of a killed server were closed now.
 
     Raises
     ------
     OSError, sqlite3.Error
-        If the file can be neither read nor written.
+        If the file cannot be read or written.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._owed: list[tuple[int, str, Usage, int]] = []
+        self._pending: list[tuple[int, str, Usage, int]] = []
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE)
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_TIMEOUT)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_SCHEMA)
         self._latest: str = self._db.execute("SELECT COALESCE(MAX(day), '') FROM answers").fetchone()[0]
         self.lost = 0
         self._presence = sqlite3.connect(path.with_name(path.name + "-servers"), isolation_level=None, timeout=0)
-        if self._alone():
-            self.lost = self._close_what_was_left_open()
-        self._stay()
+        if self._is_alone():
+            self.lost = self._close_open_rows()
+        self._hold_presence()
 
     def today(self) -> str:
-        """The date in the server's zone; never one before the latest in the book, whatever the clock says."""
+        """Return the date in the server's zone, but never one before the latest in the ledger."""
         self._latest = max(self._latest, self._date())
         return self._latest
 
     @property
     def clock_is_back(self) -> bool:
-        """Whether the clock says a day before the latest in the book."""
+        """Whether the clock shows a day before the latest in the ledger."""
         return self._date() < self.today()
 
-    def spent(self, user: str, *, simulated: bool = False) -> Spent:
-        """What a user has spent today."""
+    def used_today(self, user: str, *, simulated: bool = False) -> DailyUsage:
+        """Return what a user has spent and reserved today."""
         row = self._db.execute(
-            f"SELECT COALESCE(SUM({_TOKENS}) FILTER (WHERE state != 'open'), 0),"  # noqa: S608  our own words
+            f"SELECT COALESCE(SUM({_TOKENS}) FILTER (WHERE state != 'open'), 0),"  # noqa: S608  only constants
             " COALESCE(SUM(cost) FILTER (WHERE state != 'open'), 0),"
             f" COALESCE(SUM({_TOKENS} + promised_tokens) FILTER (WHERE state = 'open'), 0),"
             " COALESCE(SUM(cost + promised_cost) FILTER (WHERE state = 'open'), 0)"
             " FROM answers WHERE day = ? AND user = ? AND simulated = ?",
             (self.today(), user, simulated),
         ).fetchone()
-        return Spent(row[0], row[1] / DOLLAR, row[2], row[3] / DOLLAR)
+        return DailyUsage(row[0], row[1] / DOLLAR, row[2], row[3] / DOLLAR)
 
-    def promise(self, entry: Entry, check: Callable[[Spent], None]) -> int:
-        """Enter an answer before it is asked for.
+    def reserve(self, reservation: Reservation, check: Callable[[DailyUsage], None]) -> int:
+        """Enter an answer before it is requested.
 
         Parameters
         ----------
-        entry : Entry
+        reservation : Reservation
         check : callable
-            Raises if the user has spent too much for it; nothing is entered then.
+            Raises if the user has spent too much; nothing is entered then.
 
         Returns
         -------
         int
             The number of the row.
         """
-        self._pay_what_is_owed()
+        self._write_pending()
         with self._transaction():
-            check(self.spent(entry.user, simulated=entry.simulated))
+            check(self.used_today(reservation.user, simulated=reservation.simulated))
             now = datetime.datetime.fromtimestamp(self._clock(), datetime.UTC)
             values = (
                 self.today(),
                 f"{now:%Y-%m-%dT%H:%M:%SZ}",
-                *entry[:4],
+                *reservation[:4],
                 "open",
                 True,
-                *(getattr(entry.estimated, name) for name in _COUNTS),
-                entry.cost,
-                entry.promised_tokens,
-                entry.promised_cost,
+                *(getattr(reservation.estimated, name) for name in _COUNTS),
+                reservation.cost,
+                reservation.reserved_tokens,
+                reservation.reserved_cost,
             )
             marks = ", ".join("?" * len(values))
             number = self._db.execute(f"INSERT INTO answers VALUES (NULL, {marks})", values).lastrowid  # noqa: S608
-        assert number is not None  # noqa: S101  an INSERT has one
+        assert number is not None  # noqa: S101  set after every INSERT
         return number
 
-    def note(self, number: int, usage: Usage, cost: int) -> None:
-        """What the API has counted at the beginning of an answer, in case that its end is never seen."""
-        with suppress(sqlite3.Error):  # the end will say it, too
+    def update(self, number: int, usage: Usage, cost: int) -> None:
+        """Enter the usage reported at the beginning of an answer, in case its end is never received."""
+        with suppress(sqlite3.Error):  # settle() will write it again
             self._write(number, "open", usage, cost)
 
     def settle(self, number: int, state: str, usage: Usage, cost: int) -> None:
-        """What an answer came to in the end; said again later if it cannot be written now.
+        """Enter the final usage of an answer; what cannot be written now is written later.
 
         Parameters
         ----------
@@ -212,22 +213,22 @@ class Ledger:
         try:
             self._write(number, state, usage, cost)
         except sqlite3.Error:
-            self._owed.append((number, state, usage, cost))
+            self._pending.append((number, state, usage, cost))
 
-    def withdraw(self, number: int) -> None:
-        """Take an answer out that was never begun."""
-        with suppress(sqlite3.Error):  # it stays open, and counts until the next server closes it
+    def release(self, number: int) -> None:
+        """Remove the row of an answer that never began."""
+        with suppress(sqlite3.Error):  # the row stays open, and counts until the next server closes it
             self._db.execute("DELETE FROM answers WHERE id = ?", (number,))
 
-    def lines(self, since: str = "", user: str | None = None) -> list[Line]:
-        """Who had what, by day, user and model, the latest day first.
+    def usage(self, since: str = "", user: str | None = None) -> list[UsageRow]:
+        """Return the usage by day, user and model, the latest day first.
 
         Parameters
         ----------
         since : str
             The first day, ``YYYY-MM-DD``.
         user : str, optional
-            This one alone.
+            Only this user's.
         """
         rows = self._db.execute(
             "SELECT day, user, model, simulated, COUNT(*),"
@@ -237,12 +238,12 @@ class Ledger:
             " GROUP BY day, user, model, simulated ORDER BY day DESC, user, model",
             (since, user, user),
         )
-        return [Line._make((*row[:3], bool(row[3]), *row[4:8], bool(row[8]), row[9])) for row in rows]
+        return [UsageRow._make((*row[:3], bool(row[3]), *row[4:8], bool(row[8]), row[9])) for row in rows]
 
     def close(self) -> None:
-        """Write what is still to be written, and close the file."""
+        """Write pending rows, and close the file."""
         with suppress(sqlite3.Error):
-            self._pay_what_is_owed()
+            self._write_pending()
         self._db.close()
         self._presence.close()
 
@@ -266,10 +267,10 @@ class Ledger:
             ),
         )
 
-    def _pay_what_is_owed(self) -> None:
-        while self._owed:
-            self._write(*self._owed[0])
-            del self._owed[0]
+    def _write_pending(self) -> None:
+        while self._pending:
+            self._write(*self._pending[0])
+            del self._pending[0]
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -277,28 +278,28 @@ class Ledger:
         try:
             yield
         except BaseException:
-            if self._db.in_transaction:  # a full disk has ended it already
+            if self._db.in_transaction:  # SQLite has already rolled back if the disk is full
                 self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
 
-    def _alone(self) -> bool:
-        """Whether no other server that lives has this ledger open; a lock ends with its process, however it ends."""
+    def _is_alone(self) -> bool:
+        """Whether no other running server has the ledger open. Locks end with their process, even if it is killed."""
         try:
             self._presence.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError:
             return False
         return True
 
-    def _stay(self) -> None:
-        """Be seen by servers that start later, for as long as this one lives."""
+    def _hold_presence(self) -> None:
+        """Take a shared lock, so that servers that start later see this one."""
         if self._presence.in_transaction:
             self._presence.execute("ROLLBACK")
-        self._presence.execute(f"PRAGMA busy_timeout = {int(_PATIENCE * 1000)}")
+        self._presence.execute(f"PRAGMA busy_timeout = {int(_BUSY_TIMEOUT * 1000)}")
         self._presence.execute("BEGIN")
-        self._presence.execute("SELECT * FROM sqlite_schema").fetchall()  # the lock comes with the first read
+        self._presence.execute("SELECT * FROM sqlite_schema").fetchall()  # the first read takes the lock
 
-    def _close_what_was_left_open(self) -> int:
+    def _close_open_rows(self) -> int:
         return self._db.execute(
             "UPDATE answers SET state = 'lost', promised_tokens = 0, promised_cost = 0 WHERE state = 'open'"
         ).rowcount

@@ -1,39 +1,49 @@
-"""Kernels of this server are started with an address and a token in place of the key."""
+"""Start kernels with the gateway's address and a token in place of the key."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from jupyter_client.provisioning import LocalProvisioner
 
-if TYPE_CHECKING:
-    from claude_magic.gateway.extension import ClaudeGateway
-
 NAME = "claude-magic"
+SETTING = "claude_gateway"
+"""The setting of the Jupyter server's web application that holds its :class:`KernelTracker`."""
+
+
+class KernelTracker(Protocol):
+    """The server's side: it knows whose kernels there are, by their ids."""
+
+    def kernel_environment(self, environ: Mapping[str, str], kernel: str) -> dict[str, str]:
+        """Add to a kernel's environment what it needs to use the gateway."""
+
+    def kernel_ended(self, kernel: str) -> None:
+        """Revoke the token of a kernel that has ended."""
 
 
 class ClaudeProvisioner(LocalProvisioner):
-    """Starts local kernels; outside of a Jupyter server with the gateway it does nothing more."""
+    """Starts local kernels. Without a Jupyter server that runs the gateway it adds nothing to that."""
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        """Add what the kernel needs to find the gateway."""
+        """Add the gateway to the kernel's environment."""
         kwargs = await super().pre_launch(**kwargs)
-        if (extension := self._extension()) is not None:
-            kwargs["env"] = extension.kernel_environment(kwargs["env"], self.kernel_id)
+        if (tracker := self._tracker()) is not None:
+            kwargs["env"] = tracker.kernel_environment(kwargs["env"], self.kernel_id)
         return kwargs
 
     async def cleanup(self, restart: bool = False) -> None:
-        """The token ends with the kernel, but not when it is restarted."""
-        if not restart and (extension := self._extension()) is not None:
-            extension.kernel_ended(self.kernel_id)
+        """Revoke the kernel's token, unless the kernel restarts."""
+        if not restart and (tracker := self._tracker()) is not None:
+            tracker.kernel_ended(self.kernel_id)
         await super().cleanup(restart)
 
-    def _extension(self) -> ClaudeGateway | None:
-        """The extension of the server among whose kernels this is one."""
+    def _tracker(self) -> KernelTracker | None:
+        """Find the gateway of the server that owns this kernel."""
         owner = self.parent
         while owner is not None:
             if (application := getattr(owner, "web_app", None)) is not None:
-                extension: ClaudeGateway | None = application.settings.get("claude_gateway")
-                return extension
+                tracker: KernelTracker | None = application.settings.get(SETTING)
+                return tracker
             owner = getattr(owner, "parent", None)
         return None

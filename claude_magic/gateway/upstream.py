@@ -1,4 +1,4 @@
-"""The way on to the API: the server's key is added here, and nothing else of the caller's goes along."""
+"""Send requests to the API with the server's key, and with few of the caller's headers."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from urllib.parse import urlsplit
 import httpx2
 from tornado.httputil import HTTPHeaders
 
-from claude_magic.gateway.refusal import Refusal
+from claude_magic.gateway.rejection import Rejection
 from claude_magic.messages import gateway_environment, network
 from claude_magic.messages.client import DEFAULT_BASE_URL, DEFAULT_VERSION, Sign
 from claude_magic.messages.credentials import Credentials, SimulatorCredentials, custom_headers
 
-_IDLE = 240.0
-_CONNECT = 10.0
+_IDLE_TIMEOUT = 240.0
+_CONNECT_TIMEOUT = 10.0
 _REQUEST_HEADERS = ("anthropic-version", "anthropic-beta", "user-agent")
 _RESPONSE_HEADERS = ("content-type", "request-id", "retry-after", "retry-after-ms", "x-should-retry", "x-simulator")
-_LONGEST_ERROR = 64 * 1024
-_SOON = 2
+_MAX_ERROR_BYTES = 64 * 1024
+_RETRY_SOON = 2
 
 
-class NothingSent(Refusal):
-    """The API was not reached, so nothing can have been billed."""
+class Unreachable(Rejection):
+    """There was no connection to the API, so nothing can have been billed."""
 
 
 class Upstream:
@@ -33,17 +33,17 @@ class Upstream:
     Parameters
     ----------
     environ : mapping
-        ``ANTHROPIC_API_KEY``, ``ANTHROPIC_AUTH_TOKEN``, ``ANTHROPIC_CUSTOM_HEADERS`` and
-        ``ANTHROPIC_BASE_URL`` of the server; the same rules hold as in a notebook without a gateway.
+        The server's ``ANTHROPIC_API_KEY``, ``ANTHROPIC_AUTH_TOKEN``, ``ANTHROPIC_CUSTOM_HEADERS`` and
+        ``ANTHROPIC_BASE_URL``, which mean the same as in a notebook without a gateway.
     simulator : str, optional
-        The address of a simulator that is asked instead, without a key.
+        The address of a simulator to use instead, without a key.
     timeout : float
-        Seconds without a byte.
+        Seconds without a byte before giving up.
 
     Raises
     ------
     BadInput
-        If the base URL, the proxy or the certificates are of no use.
+        If the base URL, the proxy or the certificates cannot be used.
     """
 
     def __init__(self, environ: Mapping[str, str], simulator: str = "", timeout: float = 600.0) -> None:
@@ -53,12 +53,12 @@ class Upstream:
         self.base_url, login = network.parse_base_url(url)
         custom = functools.partial(custom_headers, {} if simulator else environ)
         self._auth = Sign(self.credentials, login, required=True, custom=custom)
-        self._timeout = httpx2.Timeout(timeout, connect=_CONNECT, pool=None)
-        self._transport = network.async_transport(self.base_url, _IDLE)
+        self._timeout = httpx2.Timeout(timeout, connect=_CONNECT_TIMEOUT, pool=None)
+        self._transport = network.async_transport(self.base_url, _IDLE_TIMEOUT)
 
     @property
     def host(self) -> str:
-        """Who answers in the end."""
+        """The host behind the gateway, or ``simulator``."""
         return gateway_environment.SIMULATOR if self.simulated else urlsplit(self.base_url).hostname or ""
 
     @functools.cached_property
@@ -69,19 +69,19 @@ class Upstream:
     async def send(
         self, method: str, path: str, headers: HTTPHeaders, body: bytes | None = None
     ) -> AsyncIterator[httpx2.Response]:
-        """Send a request, and read the answer as it comes; leaving early ends the connection.
+        """Send a request and stream the response; leaving the context early closes the connection.
 
         Parameters
         ----------
         method, path : str
         headers : HTTPHeaders
-            Of the caller; few of them go on.
+            The caller's, of which few are forwarded.
         body : bytes, optional
 
         Raises
         ------
-        Refusal
-            If nobody answers, or no more; :class:`NothingSent` if nobody was reached.
+        Rejection
+            If the API does not answer, or stops; :class:`Unreachable` if there was no connection.
         """
         sent = {name: headers[name] for name in _REQUEST_HEADERS if name in headers}
         sent.setdefault("anthropic-version", DEFAULT_VERSION)
@@ -91,45 +91,44 @@ class Upstream:
         try:
             async with self._http.stream(method, self.base_url + path, headers=sent, content=body) as response:
                 yield response
-        # Nothing of the transport's stays behind the errors: its frames know the key.
+        # "from None": the frames of the transport's errors hold the key.
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
             reason = self.credentials.hide(str(error)) or type(error).__name__
-            raise NothingSent(
-                502, "api_error", f"The Jupyter server does not reach {self.host} ({reason}).", retry_after=_SOON
+            raise Unreachable(
+                502, f"The Jupyter server cannot reach {self.host} ({reason}).", retry_after=_RETRY_SOON
             ) from None
         except httpx2.TimeoutException:
             silent = f"{self.host} was silent for {self._timeout.read:.0f} s."
-            raise Refusal(504, "timeout_error", silent) from None
+            raise Rejection(504, silent) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
             reason = self.credentials.hide(str(error)) or type(error).__name__
-            raise Refusal(
-                502, "api_error", f"The Jupyter server lost its connection to {self.host} ({reason})."
-            ) from None
+            raise Rejection(502, f"The Jupyter server lost its connection to {self.host} ({reason}).") from None
 
     def headers(self, response: httpx2.Response) -> dict[str, str]:
-        """What of an answer's headers goes back to the caller."""
+        """Return the response headers that the caller gets."""
         return {name: response.headers[name] for name in _RESPONSE_HEADERS if name in response.headers}
 
     async def error(self, response: httpx2.Response) -> bytes:
-        """The body of an answer that is an error, without the key: some servers quote it back.
+        """Return the body of an error response without the key, which some servers quote.
 
         Raises
         ------
-        Refusal
-            If the fault is not the caller's, but lies between this server and the API.
+        Rejection
+            If the caller is not to blame, but the key or the address of this server.
         """
         if response.status_code == 401:
-            raise Refusal(
-                502, "api_error", f"{self.host} does not accept this server's key. Tell whoever runs the Jupyter server"
-            )
+            raise Rejection(502, f"{self.host} does not accept this server's key. Tell whoever runs the Jupyter server")
         if response.status_code < 400:
-            raise Refusal(502, "api_error", f"{self.host} redirects elsewhere; the key is not carried along")
+            raise Rejection(
+                502,
+                f"{self.host} redirects elsewhere, where the key is not sent. Tell whoever runs the Jupyter server",
+            )
         text = bytearray()
         async for chunk in response.aiter_bytes():
             text += chunk
-            if len(text) > _LONGEST_ERROR:
+            if len(text) > _MAX_ERROR_BYTES:
                 break
-        return self.credentials.hide(text[:_LONGEST_ERROR].decode("utf-8", "replace")).encode()
+        return self.credentials.hide(text[:_MAX_ERROR_BYTES].decode("utf-8", "replace")).encode()
 
     async def close(self) -> None:
         """Close the connections."""

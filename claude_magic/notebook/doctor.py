@@ -1,4 +1,4 @@
-"""``claude-magic doctor`` and ``%claude --doctor``: what works, what does not, and how to mend it."""
+"""``claude-magic doctor`` and ``%claude --doctor``: what works, what does not, and how to fix it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from claude_magic.messages.text import pluralize
 from claude_magic.conversation.conversation import Conversations
 from claude_magic.engine.settings import Settings
 from claude_magic.messages import limits
 from claude_magic.messages.credentials import Credentials, custom_headers
 from claude_magic.messages.errors import AuthenticationFailed, ClaudeError, NoCredentials, NotFound, TimedOut
-from claude_magic.messages.text import pluralize
 from claude_magic.notebook.card import key_source
 from claude_magic.notebook.kernel_environment import SIMULATOR, KernelEnvironment
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from claude_magic.messages.client import Client
 
 _SECONDS = 10.0
-"""A server, a proxy or a name server that has not answered by then does not answer."""
+"""How long to wait for a server, a proxy or a name server."""
 _PACKAGES = (
     "claude_magic",
     "ipython",
@@ -48,40 +48,34 @@ class Finding(NamedTuple):
     Attributes
     ----------
     state : str
-        ``ok``, ``note`` or ``fail``; with a failure nothing can be asked.
-    what, said : str
+        ``ok``, ``note`` or ``fail``; after a failure no question can be answered.
+    subject, message : str
     """
 
     state: str
-    what: str
-    said: str
+    subject: str
+    message: str
 
 
 def report(findings: list[Finding]) -> str:
-    """The findings, one line each."""
-    return "\n".join(f"{found.state:4}  {found.what:12}  {found.said}" for found in findings)
+    """Format the findings, one line each."""
+    return "\n".join(f"{found.state:4}  {found.subject:12}  {found.message}" for found in findings)
 
 
 def examine(conversations: Conversations) -> list[Finding]:
-    """Look at everything that a question needs; takes ten seconds and a little at most.
+    """Check everything that a question needs, in little more than ten seconds at most.
 
     Parameters
     ----------
     conversations : Conversations
-        Their settings and key are what is looked at.
+        Their settings and key are checked.
     """
-    settings, credentials = conversations.settings, conversations.credentials
-    return [
-        _versions(),
-        _key(conversations),
-        *_way(settings),
-        *_server(conversations, settings, credentials),
-        _widgets(),
-    ]
+    network = _network(conversations.settings)
+    return [_versions(), _key(conversations), *network, *_server(conversations), _widgets()]
 
 
 def examine_shell() -> list[Finding]:
-    """The same for a notebook that would be started from here."""
+    """Check what a notebook started from this shell would use."""
     kernel = KernelEnvironment(None)
     conversations = Conversations(environment=kernel)
     try:
@@ -107,17 +101,17 @@ def _key(conversations: Conversations) -> Finding:
     except NoCredentials as error:
         return Finding("fail", "key", str(error))
     except ClaudeError:
-        pass  # of the address, which is looked at below
-    said = key_source(conversations)
+        pass  # an error of the address, which is checked below
+    message = key_source(conversations)
     if names := sorted(custom_headers()):
-        said += f"; ANTHROPIC_CUSTOM_HEADERS sets {', '.join(names)}"
+        message += f"; ANTHROPIC_CUSTOM_HEADERS sets {', '.join(names)}"
     if os.environ.get("ANTHROPIC_API_KEY") and os.environ.get("ANTHROPIC_AUTH_TOKEN"):
-        said += "; ANTHROPIC_AUTH_TOKEN is set, too, and not used"
-    return Finding("ok", "key", said)
+        message += "; ANTHROPIC_AUTH_TOKEN is also set, but not used"
+    return Finding("ok", "key", message)
 
 
-def _way(settings: Settings) -> list[Finding]:
-    """Proxies and certificates, where the environment names any."""
+def _network(settings: Settings) -> list[Finding]:
+    """Check the proxies and certificates that the environment names."""
     from claude_magic.messages import network
 
     if settings.base_url.strip().lower() == SIMULATOR:
@@ -126,39 +120,40 @@ def _way(settings: Settings) -> list[Finding]:
     try:
         url, _ = network.parse_base_url(settings.base_url or network.DEFAULT_BASE_URL)
     except ClaudeError:
-        return []  # said where the server is looked for
+        return []  # reported by the check of the server
     if proxy := network.proxy_for(url):
         parts = urlsplit(proxy)
         where = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
-        found.append(Finding("ok", "proxy", f"{where} stands on the way to {url}"))
+        found.append(Finding("ok", "proxy", f"{where} is used for {url}"))
     elif urllib.request.getproxies():
-        found.append(Finding("ok", "proxy", f"there are proxies in the environment, none for {url}"))
+        found.append(Finding("ok", "proxy", f"the environment names proxies, but none for {url}"))
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if url.startswith("https:") else ():
         if path := os.environ.get(name):
-            there = Path(path).exists()
-            said = f"{name} is {path}" if there else f"{name} names {path}, which is not there. Mend or unset it."
-            found.append(Finding("ok" if there else "fail", "certificates", said))
+            exists = Path(path).exists()
+            message = f"{name} is {path}" if exists else f"{name} is {path}, which does not exist. Correct or unset it."
+            found.append(Finding("ok" if exists else "fail", "certificates", message))
     return found
 
 
-def _server(conversations: Conversations, settings: Settings, credentials: Credentials) -> list[Finding]:
-    asked = sorted({conversation.model for conversation in conversations.values()} or {limits.resolve(settings.model)})
+def _server(conversations: Conversations) -> list[Finding]:
+    settings = conversations.settings
+    models = sorted({conversation.model for conversation in conversations.values()} or {limits.resolve(settings.model)})
     quick = dataclasses.replace(settings, timeout=_SECONDS, max_retries=0)
     try:
-        client = conversations.environment.connect(quick, credentials)
+        client = conversations.environment.connect(quick, conversations.credentials)
         client.require_credentials()
         has_key = True
-    except NoCredentials:  # the way there can be tried all the same
+    except NoCredentials:  # the connection can be checked without a key
         client, has_key = conversations.environment.connect(quick, Credentials({"ANTHROPIC_API_KEY": "none"})), False
     except ClaudeError as error:
         return [Finding("fail", "server", str(error))]
     try:
-        return _answers(client, asked, has_key)
+        return _ask_server(client, models, has_key)
     finally:
         client.close()
 
 
-def _answers(client: Client, asked: list[str], has_key: bool) -> list[Finding]:
+def _ask_server(client: Client, models: list[str], has_key: bool) -> list[Finding]:
     started = time.monotonic()
     answer = _within(_SECONDS, client.models)
     answers = f"{client.where} answers ({time.monotonic() - started:.1f} s)"
@@ -166,22 +161,22 @@ def _answers(client: Client, asked: list[str], has_key: bool) -> list[Finding]:
         listed = {str(entry.get("id")) for entry in answer}
         return [
             Finding("ok", "server", f"{answers} and lists {pluralize(len(listed), 'model')}"),
-            *(_model(model, listed, client) for model in asked),
+            *(_model(model, listed, client) for model in models),
         ]
     if isinstance(answer, AuthenticationFailed):
-        refused = [Finding("fail", "key", f"It is refused: {answer}")] if has_key else []
-        return [Finding("ok", "server", answers), *refused]
+        rejected = [Finding("fail", "key", f"It was rejected: {answer}")] if has_key else []
+        return [Finding("ok", "server", answers), *rejected]
     if isinstance(answer, NotFound):
-        return [Finding("note", "server", f"{answers}, but lists no models; whether it takes {asked[0]} is not known")]
+        return [Finding("note", "server", f"{answers}, but lists no models; it may not know {models[0]}")]
     return [Finding("fail", "server", str(answer))]
 
 
 def _model(model: str, listed: set[str], client: Client) -> Finding:
     if model in listed:
-        return Finding("ok", "model", f"{model} may be asked")
+        return Finding("ok", "model", f"{model} is available")
     answer = _within(_SECONDS, lambda: client.call("GET", f"/v1/models/{quote(model, safe='')}"))
-    if isinstance(answer, dict):  # another name of one that is listed
-        return Finding("ok", "model", f"{model} may be asked, as {answer.get('id')}")
+    if isinstance(answer, dict):  # an alias of a listed model
+        return Finding("ok", "model", f"{model} is available as {answer.get('id')}")
     near = " or ".join(limits.nearest(model))
     return Finding(
         "fail", "model", f"{model} is not known there. Try {near}: %config ClaudeMagics.model, ANTHROPIC_MODEL."
@@ -189,7 +184,7 @@ def _model(model: str, listed: set[str], client: Client) -> Finding:
 
 
 def _within(seconds: float, call: Callable[[], Any]) -> Any:
-    """What a call gives, or the error in which it ends; looking up a name alone can take longer than any timeout."""
+    """Return a call's result or error. It runs in a thread, since a DNS lookup can outlast every timeout."""
     found: list[Any] = []
 
     def run() -> None:
@@ -201,19 +196,16 @@ def _within(seconds: float, call: Callable[[], Any]) -> Any:
     thread = threading.Thread(target=run, name="claude-magic doctor", daemon=True)
     thread.start()
     thread.join(seconds)
-    return (
-        found[0]
-        if found
-        else TimedOut(f"No answer within {seconds:.0f} s. Check the network, the proxy and the base URL.")
-    )
+    late = f"No answer within {seconds:.0f} s. Check the network, the proxy and the base URL."
+    return found[0] if found else TimedOut(late)
 
 
 def _widgets() -> Finding:
-    """The live answer needs two extensions where JupyterLab itself is installed, which may be elsewhere."""
+    """Look for the two extensions of JupyterLab that live answers need; JupyterLab may be installed elsewhere."""
     try:
         from jupyter_core.paths import jupyter_path
     except ModuleNotFoundError:
-        return Finding("note", "widgets", "no Jupyter is installed here")
+        return Finding("note", "widgets", "Jupyter is not installed here")
 
     folders = [Path(folder) for folder in jupyter_path("labextensions")]
     missing = [
@@ -222,6 +214,6 @@ def _widgets() -> Finding:
         if not any((folder / extension / "package.json").is_file() for folder in folders)
     ]
     if not missing:
-        return Finding("ok", "widgets", "JupyterLab finds anywidget and ipywidgets: live answers can be drawn")
-    mend = f"pip install {' '.join(missing)} where JupyterLab is installed, and reload the page"
-    return Finding("note", "widgets", f"no live answers, Markdown works: {mend}")
+        return Finding("ok", "widgets", "JupyterLab finds anywidget and ipywidgets, which show live answers")
+    fix = f"pip install {' '.join(missing)} where JupyterLab is installed, and reload the page"
+    return Finding("note", "widgets", f"answers are shown as Markdown; for live answers, {fix}")

@@ -15,9 +15,9 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from claude_magic.gateway.ledger import DOLLAR, Entry, Ledger
+from claude_magic.gateway.ledger import DOLLAR, Ledger, Reservation
 from claude_magic.messages.usage import Usage
-from tests.gateway.room import Room, room
+from tests.gateway.jupyter import JupyterServer, jupyter_server
 from tests.notebook.kernels import PATIENCE
 
 NOON = datetime.datetime.combine(datetime.date.today(), datetime.time(12)).timestamp()
@@ -37,7 +37,7 @@ def fill(path: Path) -> None:
     ledger = Ledger(path, lambda: now[0])
 
     def answer(user: str, cents: int, state: str = "whole", model: str = "claude-haiku-4-5") -> None:
-        number = ledger.promise(Entry(user, "k", model, False, Usage(), 0, 50, 5000), lambda spent: None)
+        number = ledger.reserve(Reservation(user, "k", model, False, Usage(), 0, 50, 5000), lambda today: None)
         usage = Usage(input_tokens=1000 * cents, output_tokens=500, at_least=state == "broken")
         ledger.settle(number, state, usage, cents * DOLLAR // 100)
 
@@ -54,15 +54,15 @@ def fill(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
     folder = tmp_path_factory.mktemp("usage")
     fill(folder / "data" / "claude_magic" / "ledger.db")
-    with room(folder, {}, CONFIG) as running:
+    with jupyter_server(folder, {}, CONFIG) as running:
         yield running
 
 
 @pytest.fixture
-def opened(browser: Browser, shared: Room) -> Iterator[Open]:
+def opened(browser: Browser, shared: JupyterServer) -> Iterator[Open]:
     """Opens the page as somebody; what it complains of, or fetches from elsewhere, fails the test."""
     contexts: list[Any] = []
     complaints: list[str] = []
@@ -93,7 +93,7 @@ def asking(who: str) -> Iterator[httpx2.Client]:
         yield client
 
 
-def rows(shared: Room, who: str, query: str = "?days=0") -> list[dict[str, str]]:
+def rows(shared: JupyterServer, who: str, query: str = "?days=0") -> list[dict[str, str]]:
     with asking(who) as client:
         answer = client.get(f"{shared.url}/claude/usage.csv{query}")
     assert answer.status_code == 200
@@ -101,7 +101,7 @@ def rows(shared: Room, who: str, query: str = "?days=0") -> list[dict[str, str]]
     return list(csv.DictReader(io.StringIO(answer.text)))
 
 
-def test_an_admin_sees_everybody_and_the_numbers_add_up(opened: Open, shared: Room, screenshots: Path) -> None:
+def test_an_admin_sees_everybody_and_the_numbers_add_up(opened: Open, shared: JupyterServer, screenshots: Path) -> None:
     page = opened("ada")
     expect(page.get_by_role("heading", level=1)).to_have_text("Claude on this server")
     today = page.locator("#today tbody tr")
@@ -125,7 +125,7 @@ def test_an_admin_sees_everybody_and_the_numbers_add_up(opened: Open, shared: Ro
     page.screenshot(path=screenshots / "usage.png")
 
 
-def test_the_days_can_be_chosen_and_the_table_downloaded(opened: Open, shared: Room) -> None:
+def test_the_days_can_be_chosen_and_the_table_downloaded(opened: Open, shared: JupyterServer) -> None:
     page = opened("ada")
     page.get_by_role("link", name="everything").click()
     expect(page.get_by_role("heading", name="Since the beginning")).to_be_visible()
@@ -140,7 +140,7 @@ def test_the_days_can_be_chosen_and_the_table_downloaded(opened: Open, shared: R
     assert {row["user"] for row in saved} == {"ada", "bob", SCRIPT, "'" + FORMULA}  # no formula
 
 
-def test_others_see_what_is_theirs(opened: Open, shared: Room, screenshots: Path) -> None:
+def test_others_see_what_is_theirs(opened: Open, shared: JupyterServer, screenshots: Path) -> None:
     page = opened("bob", color_scheme="dark")
     expect(page.get_by_text("bob, ")).to_be_visible()
     assert {row.split("\t")[1] for row in page.locator("#days tbody tr").all_inner_texts()} == {"bob"}
@@ -151,11 +151,11 @@ def test_others_see_what_is_theirs(opened: Open, shared: Room, screenshots: Path
 
 def test_who_asked_nothing_sees_so(opened: Open) -> None:
     page = opened("eve")
-    expect(page.get_by_text("Nothing was asked today.")).to_be_visible()
+    expect(page.get_by_text("No questions today.")).to_be_visible()
     expect(page.locator("table, svg")).to_have_count(0)
 
 
-def test_nobody_sees_nothing_and_rubbish_is_refused(shared: Room) -> None:
+def test_nobody_sees_nothing_and_rubbish_is_refused(shared: JupyterServer) -> None:
     with httpx2.Client(timeout=PATIENCE) as client:
         for ending in ("", ".csv"):
             assert client.get(f"{shared.url}/claude/usage{ending}").status_code in (302, 403)

@@ -1,4 +1,4 @@
-"""The API behind the gateways of a module's tests: it knows one key, the server's."""
+"""The API behind the gateways of a module's tests; it accepts only the server's key."""
 
 from __future__ import annotations
 

@@ -1,27 +1,22 @@
-"""A real JupyterHub, configured as its README says, with two users and their servers."""
+"""A real JupyterHub, configured as the gateway's README says, with two users and their servers."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 import re
-import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx2
-from jupyter_client.blocking.client import BlockingKernelClient
 
-from tests.browser.lab import _free_port, eventually
-from tests.gateway.room import until_ready
+from tests.gateway.real_server import RealServer, harmless_environment, started
 from tests.judges import require_judge
 from tests.notebook.kernels import Kernel
+from tests.processes import eventually, free_port
 
 PATIENCE = 120.0
 """Seconds: a Hub, its proxy and a server of each user start one after another."""
@@ -49,33 +44,22 @@ c.Spawner.start_timeout = c.Spawner.http_timeout = {patience}
 
 
 @dataclasses.dataclass
-class Hub:
-    """A Hub that runs."""
+class Hub(RealServer):
+    """A running Hub; a service that may do everything asks where nobody else is named."""
 
-    url: str
-    api: str
-    folder: Path
-    kernels: list[BlockingKernelClient] = dataclasses.field(default_factory=list)
+    api: str = ""
 
     @property
     def claude(self) -> str:
         """The address of the gateway."""
         return f"{self.url}/services/claude"
 
-    @property
-    def log(self) -> str:
-        return (self.folder / "hub.log").read_text("utf-8", "replace")
-
-    def call(self, method: str, path: str, body: object = None, token: str = TESTER) -> Any:
-        """Ask the Hub, or the server of a user."""
-        headers = {"Authorization": f"Bearer {token}", "anthropic-version": "2023-06-01"}
-        answer = httpx2.request(method, self.url + path, json=body, headers=headers, timeout=PATIENCE)
-        assert answer.is_success, answer.text
-        return json.loads(answer.text or "null")
+    def call(self, method: str, path: str, token: str = TESTER, body: object = None) -> Any:
+        return super().call(method, path, token, body)
 
     def token(self, who: str, **more: Any) -> dict[str, Any]:
         """A new token of a user, as they make one on the Hub's page."""
-        made: dict[str, Any] = self.call("POST", f"/hub/api/users/{who}/tokens", more)
+        made: dict[str, Any] = self.call("POST", f"/hub/api/users/{who}/tokens", body=more)
         return made
 
     def start_server(self, who: str) -> None:
@@ -85,26 +69,13 @@ class Hub:
 
     def start_kernel(self, who: str) -> tuple[str, Kernel]:
         """A kernel on the server of a user, and its id."""
-        id = self.call("POST", f"/user/{who}/api/kernels", {"name": "python3"})["id"]
+        id = self.call("POST", f"/user/{who}/api/kernels", body={"name": "python3"})["id"]
         [file] = (self.folder / "home" / who).rglob(f"kernel-{id}.json")
-        client = BlockingKernelClient(connection_file=str(file))
-        client.load_connection_file()
-        client.start_channels()
-        self.kernels.append(client)
-        until_ready(client)
-        return id, Kernel(cast("Any", None), client)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The ledger."""
-        connection = sqlite3.connect(self.folder / "ledger.db")
-        connection.row_factory = sqlite3.Row
-        found = [dict(row) for row in connection.execute("SELECT * FROM answers ORDER BY id")]
-        connection.close()
-        return found
+        return id, self.connect(id, file)
 
 
-def promised() -> str:
-    """The configuration that the README shows."""
+def documented_configuration() -> str:
+    """The configuration in the README."""
     found = re.search(r"<!-- hub -->\n```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     assert found is not None
     return found[1]
@@ -119,14 +90,18 @@ def hub(folder: Path, api: str, key: str, *options: str) -> Iterator[Hub]:
     folder : pathlib.Path
         For everything that it writes.
     api : str
-        Whom the gateway asks.
+        The address of the API.
     key : str
     *options : str
-        More of the gateway's.
+        More options of the gateway.
     """
     program = require_judge("configurable-http-proxy")
-    public, private, proxy, service = (_free_port() for _ in range(4))
-    text = promised().replace("127.0.0.1:8000", f"127.0.0.1:{public}").replace("127.0.0.1:8790", f"127.0.0.1:{service}")
+    public, private, proxy, service = (free_port() for _ in range(4))
+    text = (
+        documented_configuration()
+        .replace("127.0.0.1:8000", f"127.0.0.1:{public}")
+        .replace("127.0.0.1:8790", f"127.0.0.1:{service}")
+    )
     (folder / "claude.key").write_text(key)
     text = text.replace("/etc/jupyterhub/claude.key", str(folder / "claude.key"))
     text += _AROUND.format(
@@ -141,35 +116,14 @@ def hub(folder: Path, api: str, key: str, *options: str) -> Iterator[Hub]:
         patience=PATIENCE,
     )
     (folder / "jupyterhub_config.py").write_text(text)
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "JUPYTER", "JPY_"))
-    }
-    running = Hub(f"http://127.0.0.1:{public}", f"http://127.0.0.1:{private}/hub/api", folder)
-    with (folder / "hub.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterhub", "--debug"],
-            env={**inherited, "HOME": str(folder)},
-            cwd=folder,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
+    ledger = folder / "ledger.db"
+    running = Hub(f"http://127.0.0.1:{public}", folder, ledger, PATIENCE, api=f"http://127.0.0.1:{private}/hub/api")
+    command = [sys.executable, "-m", "jupyterhub", "--debug"]
+    with started(command, {**harmless_environment(), "HOME": str(folder)}, folder, running) as process:
         eventually(lambda: _answers(running, process), PATIENCE)
         for who in ("ada", "bob"):
             running.start_server(who)
         yield running
-    finally:
-        for client in running.kernels:
-            client.stop_channels()
-        if process.poll() is None:
-            process.terminate()  # it ends its proxy, its services and the servers of its users
-        try:
-            process.wait(PATIENCE)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
 
 
 def _answers(running: Hub, process: subprocess.Popen[bytes]) -> bool:

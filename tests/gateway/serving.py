@@ -1,4 +1,4 @@
-"""The gateway in a plain tornado server, as a service without Jupyter would run it."""
+"""The gateway in a plain Tornado server, without Jupyter."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
-from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.conversation import Conversation
+from claude_magic.conversation.conversation import Conversations
 from claude_magic.engine.settings import Settings
-from claude_magic.gateway.callers import Caller, token_in
-from claude_magic.gateway.core import Gateway
+from claude_magic.gateway.auth import Caller, token_in
 from claude_magic.gateway.handlers import PATH, GatewayHandler
-from claude_magic.gateway.ledger import Ledger, Line
-from claude_magic.gateway.limits import Limits
-from claude_magic.gateway.refusal import Refusal
+from claude_magic.gateway.ledger import Ledger, UsageRow
+from claude_magic.gateway.quotas import Quota
+from claude_magic.gateway.rejection import Rejection
+from claude_magic.gateway.relay import Gateway
 from claude_magic.gateway.upstream import Upstream
 from claude_magic.messages.client import Client
 from claude_magic.messages.credentials import Credentials
@@ -32,22 +33,22 @@ Value = TypeVar("Value")
 
 @web.stream_request_body
 class Handler(GatewayHandler):
-    """Knows kernels and nobody else."""
+    """Knows only kernels."""
 
     async def identify(self) -> Caller:
-        ticket = self.gateway.tokens.find(token_in(self.request.headers))
-        if ticket is None:
-            raise Refusal(401, "authentication_error", "Who are you?")
-        return ticket.caller
+        owner = self.gateway.tokens.find(token_in(self.request.headers))
+        if owner is None:
+            raise Rejection(401, "Who are you?")
+        return owner.caller
 
 
 class Served:
-    """A gateway on a thread of its own, and tokens of two users."""
+    """A gateway in a thread, and the tokens of two users."""
 
-    def __init__(self, upstream: str, ledger: Path, limits: Limits, timeout: float, key: str) -> None:
+    def __init__(self, upstream: str, ledger: Path, quota: Quota, timeout: float, key: str) -> None:
         self._ready = threading.Event()
         self._clients: list[Client | Conversations] = []
-        self._upstream, self._path, self._limits, self._timeout, self._key = upstream, ledger, limits, timeout, key
+        self._upstream, self._path, self._quota, self._timeout, self._key = upstream, ledger, quota, timeout, key
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),), daemon=True)
         self._thread.start()
         assert self._ready.wait(PATIENCE)
@@ -56,7 +57,7 @@ class Served:
         environ = {"ANTHROPIC_API_KEY": self._key, "ANTHROPIC_BASE_URL": self._upstream}
         self.loop, self._over = asyncio.get_running_loop(), asyncio.Event()
         upstream = Upstream(environ, timeout=self._timeout)
-        self.gateway = Gateway(upstream, Ledger(self._path), lambda user: self._limits)
+        self.gateway = Gateway(upstream, Ledger(self._path), lambda user: self._quota)
         self.ada = self.gateway.tokens.issue(Caller("ada", "kernel-1"))
         self.bob = self.gateway.tokens.issue(Caller("bob", "kernel-2"))
         application = web.Application([(PATH, Handler, {"gateway": self.gateway})], log_function=lambda handler: None)
@@ -72,15 +73,15 @@ class Served:
         await server.close_all_connections()
 
     def do(self, call: Callable[[Gateway], Value]) -> Value:
-        """Call something where the gateway runs."""
+        """Call a function in the gateway's thread."""
 
         async def there() -> Value:
             return call(self.gateway)
 
         return asyncio.run_coroutine_threadsafe(there(), self.loop).result(PATIENCE)
 
-    def lines(self) -> list[Line]:
-        return self.do(lambda gateway: gateway.ledger.lines())
+    def usage(self) -> list[UsageRow]:
+        return self.do(lambda gateway: gateway.ledger.usage())
 
     def rows(self) -> list[dict[str, Any]]:
         """Every row of the ledger."""
@@ -112,9 +113,9 @@ class Served:
 
 @contextmanager
 def serving(
-    upstream: str, folder: Path, limits: Limits | None = None, *, timeout: float = 60.0, key: str = KEY
+    upstream: str, folder: Path, quota: Quota | None = None, *, timeout: float = 60.0, key: str = KEY
 ) -> Iterator[Served]:
-    served = Served(upstream, folder / "ledger.db", limits or Limits(), timeout, key)
+    served = Served(upstream, folder / "ledger.db", quota or Quota(), timeout, key)
     try:
         yield served
     finally:
