@@ -32,7 +32,8 @@ class Api:
         self, plan: str | bytes, *, model: str = "claude-sonnet-5-5", read: float = 20
     ) -> tuple[bytes, list[bytes], str]:
         """Whatever arrives of a stream: all bytes, the chunks, and the name of the error that ended it."""
-        headers = self.headers | {"x-simulator": plan}
+        plan = plan if isinstance(plan, bytes) else plan.encode()
+        headers = {name.encode(): value.encode() for name, value in self.headers.items()} | {b"x-simulator": plan}
         body = {"model": model, "max_tokens": 1024, "stream": True}
         body["messages"] = [{"role": "user", "content": "Hi there"}]
         chunks: list[bytes] = []
@@ -64,7 +65,8 @@ class Api:
         """The answer as a message."""
         response = self.post(question, **body)
         assert response.status_code == 200, response.text
-        return response.json()
+        message: dict[str, Any] = response.json()
+        return message
 
     def text(self, question: Any = "Hi there", **body: Any) -> str:
         """The answer's text."""
@@ -81,7 +83,8 @@ class Api:
         response = self.post(question, **body)
         assert response.status_code == status, response.text
         assert response.json()["request_id"] == response.headers["request-id"]
-        return response.json()["error"]["message"]
+        message: str = response.json()["error"]["message"]
+        return message
 
 
 def parse(text: str) -> list[dict[str, Any]]:
@@ -98,7 +101,7 @@ def parse(text: str) -> list[dict[str, Any]]:
 
 def fold(events: list[dict[str, Any]]) -> dict[str, Any]:
     """The message that a well-formed stream adds up to."""
-    message = events[0]["message"]
+    message: dict[str, Any] = events[0]["message"]
     raw: dict[int, str] = {}
     for event in events:
         if event["type"] == "content_block_start":

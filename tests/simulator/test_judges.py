@@ -14,7 +14,7 @@ from claude_magic.simulator import Simulator
 from tests.judges import require_judge
 
 from .conftest import OLD, Api
-from .test_citations import CITED
+from .test_simulated_citations import CITED
 
 ADD = {"name": "add", "input_schema": {"type": "object"}}
 SEARCH = {"type": "web_search_20260318", "name": "web_search"}
@@ -82,7 +82,7 @@ def produced(api: Api) -> list[tuple[str, dict[str, Any]]]:
     return found + [("model", model) for model in models]
 
 
-def test_llm_comply(simulator: Simulator):
+def test_llm_comply(simulator: Simulator) -> None:
     command = [require_judge("llm-comply"), "--format", "anthropic", "-u", f"{simulator.url}/v1", "-k", "k"]
     command += ["-m", "claude-sonnet-4-6", "--auth-header", "x-api-key", "--no-bearer"]
     command += ["-H", f"anthropic-version:{OLD}"]
@@ -91,7 +91,7 @@ def test_llm_comply(simulator: Simulator):
     assert len(simulator.requests) >= 9
 
 
-def test_official_types(api: Api):
+def test_official_types(api: Api) -> None:
     pytest.importorskip("pydantic")
     lines = "\n".join(json.dumps(item) for item in produced(api))
     result = subprocess.run(
@@ -127,14 +127,14 @@ def problems(description: dict[str, Any], schema: str, value: Any) -> list[str]:
     return [error.message for error in jsonschema.Draft202012Validator(whole).iter_errors(value)]
 
 
-def test_described_fields(api: Api, description):
+def test_described_fields(api: Api, description: dict[str, Any]) -> None:
     for kind, value in produced(api):
         schema = _SCHEMAS.get(kind) or _EVENTS.get(value["type"])
         if schema:
             assert problems(description, schema, value) == []
 
 
-def test_described_errors_and_lists(api: Api, description):
+def test_described_errors_and_lists(api: Api, description: dict[str, Any]) -> None:
     for status in (400, 401, 402, 403, 404, 429, 500, 504, 529):
         assert problems(description, "ErrorResponse", api.post(plan=str(status)).json()) == []
     page = api.http.get("/v1/models", headers=api.headers).json()
