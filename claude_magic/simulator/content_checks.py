@@ -99,7 +99,8 @@ def check(block: object, path: str, place: str, request: MessageRequest) -> None
 
 def _text(block: JSON, path: str, place: str, request: MessageRequest) -> None:
     """Text must not be blank; since 2026-10-21 only assistant text may have citations."""
-    where = "system" if place == "system" and path.startswith("system") else "messages"  # search results use place too
+    # The text of search results has the place "system", too, but stands in messages.
+    where = "system" if place == "system" and path.startswith("system") else "messages"
     if not block["text"]:
         raise bad_request(f"{where}: text content blocks must be non-empty")
     if not block["text"].strip():
@@ -227,10 +228,7 @@ def _images(content: list[JSON], path: str) -> Iterator[tuple[str, JSON]]:
 
 
 def check_images(request: MessageRequest) -> None:
-    """Check the number of images in a request, and the size of each.
-
-    More than 20 images make a "many-image request", in which the largest side allowed is smaller.
-    """
+    """Check the number of images in a request, and the size of each: with more than 20, sides must be smaller."""
     found = [
         path_and_block
         for i, message in enumerate(request.messages)
@@ -245,6 +243,7 @@ def check_images(request: MessageRequest) -> None:
 
 
 def _check_image_size(block: JSON, path: str, request: MessageRequest, many: bool) -> None:
+    """A side has a limit in any case; ``oversized_image: "error"`` also refuses images that would be resized."""
     width, height = size = image_description.image_header(block["source"]["data"]).size
     most = limits.MAX_IMAGE_SIDE_WHEN_MANY if many else limits.MAX_IMAGE_SIDE
     if max(size) > most:

@@ -98,9 +98,8 @@ class FileStorage:
         kind = _media_type(part)
         name = PurePosixPath(part.filename).name or f"unnamed{mimetypes.guess_extension(kind) or ''}"
         if len(name) > 255 or _FORBIDDEN.search(name):
-            raise bad_request(
-                'file: Invalid filename: 1 to 255 characters, without < > : " | ? * \\ / or control codes'
-            )
+            forbidden = '< > : " | ? * \\ / or control characters'
+            raise bad_request(f"file: Invalid filename: use 1 to 255 characters without {forbidden}")
         now, life = self._clock(), _lifetime(fields.get("expires_in_seconds", ()))
         stored = StoredFile(self._ids.next("file"), name, kind, part.body, now, None if life is None else now + life)
         self._stored[stored.id] = stored
@@ -184,12 +183,12 @@ class FileStorage:
         stored = self.get(id)
         if stored.expires is not None and stored.expires <= self._clock():
             raise ErrorResponse(404, f"File has expired: {id}", details={"error_code": "file_expired"})
-        type_ = stored.mime_type.partition(";")[0].strip().lower()
-        if kind == "document" and type_ == "text/plain":
-            return {"type": "text", "media_type": type_, "data": stored.data.decode("utf-8", "replace")}
-        if type_ not in (image_description.MEDIA_TYPES if kind == "image" else ("application/pdf",)):
-            raise bad_request(f"{path}: `{kind}` blocks do not take files of type {type_}")
-        return {"type": "base64", "media_type": type_, "data": base64.b64encode(stored.data).decode("ascii")}
+        media_type = stored.mime_type.partition(";")[0].strip().lower()
+        if kind == "document" and media_type == "text/plain":
+            return {"type": "text", "media_type": media_type, "data": stored.data.decode("utf-8", "replace")}
+        if media_type not in (image_description.MEDIA_TYPES if kind == "image" else ("application/pdf",)):
+            raise bad_request(f"{path}: `{kind}` blocks do not take files of type {media_type}")
+        return {"type": "base64", "media_type": media_type, "data": base64.b64encode(stored.data).decode("ascii")}
 
 
 def _media_type(part: HTTPFile) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from . import content_checks, pdf_pages, simulated_citations
-from .api_errors import ErrorResponse, bad_request
+from .api_errors import bad_request
 from .field_checks import check_choice, check_object, spec
 from .message_request import JSON, MessageRequest, as_blocks, with_nested
 
@@ -95,16 +93,12 @@ def _check_tool_results(messages: list[JSON]) -> None:
         seen |= set(uses)
         results = _tool_result_ids(messages[i + 1]) if i + 1 < len(messages) else []
         if missing := [use for use in uses if use not in results]:
-            raise _unanswered(i, missing)
+            raise bad_request(
+                f"messages.{i}: `tool_use` ids were found without `tool_result` blocks immediately after: "
+                f"{', '.join(missing)}. Each `tool_use` block must have a corresponding `tool_result` block in the "
+                "next message."
+            )
         _check_results_match(i, message, _tool_use_ids(messages[i - 1]) if i else [])
-
-
-def _unanswered(i: int, missing: list[str]) -> ErrorResponse:
-    return bad_request(
-        f"messages.{i}: `tool_use` ids were found without `tool_result` blocks immediately after: "
-        f"{', '.join(missing)}. Each `tool_use` block must have a corresponding `tool_result` block in the "
-        "next message."
-    )
 
 
 def _check_results_match(i: int, message: JSON, calls: list[str]) -> None:
@@ -161,10 +155,6 @@ def _check_documents(request: MessageRequest) -> None:
         raise bad_request("output_config.format: structured outputs do not go with citations.")
 
 
-def _texts(message: JSON) -> Iterator[str]:
-    return (block["text"] for block in as_blocks(message["content"]) if block["type"] == "text")
-
-
 def _is_paused(message: JSON) -> bool:
     """Whether it is a turn that ended with ``pause_turn``, sent back to be continued."""
     return any(block["type"] == "server_tool_use" for block in as_blocks(message["content"]))
@@ -183,6 +173,6 @@ def _check_end(request: MessageRequest) -> None:
         raise bad_request("messages: an assistant message may not come last when thinking is enabled.")
     if (request.body.get("output_config") or {}).get("format"):
         raise bad_request("messages: an assistant message may not come last with output_config.format.")
-    texts = list(_texts(last))
+    texts = [block["text"] for block in as_blocks(last["content"]) if block["type"] == "text"]
     if texts and texts[-1] != texts[-1].rstrip():
         raise bad_request("messages: final assistant content cannot end with trailing whitespace")

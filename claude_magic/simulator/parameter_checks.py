@@ -81,6 +81,7 @@ def _has_beta(request: MessageRequest, prefixes: tuple[str, ...]) -> bool:
 
 
 def _values(body: JSON) -> None:
+    """Values that are wrong for every model: negative counts, blank stop sequences, unknown words."""
     if body.get("max_tokens", 0) < 0:
         raise bad_request("max_tokens: Input should be greater than or equal to 0")
     for i, sequence in enumerate(body.get("stop_sequences", ())):
@@ -103,7 +104,7 @@ def _values(body: JSON) -> None:
 
 
 def check_cache_mark(mark: object, path: str) -> None:
-    """Check a ``cache_control`` that is not null."""
+    """Check a ``cache_control`` that is not null: of type ``ephemeral``, kept for 5 minutes or an hour."""
     fields = check_object(mark, _CACHE_MARK, path)
     check_choice(fields["type"], ("ephemeral",), f"{path}.type")
     if fields.get("ttl") is not None:

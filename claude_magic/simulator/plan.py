@@ -55,7 +55,7 @@ REST_OF_LINE = ("say", "input")
 """Keys whose value may contain ``;`` and extends to the end of the line."""
 
 
-class PlannedToolCall(NamedTuple):
+class PlannedCall(NamedTuple):
     """A tool to call, and its input if the plan sets that, too."""
 
     name: str
@@ -100,7 +100,7 @@ class Plan:
         Answer with this many text deltas of exactly this many characters; ``max_tokens`` does not apply.
     think : int or None
         Begin with this many thinking deltas.
-    tools : tuple of PlannedToolCall
+    tools : tuple of PlannedCall
         Call these tools.
     input : dict or None
         The input of planned calls that have none of their own.
@@ -134,7 +134,7 @@ class Plan:
     chars: int = 4
     shape: str = "prose"
     think: int | None = None
-    tools: tuple[PlannedToolCall, ...] = ()
+    tools: tuple[PlannedCall, ...] = ()
     input: dict[str, Any] | None = None
     tool_error: str | None = None
     say: str | None = None
@@ -273,9 +273,9 @@ def _one_of(key: str, value: str, choices: tuple[str, ...]) -> str:
     return value
 
 
-def _tool_call(value: str) -> PlannedToolCall:
+def _tool_call(value: str) -> PlannedCall:
     name, brace, rest = value.partition("{")
-    return PlannedToolCall(name.strip(), _json_object(brace + rest) if brace else None)
+    return PlannedCall(name.strip(), _json_object(brace + rest) if brace else None)
 
 
 def _json_object(value: str) -> dict[str, Any]:

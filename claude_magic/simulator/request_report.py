@@ -23,7 +23,7 @@ def simulated(values):
 _MATH = """The mean of $n$ values, which no model chose to show:
 
 $$\\bar{x} = \\frac{1}{n} \\sum_{i=1}^{n} x_i$$"""
-_ASKED = {
+_EXTRAS = {
     _TABLE: r"tables?",
     _CODE: r"(?:code|python|functions?|scripts?)",
     _MATH: r"(?:maths?|formulas?|equations?|latex)",
@@ -134,11 +134,8 @@ def text(request: MessageRequest) -> str:
     count, asked = len(request.messages), len(request.questions)
     received = f"It received {count} message{'s' * (count != 1)} with {asked} question{'s' * (asked != 1)}."
     sections = [f"{OPENING} {received}", "## What was sent", listed]
-    for section, pattern in _ASKED.items():
+    for section, pattern in _EXTRAS.items():
         if _asks_for(pattern, request.original_question):
-            sections.append(
-                section.format(messages=count, questions=asked, characters=len(request.original_question))
-                if section is _TABLE
-                else section
-            )
+            counts = {"messages": count, "questions": asked, "characters": len(request.original_question)}
+            sections.append(section.format(**counts) if section is _TABLE else section)
     return "\n\n".join(sections) + "\n"

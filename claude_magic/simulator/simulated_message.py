@@ -84,7 +84,7 @@ class SimulatedBlock:
         return self.start
 
     def cut(self, characters: int) -> SimulatedBlock:
-        """Its first characters only; a block that was cut has no signature and no citations, as those come last."""
+        """Its first characters only, without the signature or citations that would follow at its end."""
         if len(self.joined) <= characters:
             return self
         kept: list[str] = []

@@ -41,7 +41,7 @@ def events_of(message: SimulatedMessage) -> Iterator[JSON]:
         for delta in _deltas(block):
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
-    # The API gives these only once, in message_start.
+    # The API sends these only once, in message_start.
     keys = ("cache_creation", "inference_geo", "service_tier", "speed")
     usage = {key: value for key, value in message.usage.items() if key not in keys}
     yield {"type": "message_delta", "delta": message.stop(), "usage": usage, **message.extras()}
@@ -117,10 +117,7 @@ def with_faults(events: Iterable[JSON], plan: Plan) -> Iterator[StreamItem]:
         yield from (item for item in items if isinstance(item, StreamAction) or item["type"] != "message_stop")
     elif plan.fault in ("error", "cut", "stall", "truncate"):
         yield from _before(items, plan.after or 0)
-        yield (
-            error_event(plan)
-            if plan.fault == "error"
-            else StreamAction("end" if plan.fault == "truncate" else plan.fault)
-        )
+        action = "end" if plan.fault == "truncate" else plan.fault
+        yield error_event(plan) if plan.fault == "error" else StreamAction(action)
     else:
         yield from items

@@ -7,7 +7,7 @@ import re
 
 from . import simulated_tools
 from .message_request import JSON, MessageRequest
-from .plan import Plan, PlannedToolCall
+from .plan import Plan, PlannedCall
 from .schema_sampler import Sampler
 
 _FIXED: dict[str, JSON] = {
@@ -30,9 +30,9 @@ def _mentioned(name: str, question: str) -> re.Match[str] | None:
     return re.search(rf"\b({'|'.join(spellings)})\b", question, re.IGNORECASE)
 
 
-def _calls(request: MessageRequest, plan: Plan) -> list[PlannedToolCall]:
+def _calls(request: MessageRequest, plan: Plan) -> list[PlannedCall]:
     """The plan's calls, or else calls of the tools that the question mentions and ``tool_choice`` allows."""
-    return list(plan.tools) or [PlannedToolCall(name) for name in _names(request)]
+    return list(plan.tools) or [PlannedCall(name) for name in _names(request)]
 
 
 def _names(request: MessageRequest) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Api, fold
+from .conftest import JSON, Api, fold
 
 PLAIN = "claude-opus-4-8"
 WEATHER = {
@@ -28,7 +28,7 @@ WEATHER = {
 ADD = {"name": "add", "input_schema": {"type": "object"}}
 
 
-def calls(message: dict[str, Any]) -> list[tuple[str, Any]]:
+def calls(message: JSON) -> list[tuple[str, Any]]:
     return [(block["name"], block["input"]) for block in message["content"] if block["type"] == "tool_use"]
 
 
@@ -63,7 +63,7 @@ def test_shapes_on_request(api: Api, question: str, part: str) -> None:
 
 @pytest.mark.parametrize("question", ["Why is it so?", "Please use add", "Compare these as a table, with code"])
 def test_a_stream_adds_up_to_the_message(api: Api, question: str) -> None:
-    request: dict[str, Any] = {"tools": [ADD], "thinking": {"type": "adaptive", "display": "summarized"}}
+    request: JSON = {"tools": [ADD], "thinking": {"type": "adaptive", "display": "summarized"}}
     whole, streamed = api.ask(question, **request), fold(api.events(question, **request))
     for message in (whole, streamed):
         message.pop("id")
@@ -116,7 +116,7 @@ def test_thinks_at_high_effort_and_never_when_off(api: Api) -> None:
 
 
 def test_between_tools(api: Api) -> None:
-    request: dict[str, Any] = {"tools": [ADD], "thinking": {"type": "between_tools", "display": ...}}
+    request: JSON = {"tools": [ADD], "thinking": {"type": "between_tools", "display": ...}}
     request["thinking"].pop("display")
     assert [b["type"] for b in api.ask("Please use add", **request)["content"]] == ["thinking", "tool_use"]
     assert [b["type"] for b in api.ask("Why?", **request)["content"]] == ["text"]
@@ -179,12 +179,12 @@ def test_reports_tool_results(api: Api) -> None:
     assert "`add` failed with “no numbers”" in text
 
 
-def use(number: int) -> dict[str, Any]:
+def use(number: int) -> JSON:
     called = {"type": "tool_use", "id": f"toolu_{number}", "name": "add", "input": {}}
     return {"role": "assistant", "content": [called]}
 
 
-def results(number: int, content: Any, *beside: dict[str, Any]) -> dict[str, Any]:
+def results(number: int, content: Any, *beside: JSON) -> JSON:
     result = {"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": content}
     return {"role": "user", "content": [result, *beside]}
 
@@ -198,7 +198,7 @@ LOOP = [
 
 
 @pytest.mark.parametrize("beside", [[], [LIMIT]])
-def test_the_question_of_a_tool_loop_is_the_one_before_it(api: Api, beside: list[dict[str, Any]]) -> None:
+def test_the_question_of_a_tool_loop_is_the_one_before_it(api: Api, beside: list[JSON]) -> None:
     messages = [*LOOP, use(1), results(1, "3"), use(2), results(2, "5"), use(3), results(3, "7", *beside)]
     text = api.text(messages=messages, tools=[ADD])
     assert "with 2 questions." in text
@@ -252,7 +252,7 @@ def test_structured_output(api: Api) -> None:
 
 
 def test_count_tokens(api: Api) -> None:
-    request: dict[str, Any] = {"path": "/v1/messages/count_tokens", "system": "Be brief.", "tools": [ADD]}
+    request: JSON = {"path": "/v1/messages/count_tokens", "system": "Be brief.", "tools": [ADD]}
     counted = api.post("What is a mean?", max_tokens=..., **request)
     assert counted.json() == {
         "input_tokens": api.ask("What is a mean?", system="Be brief.", tools=[ADD])["usage"]["input_tokens"]

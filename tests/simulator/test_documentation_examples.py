@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Any
 
 import pytest
 from PIL import Image
 
-from .conftest import OLD, Api, fold
+from .conftest import JSON, OLD, Api, fold
 
 ANT_URL = "https://upload.wikimedia.org/wikipedia/commons/a/a7/Camponotus_flavomarginatus_ant.jpg"
 TURNS = [
@@ -54,7 +53,7 @@ def user(content: object) -> list[dict[str, object]]:
     ],
 )
 def test_shown_answers(
-    api: Api, stream: bool, model: str, messages: list[dict[str, Any]], shown: tuple[str, str, tuple[int, int]]
+    api: Api, stream: bool, model: str, messages: list[JSON], shown: tuple[str, str, tuple[int, int]]
 ) -> None:
     text, identifier, usage = shown
     request = {"model": model, "messages": messages, "headers": OLD_HEADERS}
@@ -81,11 +80,8 @@ def test_content_as_blocks_is_the_same_example(api: Api) -> None:
 def test_gateway_tool(api: Api) -> None:
     message = api.ask(messages=user("今天北京的天气怎么样?"), tools=[WEATHER], model=SONNET, headers=OLD_HEADERS)
     (block,) = message["content"]
-    assert (block["name"], block["input"], block["id"]) == (
-        "get_weather",
-        {"location": "北京"},
-        "toolu_01D7FLrfh4GYq7yT1ULFeyMV",
-    )
+    shown = ("get_weather", {"location": "北京"}, "toolu_01D7FLrfh4GYq7yT1ULFeyMV")
+    assert (block["name"], block["input"], block["id"]) == shown
     assert message["stop_reason"] == "tool_use"
 
 

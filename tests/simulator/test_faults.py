@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
 
 import httpx2
 import pytest
 
 from claude_magic.simulator.api_errors import STATUSES
 
-from .conftest import Api, fold
+from .conftest import JSON, Api, fold
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 409, 413, 429, 500, 503, 504, 529])
@@ -67,7 +66,7 @@ def test_error_as_first_event(api: Api) -> None:
     assert event["error"] == "Overloaded"
 
 
-def deltas(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def deltas(events: list[JSON]) -> list[JSON]:
     return [event for event in events if event["type"] == "content_block_delta"]
 
 

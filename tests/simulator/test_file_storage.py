@@ -16,7 +16,7 @@ from PIL import Image
 from claude_magic.simulator import Simulator
 from tests.judges import require_judge
 
-from .conftest import Api
+from .conftest import JSON, Api
 
 
 def png(colour: str = "red", size: tuple[int, int] = (30, 20)) -> bytes:
@@ -30,28 +30,25 @@ def send(api: Api, *part: Any, **fields: str) -> httpx2.Response:
     return api.http.post("/v1/files", files=[("file", part)] if part else None, data=fields, headers=api.headers)
 
 
-def upload(api: Api, *part: Any, **fields: str) -> dict[str, Any]:
+def upload(api: Api, *part: Any, **fields: str) -> JSON:
     response = send(api, *part, **fields)
     assert response.status_code == 200, response.text
-    uploaded: dict[str, Any] = response.json()
-    return uploaded
+    return dict(response.json())
 
 
-def get(api: Api, path: str, status: int = 200, method: str = "GET") -> dict[str, Any]:
+def get(api: Api, path: str, status: int = 200, method: str = "GET") -> JSON:
     response = api.http.request(method, f"/v1/files{path}", headers=api.headers)
     assert response.status_code == status, response.text
-    body: dict[str, Any] = response.json()
-    return body
+    return dict(response.json())
 
 
 def refusal(api: Api, *part: Any, status: int = 400, **fields: str) -> str:
     response = send(api, *part, **fields)
     assert response.status_code == status, response.text
-    message: str = response.json()["error"]["message"]
-    return message
+    return str(response.json()["error"]["message"])
 
 
-def block(kind: str, id: str, **fields: Any) -> dict[str, Any]:
+def block(kind: str, id: str, **fields: Any) -> JSON:
     return {"type": kind, "source": {"type": "file", "file_id": id}, **fields}
 
 
@@ -235,7 +232,7 @@ def test_files_that_a_message_cannot_hold(api: Api, simulator: Simulator) -> Non
 
 
 @pytest.mark.parametrize("source", [{}, {"file_id": 1}, {"file_id": "file_x", "more": 1}, {"file_id": None}])
-def test_malformed_sources(source: dict[str, Any], api: Api) -> None:
+def test_malformed_sources(source: JSON, api: Api) -> None:
     for kind in ("image", "document"):
         assert f"{kind}.source.file" in api.error([{"type": kind, "source": {"type": "file", **source}}, WORDS])
 

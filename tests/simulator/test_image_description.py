@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import random
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from claude_magic.messages import limits
 
-from .conftest import Api
+from .conftest import JSON, Api
 
 TYPES = [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("GIF", "image/gif"), ("WEBP", "image/webp")]
 
@@ -23,11 +22,11 @@ def encoded(image: Image.Image, kind: str = "PNG") -> str:
     return base64.b64encode(stream.getvalue()).decode()
 
 
-def block(data: str, media_type: str = "image/png", **more: object) -> dict[str, Any]:
+def block(data: str, media_type: str = "image/png", **more: object) -> JSON:
     return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}, **more}
 
 
-def plain(width: int = 60, height: int = 40, colour: str = "red") -> dict[str, Any]:
+def plain(width: int = 60, height: int = 40, colour: str = "red") -> JSON:
     return block(encoded(Image.new("RGB", (width, height), colour)))
 
 
@@ -77,14 +76,12 @@ def test_urls_are_named_and_never_fetched(api: Api) -> None:
 @pytest.mark.parametrize("model", ["claude-sonnet-5-5", "claude-sonnet-4-6"])
 @pytest.mark.parametrize("size", [(28, 28), (200, 300), (1920, 1080), (3000, 2000)])
 def test_cost(api: Api, model: str, size: tuple[int, int]) -> None:
-    def tokens(*content: dict[str, Any]) -> int:
-        usage = api.ask([*content, {"type": "text", "text": "Look"}], model=model)["usage"]
-        return int(usage["input_tokens"])
+    def tokens(*content: JSON) -> int:
+        return int(api.ask([*content, {"type": "text", "text": "Look"}], model=model)["usage"]["input_tokens"])
 
     tier = limits.lookup(model).image_tier
-    width, height = size
-    seen = limits.fit(width, height, tier)
-    assert tokens(plain(width, height)) - tokens() == limits.image_tokens(*seen)
+    seen = limits.fit(size[0], size[1], tier)
+    assert tokens(plain(*size)) - tokens() == limits.image_tokens(*seen)
 
 
 def test_media_type_must_match(api: Api) -> None:

@@ -17,16 +17,14 @@ def test_list(api: Api) -> None:
     page = get(api, limit=1000).json()
     ids = [entry["id"] for entry in page["data"]]
     assert set(ids) == {model.id for model in limits.models()}
-    assert [entry["created_at"] for entry in page["data"]] == sorted(
-        (entry["created_at"] for entry in page["data"]), reverse=True
-    )
+    created = [entry["created_at"] for entry in page["data"]]
+    assert created == sorted(created, reverse=True)
     assert (page["has_more"], page["first_id"], page["last_id"]) == (False, ids[0], ids[-1])
 
 
 def test_paging(api: Api) -> None:
     whole = [entry["id"] for entry in get(api, limit=1000).json()["data"]]
-    forwards: list[str] = []
-    after: dict[str, str] = {}
+    forwards, after = [], dict[str, str]()
     while True:
         page = get(api, limit=5, **after).json()
         forwards += [entry["id"] for entry in page["data"]]
@@ -42,9 +40,7 @@ def test_paging(api: Api) -> None:
 
 
 def test_lifecycles(api: Api) -> None:
-    found = {
-        name: get(api, f"/v1/models?limit=100&lifecycle[]={name}").json()["data"] for name in ("active", "deprecated")
-    }
+    found = {name: get(api, **{"lifecycle[]": name, "limit": "99"}).json()["data"] for name in ("active", "deprecated")}
     assert [entry["id"] for entry in found["deprecated"]] == ["claude-sonnet-4-5"]
     assert found["deprecated"][0]["retires_at"] == "2026-11-30T00:00:00Z"
     assert len(found["active"]) == len(limits.models()) - 1

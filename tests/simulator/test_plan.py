@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_magic.simulator import Plan, start
-from claude_magic.simulator.plan import FRAMINGS, GROUPS, QUIRKS, PlannedToolCall
+from claude_magic.simulator.plan import FRAMINGS, GROUPS, QUIRKS, PlannedCall
 from claude_magic.simulator.vendor_quirks import MUTATORS
 
 from .conftest import Api
@@ -24,17 +24,14 @@ from .conftest import Api
         ("fault=cut; after=5", Plan(fault="cut", after=5)),
         ("cut;after=0;", Plan(fault="cut", after=0)),
         ("pace=400; deltas=4000; chars=4", Plan(pace=400.0, deltas=4000)),
-        ("tool=a; tool=b; crlf", Plan(tools=(PlannedToolCall("a"), PlannedToolCall("b")), quirks=frozenset({"crlf"}))),
+        ("tool=a; tool=b; crlf", Plan(tools=(PlannedCall("a"), PlannedCall("b")), quirks=frozenset({"crlf"}))),
         (
             'tool=a {"b": "x;y"}; tool=c; crlf',
-            Plan(tools=(PlannedToolCall("a", {"b": "x;y"}), PlannedToolCall("c")), quirks=frozenset({"crlf"})),
+            Plan(tools=(PlannedCall("a", {"b": "x;y"}), PlannedCall("c")), quirks=frozenset({"crlf"})),
         ),
-        (
-            "tool=web_search; tool-error=unavailable",
-            Plan(tools=(PlannedToolCall("web_search"),), tool_error="unavailable"),
-        ),
+        ("tool=web_search; tool-error=unavailable", Plan(tools=(PlannedCall("web_search"),), tool_error="unavailable")),
         ("verbatim; say=one; two = three", Plan(say="one; two = three")),
-        ('tool=f; input={"a": "x;y"}', Plan(tools=(PlannedToolCall("f"),), input={"a": "x;y"})),
+        ('tool=f; input={"a": "x;y"}', Plan(tools=(PlannedCall("f"),), input={"a": "x;y"})),
         ("as=json; think-delay=0.5; bytes=3", Plan(answer_as="json", think_delay=0.5, bytes=3)),
         ("gateway", Plan(quirks=frozenset(GROUPS["gateway"]))),
     ],

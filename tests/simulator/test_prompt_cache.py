@@ -9,7 +9,7 @@ import pytest
 
 from claude_magic.simulator import Simulator
 
-from .conftest import Api, fold
+from .conftest import JSON, Api, fold
 
 FIVE, HOUR = {"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}
 LONG = "A long text. " * 200  # 2600 characters, 650 tokens
@@ -33,7 +33,7 @@ def api(clock: Clock) -> Iterator[Api]:
         yield talker
 
 
-def marked(text: str = LONG, mark: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+def marked(text: str = LONG, mark: JSON | None = None) -> list[JSON]:
     return [{"type": "text", "text": text, "cache_control": mark or FIVE}]
 
 
@@ -82,7 +82,7 @@ def test_each_model_has_its_own(api: Api) -> None:
 
 
 def test_automatic_mark_moves_along(api: Api) -> None:
-    messages: list[dict[str, Any]] = [{"role": "user", "content": LONG}]
+    messages: list[JSON] = [{"role": "user", "content": LONG}]
     _, written, read = usage(api, messages=messages, cache_control=FIVE)
     assert (written, read) == (650, 0)
     messages += [{"role": "assistant", "content": LONG}, {"role": "user", "content": "More"}]

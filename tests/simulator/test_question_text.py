@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from markdown_it import MarkdownIt
 
-from .conftest import Api
+from .conftest import JSON, Api
 
 TABLE = "Table df: pandas DataFrame, 2 rows, 1 column\n\n| a |\n| --- |\n| 1 |"
 CELL = "Cell In [5]:\n```python\ndef add(code): ...  # show me a table\n```"
@@ -16,7 +14,7 @@ ADD = {"name": "add", "input_schema": {"type": "object"}}
 SHAPES = ("|:--|--:|", "```python\ndef simulated", "$$")
 
 
-def blocks(*texts: str) -> list[dict[str, Any]]:
+def blocks(*texts: str) -> list[JSON]:
     return [{"type": "text", "text": text} for text in texts]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from claude_magic.messages import limits
 
-from .conftest import NEW, OLD, Api
+from .conftest import JSON, NEW, OLD, Api
 
 HI = {"role": "user", "content": "Hi"}
 TOOL = {"name": "add", "input_schema": {"type": "object", "properties": {"a": {"type": "number"}}}}
@@ -23,15 +23,15 @@ SAMPLES = "claude-sonnet-4-5"
 OLD_HEADERS = {"anthropic-version": OLD}
 
 
-def assistant(*content: dict[str, Any]) -> dict[str, Any]:
+def assistant(*content: JSON) -> JSON:
     return {"role": "assistant", "content": list(content)}
 
 
-def user(*content: dict[str, Any]) -> dict[str, Any]:
+def user(*content: JSON) -> JSON:
     return {"role": "user", "content": list(content)}
 
 
-def text(words: str, **more: Any) -> dict[str, Any]:
+def text(words: str, **more: Any) -> JSON:
     return {"type": "text", "text": words, **more}
 
 
@@ -52,7 +52,7 @@ def test_order(api: Api) -> None:
     assert (response.status_code, response.json()["error"]["type"]) == (413, "request_too_large")
     assert "not valid JSON" in http.post(path, content=b"{", headers=headers).text
     assert "JSON object" in http.post(path, content=b"[]", headers=headers).text
-    body: dict[str, Any] = {"odd": 1, "temperature": 1}
+    body: JSON = {"odd": 1, "temperature": 1}
     bad_block = {"type": "text", "text": "", "cache_control": {"type": "ephemeral"}}
     for repair, found in (
         ({}, "model: Field required"),
@@ -118,7 +118,7 @@ def test_good_keys(api: Api) -> None:
         ({"system": [{"type": "image"}]}, "system.0"),
     ],
 )
-def test_fields(api: Api, body: dict[str, Any], message: str) -> None:
+def test_fields(api: Api, body: JSON, message: str) -> None:
     assert message in api.error(**body)
 
 
@@ -180,7 +180,7 @@ NO_RESULT = "`tool_use` ids were found without `tool_result` blocks immediately 
         ([HI, assistant(text("Well")), HI, assistant(text("And"))], "does not support assistant message prefill"),
     ],
 )
-def test_messages(api: Api, messages: list[dict[str, Any]], message: str) -> None:
+def test_messages(api: Api, messages: list[JSON], message: str) -> None:
     assert message in api.error(messages=messages)
 
 
@@ -195,12 +195,12 @@ def test_messages(api: Api, messages: list[dict[str, Any]], message: str) -> Non
         [HI, assistant(USE), user(RESULT | {"is_error": True, "content": [text("bad")]})],
     ],
 )
-def test_messages_that_are_fine(api: Api, messages: list[dict[str, Any]]) -> None:
+def test_messages_that_are_fine(api: Api, messages: list[JSON]) -> None:
     assert api.ask(messages=messages, tools=[TOOL])
 
 
 def test_prefill(api: Api) -> None:
-    request: dict[str, Any] = {"model": SAMPLES, "headers": OLD_HEADERS}
+    request: JSON = {"model": SAMPLES, "headers": OLD_HEADERS}
     assert api.ask(messages=[HI, assistant(text("Well,"))], **request)
     assert api.ask(messages=[HI, {"role": "assistant", "content": ""}], **request)
     assert "trailing whitespace" in api.error(messages=[HI, assistant(text("Well, "))], **request)
@@ -246,8 +246,8 @@ def test_system_messages(api: Api) -> None:
         ([], {"type": "auto"}, "tool_choice: may only be specified while providing tools"),
     ],
 )
-def test_tools(api: Api, tools: list[dict[str, Any]], choice: dict[str, Any] | None, message: str) -> None:
-    body: dict[str, Any] = {"tools": tools} | ({"tool_choice": choice} if choice else {})
+def test_tools(api: Api, tools: list[JSON], choice: JSON | None, message: str) -> None:
+    body: JSON = {"tools": tools} | ({"tool_choice": choice} if choice else {})
     assert message in api.error(model="claude-opus-4-8", **body)
 
 
@@ -265,7 +265,7 @@ def test_tools_that_are_fine(api: Api) -> None:
         ({"allowed_domains": ["a.org"], "blocked_domains": ["b.org"]}, "cannot both be given"),
     ],
 )
-def test_tools_of_the_server(api: Api, more: dict[str, Any], message: str) -> None:
+def test_tools_of_the_server(api: Api, more: JSON, message: str) -> None:
     search = {"type": "web_search_20260318", "name": "web_search"}
     assert message in api.error(tools=[search | more])
 
@@ -278,13 +278,13 @@ def test_not_too_many_strict_tools(api: Api) -> None:
 
 
 def test_forced_tools_do_not_go_with_thinking(api: Api) -> None:
-    forced: dict[str, Any] = {"tools": [TOOL], "tool_choice": {"type": "any"}, "model": "claude-opus-4-8"}
+    forced: JSON = {"tools": [TOOL], "tool_choice": {"type": "any"}, "model": "claude-opus-4-8"}
     assert api.ask(**forced)["stop_reason"] == "tool_use"
     assert "hinking" in api.error(thinking={"type": "adaptive"}, **forced)
 
 
 def test_formats(api: Api) -> None:
-    def format_of(schema: dict[str, Any]) -> dict[str, Any]:
+    def format_of(schema: JSON) -> JSON:
         return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
 
     loose = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
@@ -336,7 +336,7 @@ def test_compressed_bodies_are_read(api: Api) -> None:
     assert api.http.post("/v1/messages", content=packed, headers=headers).status_code == 200
 
 
-def document(source: dict[str, Any]) -> list[dict[str, Any]]:
+def document(source: JSON) -> list[JSON]:
     return [{"type": "document", "source": source}, text("What is it?")]
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 import pytest
 
-from .conftest import Api, fold
+from .conftest import JSON, Api, fold
 
 ON = {"citations": {"enabled": True}}
 PLAIN = {"type": "text", "media_type": "text/plain", "data": "The grass is green. " * 9}
 CHUNKS = {"type": "content", "content": [{"type": "text", "text": "One."}, {"type": "text", "text": "Two."}]}
 PAGES = {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(b"%PDF-1.7 fake").decode()}
 FOUND = {"type": "search_result", "source": "https://example.org", "title": "F", "content": CHUNKS["content"][1:]}
-CITED: list[dict[str, Any]] = [
+CITED: list[JSON] = [
     {"type": "document", "source": PLAIN, "title": "Grass", **ON},
     {"type": "document", "source": CHUNKS, **ON},
     {"type": "document", "source": PAGES, **ON},
@@ -23,7 +22,7 @@ CITED: list[dict[str, Any]] = [
 QUESTION = {"type": "text", "text": "What do they say?"}
 
 
-def cited(message: dict[str, Any]) -> list[dict[str, Any]]:
+def cited(message: JSON) -> list[JSON]:
     return [c for block in message["content"] if block["type"] == "text" for c in block["citations"] or ()]
 
 

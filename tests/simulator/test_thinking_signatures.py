@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Api, fold
+from .conftest import JSON, Api, fold
 
 SHOWN = {"type": "adaptive", "display": "summarized"}
 TOOL = {"name": "add", "description": "Adds.", "input_schema": {"type": "object", "properties": {}}}
@@ -25,15 +25,15 @@ class Chat:
 
     def __init__(self, api: Api, **settings: Any) -> None:
         self.api = api
-        self.body: dict[str, Any] = {"model": BOUND, "system": "Be kind.", "tools": [TOOL], "messages": [], **settings}
+        self.body: JSON = {"model": BOUND, "system": "Be kind.", "tools": [TOOL], "messages": [], **settings}
 
-    def ask(self, content: Any) -> dict[str, Any]:
+    def ask(self, content: Any) -> JSON:
         self.body["messages"].append({"role": "user", "content": content})
         message = self.api.ask(**self.body)
         self.body["messages"].append({"role": "assistant", "content": message["content"]})
         return message
 
-    def copy(self) -> dict[str, Any]:
+    def copy(self) -> JSON:
         """The request of one more question, to be changed."""
         body = copy.deepcopy(self.body)
         body["messages"].append({"role": "user", "content": "And then?"})
@@ -66,28 +66,28 @@ def test_what_makes_no_difference(api: Api, chat: Chat) -> None:
     assert api.ask(**body)
 
 
-def edit_question(body: dict[str, Any]) -> None:
+def edit_question(body: JSON) -> None:
     body["messages"][0]["content"] += "?"
 
 
-def edit_system(body: dict[str, Any]) -> None:
+def edit_system(body: JSON) -> None:
     body["system"] = "Be cruel."
 
 
-def add_tool(body: dict[str, Any]) -> None:
+def add_tool(body: JSON) -> None:
     body["tools"].append(TOOL | {"name": "sub"})
 
 
-def edit_tool(body: dict[str, Any]) -> None:
+def edit_tool(body: JSON) -> None:
     body["tools"][0]["description"] = "Subtracts."
 
 
-def other_model(body: dict[str, Any]) -> None:
+def other_model(body: JSON) -> None:
     body["model"] = "claude-opus-5-5"
 
 
 @pytest.mark.parametrize("change", [edit_question, edit_system, add_tool, edit_tool, other_model])
-def test_changes_before_a_block(api: Api, chat: Chat, change: Callable[[dict[str, Any]], None]) -> None:
+def test_changes_before_a_block(api: Api, chat: Chat, change: Callable[[JSON], None]) -> None:
     body = chat.copy()
     change(body)
     assert api.error(**body) == MOVED
@@ -118,7 +118,7 @@ def test_foreign_signatures(api: Api, chat: Chat, signature: str) -> None:
     assert "messages.3.content.0: Invalid `signature`" in api.error(**body)
 
 
-def without_thinking(body: dict[str, Any], *turns: int) -> dict[str, Any]:
+def without_thinking(body: JSON, *turns: int) -> JSON:
     for turn in turns:
         message = body["messages"][turn]
         message["content"] = [block for block in message["content"] if block["type"] != "thinking"]

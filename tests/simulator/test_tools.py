@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from .conftest import Api, fold
+from .conftest import JSON, Api, fold
 
 ADD = {"name": "add", "input_schema": {"type": "object"}}
 SEARCH = {"type": "web_search_20260318", "name": "web_search"}
@@ -18,18 +18,18 @@ PYTHON = {"type": "code_execution_20250522", "name": "code_execution"}
 HI = {"role": "user", "content": "Hi"}
 
 
-def inputs(message: dict[str, Any]) -> list[tuple[str, Any]]:
+def inputs(message: JSON) -> list[tuple[str, Any]]:
     return [(block["name"], block["input"]) for block in message["content"] if block["type"] == "tool_use"]
 
 
-def kinds(message: dict[str, Any]) -> list[str]:
+def kinds(message: JSON) -> list[str]:
     return [block["type"] for block in message["content"]]
 
 
-def loop(api: Api, question: str, most: int = 10, **request: Any) -> list[dict[str, Any]]:
+def loop(api: Api, question: str, most: int = 10, **request: Any) -> list[JSON]:
     """Every answer to a question, its calls answered and its pauses continued."""
-    messages: list[dict[str, Any]] = [{"role": "user", "content": question}]
-    answers: list[dict[str, Any]] = []
+    messages: list[JSON] = [{"role": "user", "content": question}]
+    answers: list[JSON] = []
     while len(answers) < most:
         answers.append(api.ask(messages=messages, **request))
         messages.append({"role": "assistant", "content": answers[-1]["content"]})
@@ -183,7 +183,7 @@ def test_only_addresses_of_the_conversation_are_fetched(api: Api) -> None:
         (PYTHON, "code_execution", {"code": 'print("simulated")'}),
     ],
 )
-def test_code_runs_where_the_version_says(api: Api, tool: dict[str, Any], name: str, given: dict[str, Any]) -> None:
+def test_code_runs_where_the_version_says(api: Api, tool: JSON, name: str, given: JSON) -> None:
     use, result, _ = api.ask(tools=[tool], plan="tool=code_execution", model="claude-opus-4-8")["content"]
     assert (use["name"], use["input"], result["type"]) == (name, given, f"{name}_tool_result")
     assert (result["content"]["type"], result["content"]["stdout"]) == (f"{name}_result", "simulated\n")
@@ -197,7 +197,7 @@ def test_code_runs_where_the_version_says(api: Api, tool: dict[str, Any], name: 
         (SHELL, "bash_code_execution", "execution_time_exceeded"),
     ],
 )
-def test_tools_of_the_server_fail_within_the_answer(api: Api, tool: dict[str, Any], name: str, code: str) -> None:
+def test_tools_of_the_server_fail_within_the_answer(api: Api, tool: JSON, name: str, code: str) -> None:
     message = api.ask(tools=[tool], plan=f"tool={tool['name']}; tool-error={code}", model="claude-opus-4-8")
     assert kinds(message) == ["server_tool_use", f"{name}_tool_result", "text"]
     assert message["content"][1]["content"] == {"type": f"{name}_tool_result_error", "error_code": code}
@@ -242,9 +242,7 @@ FOUND = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content
         ([[SERVED], [FOUND]], None),
     ],
 )
-def test_results_of_the_server_belong_to_its_calls(
-    api: Api, answers: list[list[dict[str, Any]]], message: str | None
-) -> None:
+def test_results_of_the_server_belong_to_its_calls(api: Api, answers: list[list[JSON]], message: str | None) -> None:
     said = [{"role": "assistant", "content": [*blocks, {"type": "text", "text": "So."}]} for blocks in answers]
     messages = [HI, *(each for answer in said for each in (answer, HI)), {"role": "assistant", "content": "."}, HI]
     if message is None:

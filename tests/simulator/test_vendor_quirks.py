@@ -10,7 +10,7 @@ import pytest
 
 from claude_magic.simulator.plan import QUIRKS
 
-from .conftest import OLD, Api
+from .conftest import JSON, OLD, Api
 
 TOOL = 'tool=f; input={"a": 1, "b": "two"}'
 
@@ -21,7 +21,7 @@ def stream(api: Api, plan: str, **body: Any) -> str:
     return response.content.decode()
 
 
-def of(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+def of(events: list[JSON], kind: str) -> list[JSON]:
     return [event for event in events if event["type"] == kind]
 
 
@@ -141,7 +141,7 @@ def test_ping_first(api: Api) -> None:
     assert kinds[:2] == ["ping", "message_start"]
 
 
-def partial(events: list[dict[str, Any]]) -> str:
+def partial(events: list[JSON]) -> str:
     return "".join(event["delta"].get("partial_json", "") for event in of(events, "content_block_delta"))
 
 
