@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NotRequired, TypedDict
+from typing import NotRequired, TypedDict
 
 STATUSES = {
     400: ("invalid_request_error", "The request is invalid."),
@@ -28,7 +28,7 @@ class ErrorObject(TypedDict):
 
     type: str
     message: str
-    details: NotRequired[dict[str, Any]]
+    details: NotRequired[dict[str, object]]
 
 
 class ErrorResponse(Exception):
@@ -52,7 +52,7 @@ class ErrorResponse(Exception):
         message: str | None = None,
         *,
         kind: str | None = None,
-        details: Mapping[str, Any] | None = None,
+        details: Mapping[str, object] | None = None,
     ) -> None:
         self.status = status
         unlisted = ("invalid_request_error" if status < 500 else "api_error", "The request failed.")
@@ -69,11 +69,11 @@ class ErrorResponse(Exception):
             error["details"] = dict(self.details)
         return error
 
-    def body(self, request_id: str) -> dict[str, Any]:
+    def body(self, request_id: str) -> dict[str, object]:
         """The whole response body."""
         return {"type": "error", "error": self.error(), "request_id": request_id}
 
 
-def bad_request(message: str, **details: Any) -> ErrorResponse:
+def bad_request(message: str, **details: object) -> ErrorResponse:
     """A 400 ``invalid_request_error`` with this message and, if given, ``error.details``."""
     return ErrorResponse(400, message, details=details or None)

@@ -144,7 +144,7 @@ class Endpoint(web.RequestHandler):
 
         await self.run(answer())
 
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
+    def write_error(self, status_code: int, **kwargs: object) -> None:
         """Answer what tornado itself refuses, for instance an unsupported method."""
         self._set_api_headers()  # tornado has cleared the headers
         texts = {404: "Not found", 405: "Method Not Allowed"}

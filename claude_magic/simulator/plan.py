@@ -21,10 +21,11 @@ import dataclasses
 import itertools
 import json
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from . import simulated_tools
 from .api_errors import STATUSES
+from .message_request import JSON
 from .vendor_quirks import MUTATORS
 
 FAULTS = ("error", "cut", "hangup", "truncate", "stall", "refusal")
@@ -59,7 +60,7 @@ class PlannedCall(NamedTuple):
     """A tool to call, and its input if the plan sets that, too."""
 
     name: str
-    input: dict[str, Any] | None = None
+    input: JSON | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +136,7 @@ class Plan:
     shape: str = "prose"
     think: int | None = None
     tools: tuple[PlannedCall, ...] = ()
-    input: dict[str, Any] | None = None
+    input: JSON | None = None
     tool_error: str | None = None
     say: str | None = None
     quirks: frozenset[str] = frozenset()
@@ -158,7 +159,7 @@ class Plan:
         ValueError
             For an unknown word or key, or an invalid value.
         """
-        changes: dict[str, Any] = {"tools": (), "quirks": frozenset()}
+        changes: JSON = {"tools": (), "quirks": frozenset()}
         for part in _parts(text):
             key, separator, value = (piece.strip() for piece in part.partition("="))
             _read_pair(key, value, changes) if separator else _read_word(key, changes)
@@ -208,7 +209,7 @@ def _first_part(text: str) -> tuple[str, str]:
     return (text, "") if end < 0 else (text[:end], text[end + 1 :])
 
 
-def _read_word(word: str, changes: dict[str, Any]) -> None:
+def _read_word(word: str, changes: JSON) -> None:
     if word.isdigit():
         changes["status"] = _status(word)
     elif word in FAULTS:
@@ -225,7 +226,7 @@ def _read_word(word: str, changes: dict[str, Any]) -> None:
         raise ValueError(f"plan: {word!r} is unknown; use one of {', '.join(sorted({*QUIRKS, *GROUPS}))}")
 
 
-def _read_pair(key: str, value: str, changes: dict[str, Any]) -> None:
+def _read_pair(key: str, value: str, changes: JSON) -> None:
     field = _FIELDS.get(key, key.replace("-", "_"))
     if key == "fault":
         if value not in FAULTS and not value.isdigit():
@@ -278,7 +279,7 @@ def _tool_call(value: str) -> PlannedCall:
     return PlannedCall(name.strip(), _json_object(brace + rest) if brace else None)
 
 
-def _json_object(value: str) -> dict[str, Any]:
+def _json_object(value: str) -> JSON:
     try:
         loaded = json.loads(value)
     except ValueError:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
 
 from tornado.httputil import HTTPServerRequest
+
+from .message_request import JSON
 
 _SECRET = ("x-api-key", "api-key", "authorization", "proxy-authorization", "cookie")
 
@@ -35,7 +36,7 @@ class Recorded:
     method: str
     path: str
     headers: dict[str, str]
-    body: dict[str, Any] | None
+    body: JSON | None
     raw: bytes
     credential: str | None
     query: str = ""

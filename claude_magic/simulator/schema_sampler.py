@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from typing import Any
+
+from .message_request import JSON
 
 _QUOTED = re.compile(r"\"([^\"\n]+)\"|“([^”\n]+)”|'([^'\n]{2,})'")
 _NAMES = re.compile(r"(?<![.!?]\s)(?<!^)\b[A-Z][a-z]+(?: [A-Z][a-z]+)*")
@@ -75,7 +76,7 @@ class Sampler:
         self._inside.pop()
         return value
 
-    def _typed(self, schema: dict[str, Any], name: str, root: object) -> object:
+    def _typed(self, schema: JSON, name: str, root: object) -> object:
         kind = schema.get("type")
         kind = kind[0] if isinstance(kind, list) and kind else kind
         if kind == "object" or "properties" in schema:
@@ -97,11 +98,11 @@ class Sampler:
         words = self._question.lower()
         return next((c for c in choices if isinstance(c, str) and c.lower() in words), choices[0])
 
-    def _number(self, schema: dict[str, Any], kind: str) -> float:
+    def _number(self, schema: JSON, kind: str) -> float:
         number = float(next(self._numbers, schema.get("minimum", 1)))
         return int(number) if kind == "integer" else number
 
-    def _string(self, schema: dict[str, Any], name: str) -> str:
+    def _string(self, schema: JSON, name: str) -> str:
         if schema.get("format") in _FORMATS:
             return _FORMATS[schema["format"]]
         return next(self._strings, f"simulated {name}")

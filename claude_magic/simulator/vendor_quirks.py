@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from typing import Any
 
 from .message_request import JSON
 
@@ -50,7 +49,7 @@ def _no_usage(event: JSON) -> JSON:
     return _all_but(event, "usage")
 
 
-def _nulls(usage: Mapping[str, Any]) -> JSON:
+def _nulls(usage: Mapping[str, object]) -> JSON:
     return dict.fromkeys(usage)
 
 

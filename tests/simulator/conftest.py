@@ -1,4 +1,4 @@
-"""A running simulator, and short ways to talk to it."""
+"""A running simulator, and a small client for it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Api:
     def read(
         self, plan: str | bytes, *, model: str = "claude-sonnet-5-5", read: float = 20
     ) -> tuple[bytes, list[bytes], str]:
-        """Whatever arrives of a stream: all bytes, the chunks, and the name of the error that ended it."""
+        """Everything received of a stream: all bytes, the chunks, and the name of the error that ended it."""
         plan = plan if isinstance(plan, bytes) else plan.encode()
         headers = {name.encode(): value.encode() for name, value in self.headers.items()} | {b"x-simulator": plan}
         messages = [{"role": "user", "content": "Hi there"}]
@@ -50,7 +50,7 @@ class Api:
     def post(
         self, question: Any = "Hi there", *, path: str = "/v1/messages", plan: str = "", **body: Any
     ) -> httpx2.Response:
-        """Ask; ``headers=`` are added to the usual ones (None takes one away)."""
+        """Send a question; ``headers=`` are added to the usual ones, None removes one."""
         messages = [{"role": "user", "content": question}]
         body = {"model": "claude-sonnet-5-5", "max_tokens": 1024, "messages": messages, **body}
         headers = self.headers | ({"x-simulator": plan} if plan else {}) | body.pop("headers", {})
@@ -75,7 +75,7 @@ class Api:
         return parse(response.text)
 
     def error(self, question: Any = "Hi there", *, status: int = 400, **body: Any) -> str:
-        """The text of the error that a request gets."""
+        """The message of the error that a request is refused with."""
         response = self.post(question, **body)
         assert response.status_code == status, response.text
         assert response.json()["request_id"] == response.headers["request-id"]

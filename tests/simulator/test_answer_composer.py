@@ -1,4 +1,4 @@
-"""Ordinary answers: honest, the same each time, and about what was really sent."""
+"""Ordinary answers: honest, deterministic, and about what was really sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples of the documentation get the answers it shows."""
+"""Examples from the documentation get the answers shown there."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_gateway_tool(api: Api) -> None:
     assert message["stop_reason"] == "tool_use"
 
 
-def test_gateway_picture_is_no_real_base64_and_is_answered_all_the_same(api: Api) -> None:
+def test_gateway_picture_is_answered_although_it_is_not_base64(api: Api) -> None:
     source = {"type": "base64", "media_type": "image/jpeg", "data": "/9j/4AAQSkZJRg..."}
     content = [{"type": "image", "source": source}, {"type": "text", "text": "这张图片里有什么?"}]
     assert "猫咪" in api.text(content, model=SONNET, headers=OLD_HEADERS)
@@ -105,7 +105,7 @@ def test_retired_models_answer_nothing_else(api: Api, model: str) -> None:
     assert api.error("Hello, Claude", model=model, system="Be brief.", status=404)
 
 
-def test_the_page_with_a_picture_of_ones_own_is_answered_by_its_pixels(api: Api) -> None:
+def test_the_vision_page_with_any_image_is_answered_from_its_pixels(api: Api) -> None:
     stream = io.BytesIO()
     Image.new("RGB", (64, 48), "red").save(stream, "JPEG")
     data = base64.b64encode(stream.getvalue()).decode()
@@ -115,7 +115,7 @@ def test_the_page_with_a_picture_of_ones_own_is_answered_by_its_pixels(api: Api)
     assert api.error([content[0]], model=OPUS, headers=OLD_HEADERS, status=404)
 
 
-def test_models_that_never_were_answer_no_example(api: Api) -> None:
+def test_unknown_models_answer_no_example(api: Api) -> None:
     assert api.error("Hello, Claude", model="claude-nothing", status=404)
 
 

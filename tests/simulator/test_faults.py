@@ -92,7 +92,7 @@ def test_truncate(api: Api) -> None:
     assert cut[-1]["type"] == "content_block_delta"
 
 
-def test_stall_says_nothing_until_the_client_leaves(api: Api) -> None:
+def test_stall_sends_nothing_until_the_client_disconnects(api: Api) -> None:
     received, _, error = api.read("fault=stall; after=3; deltas=9", read=0.3)
     assert received.count(b"text_delta") == 3
     assert error == "ReadTimeout"

@@ -55,7 +55,7 @@ def block(kind: str, id: str, **fields: Any) -> JSON:
 WORDS = {"type": "text", "text": "What is it?"}
 
 
-def test_what_an_upload_is_told(api: Api, simulator: Simulator) -> None:
+def test_upload_metadata(api: Api, simulator: Simulator) -> None:
     simulator.files._clock = lambda: 1_790_000_000.0
     told = upload(api, "a.png", png(), "image/png", expires_in_seconds="3600")
     assert told == {
@@ -112,7 +112,7 @@ def test_names_that_are_refused(name: str, api: Api) -> None:
         ("9" * 5000, "valid integer"),
     ],
 )
-def test_lives_that_are_refused(life: str, text: str, api: Api) -> None:
+def test_lifetimes_that_are_refused(life: str, text: str, api: Api) -> None:
     assert text in refusal(api, "a.txt", b"x", "text/plain", expires_in_seconds=life)
     assert get(api, "")["data"] == []
 
@@ -167,7 +167,7 @@ def test_too_many_ids(api: Api) -> None:
     assert "100" in get(api, "?" + "&".join(f"ids[]={i}" for i in range(101)), 400)["error"]["message"]
 
 
-def test_a_file_that_is_not_there(api: Api) -> None:
+def test_missing_files(api: Api) -> None:
     for method, path in [("GET", "/file_x"), ("DELETE", "/file_x"), ("GET", "/file_x/content")]:
         error = get(api, path, 404, method)["error"]
         assert (error["type"], error["message"]) == ("not_found_error", "File not found: file_x")
@@ -183,7 +183,7 @@ def test_deletion_and_download(api: Api) -> None:
     get(api, f"/{id}", 404)
 
 
-def test_a_picture_is_looked_at(api: Api) -> None:
+def test_images_are_described(api: Api) -> None:
     id = upload(api, "a.png", png("blue"), "image/png")["id"]
     answer = api.text([block("image", id), WORDS])
     assert "PNG, 30 x 20 pixels, mostly blue" in answer
@@ -241,7 +241,7 @@ def test_malformed_sources(source: JSON, api: Api) -> None:
     "content",
     [5, [5], [{"type": "tool_result", "content": 5}], [{"type": "image", "source": 5}], [{"type": "document"}]],
 )
-def test_malformed_content_is_still_told(content: Any, api: Api) -> None:
+def test_malformed_content_is_still_refused(content: Any, api: Api) -> None:
     api.error(content)
 
 

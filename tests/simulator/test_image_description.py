@@ -1,4 +1,4 @@
-"""Pictures: what is refused, what is said about them, what they cost."""
+"""Images: which are refused, how they are described, what they cost."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_bad_data(api: Api, data: str, message: str) -> None:
     assert message in api.error([block(data)])
 
 
-def test_a_picture_that_is_cut_off_is_still_a_picture(api: Api) -> None:
+def test_truncated_images_are_accepted(api: Api) -> None:
     stream = io.BytesIO()
     noise().save(stream, "PNG")
     half = base64.b64encode(stream.getvalue()[:5000]).decode()

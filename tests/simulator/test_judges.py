@@ -1,4 +1,4 @@
-"""The simulator before judges this project did not write."""
+"""The simulator, validated by judges that this project did not write."""
 
 from __future__ import annotations
 

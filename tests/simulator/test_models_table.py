@@ -1,4 +1,4 @@
-"""Every model takes what the table says, and nothing else."""
+"""Every model accepts what the table says, and nothing else."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_max_tokens(api: Api, model: limits.Model) -> None:
 
 @EVERY
 def test_changed_prefix(api: Api, model: limits.Model) -> None:
-    """Thinking that is sent back after another question."""
+    """Thinking sent back after a changed question."""
     if not {"adaptive", "enabled"} & set(model.thinking):
         return
     kind = "adaptive" if "adaptive" in model.thinking else "enabled"

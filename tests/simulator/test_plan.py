@@ -1,4 +1,4 @@
-"""Reading plans, and which of several holds."""
+"""Parsing plans, and which of several applies."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_any_text_is_a_plan_or_a_value_error(text: str) -> None:
         Plan.parse(text)
 
 
-def test_every_quirk_is_made_somewhere() -> None:
+def test_every_quirk_is_implemented() -> None:
     assert FRAMINGS | set(MUTATORS) == QUIRKS
     assert not FRAMINGS & set(MUTATORS)
 
@@ -70,7 +70,7 @@ def test_precedence(api: Api) -> None:
     assert api.text("A question").startswith("This is a simulated answer")
 
 
-def test_the_plan_line_is_no_part_of_the_question(api: Api) -> None:
+def test_the_plan_line_is_not_part_of_the_question(api: Api) -> None:
     assert "simulate:" not in api.text("A question\nsimulate: pace=1000")
 
 
@@ -88,7 +88,7 @@ def test_a_system_message_may_follow_the_plan_line(api: Api) -> None:
     assert api.text(messages=messages) == "yes"
 
 
-def test_tool_results_end_what_the_question_planned(api: Api) -> None:
+def test_tool_results_end_the_plan_of_the_question(api: Api) -> None:
     question = {"role": "user", "content": "Please\nsimulate: tool=add"}
     reply = api.ask(messages=[question])["content"]
     result = {"type": "tool_result", "tool_use_id": reply[-1]["id"], "content": "3"}
@@ -101,7 +101,7 @@ def test_standing_plan() -> None:
         assert api.text() == "always"
 
 
-def test_a_plan_that_means_nothing_is_a_400(api: Api) -> None:
+def test_an_invalid_plan_is_a_400(api: Api) -> None:
     assert "nonsense" in api.error(plan="nonsense")
     with pytest.raises(ValueError, match="nonsense"):
         api.simulator.faults.append("nonsense")

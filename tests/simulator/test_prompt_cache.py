@@ -56,7 +56,7 @@ def test_streams_say_the_same(api: Api) -> None:
     assert fold(events)["usage"]["cache_read_input_tokens"] == 650
 
 
-def test_life_times(api: Api, clock: Clock) -> None:
+def test_lifetimes(api: Api, clock: Clock) -> None:
     usage(api, system=marked())
     usage(api, system=marked("Hour. " + LONG, HOUR))
     for _ in range(3):
@@ -114,7 +114,7 @@ def test_lookback_of_twenty_blocks(api: Api) -> None:
     assert ask(21)[2] == 0
 
 
-def test_mixed_life_times(api: Api) -> None:
+def test_mixed_lifetimes(api: Api) -> None:
     found = api.ask([*marked(LONG, HOUR), *marked(LONG)])["usage"]
     assert found["cache_creation"] == {"ephemeral_5m_input_tokens": 650, "ephemeral_1h_input_tokens": 650}
 
@@ -130,7 +130,7 @@ def test_diagnostics_name_what_differs_first(api: Api) -> None:
     id, said = reason(api, None, **first)
     assert said is None
     messages = [*first["messages"], {"role": "assistant", "content": "Hello."}, {"role": "user", "content": "And?"}]
-    assert reason(api, id, system=marked(), messages=messages)[1] is None  # a mark is no difference
+    assert reason(api, id, system=marked(), messages=messages)[1] is None  # cache_control makes no difference
     tools = [{"name": "add", "input_schema": {"type": "object"}}]
     for changes, kind in (
         ({"model": "claude-opus-5-5", "system": "x", "tools": tools}, "model_changed"),
@@ -146,7 +146,7 @@ def test_diagnostics_name_what_differs_first(api: Api) -> None:
     assert unsure == {"cache_miss_reason": {"type": "unavailable"}}
 
 
-def test_diagnostics_know_those_requests_alone_that_asked(api: Api) -> None:
+def test_diagnostics_remember_only_requests_that_asked(api: Api) -> None:
     id = api.ask()["id"]
     unknown = {"cache_miss_reason": {"type": "previous_message_not_found"}}
     assert reason(api, id)[1] == unknown

@@ -1,4 +1,4 @@
-"""What counts as the user's words, and how words that Markdown would read are shown."""
+"""What counts as the user's own words, and how text is quoted in Markdown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def blocks(*texts: str) -> list[JSON]:
 @pytest.mark.parametrize(
     "words", ["<module>", "a *b* c", "`x`", "`", "a `` b", "[a](http://b.c)", "$x$ and $y$", "&lt;", "x_1_2", "# no"]
 )
-def test_words_come_through_markdown_as_they_are(api: Api, words: str) -> None:
+def test_words_survive_markdown(api: Api, words: str) -> None:
     text = api.text(f"What is {words}", system=words)
     (listed,) = (token for token in MarkdownIt().parse(text) if token.type == "inline" and "Question" in token.content)
     assert f"What is {words}" in [child.content for child in listed.children or ()]
@@ -29,11 +29,11 @@ def test_words_come_through_markdown_as_they_are(api: Api, words: str) -> None:
         assert not {"html_inline", "link_open", "em_open", "text_special"} & {c.type for c in token.children or ()}
 
 
-def test_plain_words_stand_in_quotation_marks(api: Api) -> None:
+def test_plain_words_are_in_quotation_marks(api: Api) -> None:
     assert "**Question**: “What is it?” (11 characters)" in api.text("What is it?")
 
 
-def test_titles_addresses_and_results_come_through_too(api: Api) -> None:
+def test_titles_addresses_and_results_survive_too(api: Api) -> None:
     source = {"type": "url", "url": "https://example.org/a_b_c.pdf"}
     text = api.text([{"type": "document", "source": source, "title": "<b>"}, *blocks("Read")])
     assert "**Document 1**: `<b>`, url `https://example.org/a_b_c.pdf` (not fetched)" in text

@@ -1,4 +1,4 @@
-"""What is refused, with which words, and in which order."""
+"""What is refused, with which message, and in which order."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def text(words: str, **more: Any) -> JSON:
 
 
 def test_order(api: Api) -> None:
-    """Each step repairs what was found last, and the next thing is found."""
+    """Each step fixes the last error, and the next one is reported."""
     http, path = api.http, "/v1/messages"
     large = b" " * (limits.MAX_REQUEST_BYTES + 1)
     assert http.post("/v1/nowhere").status_code == 404
@@ -265,7 +265,7 @@ def test_tools_that_are_fine(api: Api) -> None:
         ({"allowed_domains": ["a.org"], "blocked_domains": ["b.org"]}, "cannot both be given"),
     ],
 )
-def test_tools_of_the_server(api: Api, more: JSON, message: str) -> None:
+def test_server_tools(api: Api, more: JSON, message: str) -> None:
     search = {"type": "web_search_20260318", "name": "web_search"}
     assert message in api.error(tools=[search | more])
 
@@ -317,7 +317,7 @@ def test_prompt_too_long(api: Api) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"\xff\xfe", b'"text"', b'{"model": "\\ud83d"}'])
-def test_bodies_that_are_no_json_object(api: Api, raw: bytes) -> None:
+def test_bodies_that_are_not_json_objects(api: Api, raw: bytes) -> None:
     response = api.http.post("/v1/messages", content=raw, headers=api.headers)
     assert (response.status_code, response.json()["error"]["type"]) == (400, "invalid_request_error")
 

@@ -1,4 +1,4 @@
-"""The server itself: starting, stopping, recording, and clients that leave."""
+"""The server itself: starting, stopping, recording, and clients that disconnect."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_stopping_ends_open_streams_at_once(plan: str) -> None:
 
 
 @pytest.mark.parametrize("plan", ["fault=stall; after=2", "deltas=1000; pace=50", "deltas=100000; chars=50"])
-def test_a_client_that_leaves(api: Api, plan: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_client_that_disconnects(api: Api, plan: str, caplog: pytest.LogCaptureFixture) -> None:
     headers = api.headers | {"x-simulator": plan}
     with caplog.at_level(logging.DEBUG):
         with api.http.stream("POST", "/v1/messages", json=BODY | {"stream": True}, headers=headers) as response:

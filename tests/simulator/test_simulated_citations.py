@@ -1,4 +1,4 @@
-"""Citations of what was sent: where they are switched on, and what they point at."""
+"""Citations of what was sent: when they are enabled, and what they point at."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def cited(message: JSON) -> list[JSON]:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_each_kind_is_cited_by_its_own_measure(api: Api, stream: bool) -> None:
+def test_each_kind_is_cited_in_its_own_units(api: Api, stream: bool) -> None:
     message = fold(api.events([*CITED, QUESTION])) if stream else api.ask([*CITED, QUESTION])
     text, chunk, page, result = cited(message)
     named = {"document_title": None, "file_id": None}
@@ -49,7 +49,7 @@ def test_each_kind_is_cited_by_its_own_measure(api: Api, stream: bool) -> None:
     }  # fmt: skip
 
 
-def test_nothing_is_cited_unasked(api: Api) -> None:
+def test_citations_are_off_by_default(api: Api) -> None:
     bare = [{key: value for key, value in block.items() if key != "citations"} for block in CITED]
     assert cited(api.ask([*bare, QUESTION])) == []
 

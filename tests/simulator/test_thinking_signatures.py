@@ -21,7 +21,7 @@ MOVED = (
 
 
 class Chat:
-    """A conversation that sends everything back as it came."""
+    """A conversation that sends every answer back unchanged."""
 
     def __init__(self, api: Api, **settings: Any) -> None:
         self.api = api
@@ -34,7 +34,7 @@ class Chat:
         return message
 
     def copy(self) -> JSON:
-        """The request of one more question, to be changed."""
+        """The request for one more question, for a test to change."""
         body = copy.deepcopy(self.body)
         body["messages"].append({"role": "user", "content": "And then?"})
         return body
@@ -105,7 +105,7 @@ def test_a_deleted_turn(api: Api, chat: Chat) -> None:
     assert api.error(**body) == MOVED
 
 
-def test_a_changed_thought(api: Api, chat: Chat) -> None:
+def test_changed_thinking(api: Api, chat: Chat) -> None:
     body = chat.copy()
     body["messages"][1]["content"][0]["thinking"] += "!"
     assert api.error(**body) == "messages.1.content.0: Invalid `signature` in `thinking` block"
@@ -135,7 +135,7 @@ def test_leaving_out_one_between_others(api: Api, chat: Chat) -> None:
 
 
 def test_an_answer_to_a_history_without_its_thinking_is_bound_to_that(api: Api, chat: Chat) -> None:
-    """A question asked anew, later turns sent without thinking; then the old question again."""
+    """The first turn is replaced and later turns lose their thinking; then the first turn is restored."""
     changed = copy.deepcopy(chat.body["messages"])
     changed[0:2] = []
     again = Chat(api, **{name: value for name, value in chat.body.items() if name != "messages"})
@@ -158,7 +158,7 @@ def test_in_a_tool_loop(api: Api) -> None:
     assert api.ask(**chat.copy())
     body = chat.copy()
     body["messages"][2]["content"][0]["content"] = "4"
-    assert api.ask(**body)  # the only thinking stands before the result
+    assert api.ask(**body)  # the only thinking comes before the result
 
 
 def test_drop_block(api: Api, chat: Chat) -> None:

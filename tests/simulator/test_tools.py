@@ -1,4 +1,4 @@
-"""Tools: rounds of calls, tools that run on the server, pauses, and what a history may not hold."""
+"""Tools: rounds of calls, server tools, pauses, and histories that are refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def kinds(message: JSON) -> list[str]:
 
 
 def loop(api: Api, question: str, most: int = 10, **request: Any) -> list[JSON]:
-    """Every answer to a question, its calls answered and its pauses continued."""
+    """All answers to a question, with tool calls answered and pauses continued."""
     messages: list[JSON] = [{"role": "user", "content": question}]
     answers: list[JSON] = []
     while len(answers) < most:
@@ -103,7 +103,7 @@ def test_input_that_is_cut_off(api: Api, plan: str) -> None:
     assert 0 < len(text) < len(value)
 
 
-def test_input_that_is_no_json(api: Api) -> None:
+def test_input_that_is_not_json(api: Api) -> None:
     events = api.events(tools=[ADD], plan='tool-input-invalid; tool=add {"a": 1}')
     text = "".join(e["delta"].get("partial_json", "") for e in events if e["type"] == "content_block_delta")
     assert text == '{"a": 1,,'
@@ -125,7 +125,7 @@ def test_disabled_parallel_use_and_strict_inputs(api: Api) -> None:
     assert "additionalProperties" in api.error(tools=[loose])
 
 
-def test_a_schema_that_contains_itself(api: Api) -> None:
+def test_recursive_schemas(api: Api) -> None:
     node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}, "all": {"$ref": "#/$defs/all"}}}
     node["required"] = ["next", "all"]
     every = {"type": "array", "items": {"$ref": "#/$defs/node"}}
@@ -197,7 +197,7 @@ def test_code_runs_where_the_version_says(api: Api, tool: JSON, name: str, given
         (SHELL, "bash_code_execution", "execution_time_exceeded"),
     ],
 )
-def test_tools_of_the_server_fail_within_the_answer(api: Api, tool: JSON, name: str, code: str) -> None:
+def test_server_tools_fail_within_the_answer(api: Api, tool: JSON, name: str, code: str) -> None:
     message = api.ask(tools=[tool], plan=f"tool={tool['name']}; tool-error={code}", model="claude-opus-4-8")
     assert kinds(message) == ["server_tool_use", f"{name}_tool_result", "text"]
     assert message["content"][1]["content"] == {"type": f"{name}_tool_result_error", "error_code": code}
@@ -221,7 +221,7 @@ def test_pauses_go_on_with_the_answer_sent_back(api: Api) -> None:
     ]
 
 
-def test_a_pause_with_words_of_its_own_goes_on_too(api: Api) -> None:
+def test_a_pause_with_planned_text_goes_on_too(api: Api) -> None:
     api.simulator.faults.append("stop=pause_turn; say=One.")
     first, last = loop(api, "Please search", model="claude-opus-4-8")
     assert kinds(first) == ["text", "server_tool_use", "web_search_tool_result"]
@@ -242,7 +242,7 @@ FOUND = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content
         ([[SERVED], [FOUND]], None),
     ],
 )
-def test_results_of_the_server_belong_to_its_calls(api: Api, answers: list[list[JSON]], message: str | None) -> None:
+def test_server_tool_results_belong_to_calls(api: Api, answers: list[list[JSON]], message: str | None) -> None:
     said = [{"role": "assistant", "content": [*blocks, {"type": "text", "text": "So."}]} for blocks in answers]
     messages = [HI, *(each for answer in said for each in (answer, HI)), {"role": "assistant", "content": "."}, HI]
     if message is None:

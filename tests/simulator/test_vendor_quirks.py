@@ -1,4 +1,4 @@
-"""Streams that deviate as other servers' do."""
+"""Streams that deviate like those of other servers."""
 
 from __future__ import annotations
 
