@@ -97,7 +97,7 @@ def check(block: object, path: str, place: str, request: MessageRequest) -> None
         rule(block, path, place, request)
 
 
-def _text(block: JSON, path: str, place: str, request: MessageRequest) -> None:
+def _check_text(block: JSON, path: str, place: str, request: MessageRequest) -> None:
     """Text must not be blank; since 2026-10-21 only assistant text may have citations."""
     # The text of search results has the place "system", too, but stands in messages.
     where = "system" if place == "system" and path.startswith("system") else "messages"
@@ -125,7 +125,7 @@ def _decoded(source: JSON, path: str) -> bytes:
         raise bad_request(f"{path}.data: invalid base64 data") from None
 
 
-def _image(block: JSON, path: str, place: str, request: MessageRequest) -> None:
+def _check_image(block: JSON, path: str, place: str, request: MessageRequest) -> None:
     """At most 10 MB of base64, readable, and of the media type declared."""
     source = _source(block, path)
     options = block.get("transformations")
@@ -153,10 +153,10 @@ def _image(block: JSON, path: str, place: str, request: MessageRequest) -> None:
         raise bad_request(f"{path}: Could not process image") from None
 
 
-def _document(block: JSON, path: str, place: str, request: MessageRequest) -> None:
+def _check_document(block: JSON, path: str, place: str, request: MessageRequest) -> None:
     """Base64 is a PDF, text is plain and not blank, content consists of text and images."""
     source = _source(block, path)
-    _citations(block, path)
+    _check_citations(block, path)
     inner = f"{path}.document.source.{source['type']}"
     if source["type"] == "base64":
         check_choice(source["media_type"], ("application/pdf",), f"{inner}.media_type")
@@ -171,26 +171,26 @@ def _document(block: JSON, path: str, place: str, request: MessageRequest) -> No
             check(part, f"{inner}.content.{j}", "document", request)
 
 
-def _citations(block: JSON, path: str) -> None:
+def _check_citations(block: JSON, path: str) -> None:
     if block.get("citations") is not None:
         check_object(block["citations"], spec("enabled"), f"{path}.{block['type']}.citations")
 
 
-def _search_result(block: JSON, path: str, place: str, request: MessageRequest) -> None:
+def _check_search_result(block: JSON, path: str, place: str, request: MessageRequest) -> None:
     """Its content is text only, as in a system prompt."""
-    _citations(block, path)
+    _check_citations(block, path)
     for j, inner in enumerate(block["content"]):
         check(inner, f"{path}.search_result.content.{j}", "system", request)
 
 
-def _tool_use(block: JSON, path: str, place: str, request: MessageRequest) -> None:
+def _check_tool_use(block: JSON, path: str, place: str, request: MessageRequest) -> None:
     """Id and name keep to letters, digits, ``_`` and ``-``."""
     for name in ("id", "name"):
         if not _ID.fullmatch(block[name]):
             raise bad_request(f"{path}.tool_use.{name}: String should match pattern '^{_ID.pattern}$'")
 
 
-def _tool_result(block: JSON, path: str, place: str, request: MessageRequest) -> None:
+def _check_tool_result(block: JSON, path: str, place: str, request: MessageRequest) -> None:
     """Content is text or a list of text, images, documents and search results; it may be missing."""
     inner = f"{path}.tool_result"
     if not _ID.fullmatch(block["tool_use_id"]):
@@ -206,12 +206,12 @@ def _tool_result(block: JSON, path: str, place: str, request: MessageRequest) ->
 
 
 _RULES = {
-    "text": _text,
-    "image": _image,
-    "document": _document,
-    "search_result": _search_result,
-    "tool_use": _tool_use,
-    "tool_result": _tool_result,
+    "text": _check_text,
+    "image": _check_image,
+    "document": _check_document,
+    "search_result": _check_search_result,
+    "tool_use": _check_tool_use,
+    "tool_result": _check_tool_result,
 }
 
 

@@ -73,14 +73,14 @@ def check_fields(request: MessageRequest, *, counting: bool) -> None:
                 check_type(value, _FIELDS[name], name)
         elif not _has_beta(request, _BETA_FIELDS.get(name, ())):
             raise bad_request(f"{name}: Extra inputs are not permitted")
-    _values(body)
+    _check_values(body)
 
 
 def _has_beta(request: MessageRequest, prefixes: tuple[str, ...]) -> bool:
     return any(beta.startswith(prefix) for beta in request.betas for prefix in prefixes)
 
 
-def _values(body: JSON) -> None:
+def _check_values(body: JSON) -> None:
     """Values that are wrong for every model: negative counts, blank stop sequences, unknown words."""
     if body.get("max_tokens", 0) < 0:
         raise bad_request("max_tokens: Input should be greater than or equal to 0")
@@ -120,15 +120,15 @@ def check_version_rules(request: MessageRequest) -> None:
 
 def check_model_rules(request: MessageRequest) -> None:
     """Check what depends on the model: thinking, effort, sampling, output limit, format and speed."""
-    _thinking(request)
-    _effort(request)
-    _sampling(request)
-    _max_tokens(request)
-    _format(request)
-    _speed(request)
+    _check_thinking(request)
+    _check_effort(request)
+    _check_sampling(request)
+    _check_max_tokens(request)
+    _check_format(request)
+    _check_speed(request)
 
 
-def _thinking(request: MessageRequest) -> None:
+def _check_thinking(request: MessageRequest) -> None:
     """The model must support the type, and without thinking some models support only lower effort."""
     thinking, model = request.body.get("thinking"), request.model
     if thinking is None:
@@ -147,7 +147,7 @@ def _thinking(request: MessageRequest) -> None:
             raise bad_request("adaptive thinking is not supported on this model")
         raise bad_request(f'"thinking.type.{kind}" is not supported for this model. {_USE_ADAPTIVE}')
     if kind == "enabled":
-        _budget(request)
+        _check_budget(request)
     effort = (request.body.get("output_config") or {}).get("effort") or model.default_effort
     if kind in ("disabled", "between_tools") and model.no_thinking_up_to:
         allowed = model.effort[: model.effort.index(model.no_thinking_up_to) + 1]
@@ -155,7 +155,7 @@ def _thinking(request: MessageRequest) -> None:
             raise bad_request(f'"thinking.type.{kind}" is not supported at effort "{effort}". {_USE_ADAPTIVE}')
 
 
-def _budget(request: MessageRequest) -> None:
+def _check_budget(request: MessageRequest) -> None:
     """``budget_tokens`` is at least 1024 and less than ``max_tokens``."""
     budget = request.body["thinking"]["budget_tokens"]
     if budget < 1024:
@@ -164,7 +164,7 @@ def _budget(request: MessageRequest) -> None:
         raise bad_request("`max_tokens` must be greater than `thinking.budget_tokens`.")
 
 
-def _effort(request: MessageRequest) -> None:
+def _check_effort(request: MessageRequest) -> None:
     """The model must support effort, and this level of it."""
     config, model = request.body.get("output_config"), request.model
     if config is None:
@@ -182,7 +182,7 @@ def _effort(request: MessageRequest) -> None:
         raise bad_request(f"This model does not support effort level '{effort}'. Supported levels: {levels}.")
 
 
-def _sampling(request: MessageRequest) -> None:
+def _check_sampling(request: MessageRequest) -> None:
     """Under the older version every model accepts the defaults, and models that sample other values, too."""
     temperature, top_p, top_k = (request.body.get(name) for name in SAMPLING)
     for name, value in (("temperature", temperature), ("top_p", top_p)):
@@ -204,7 +204,7 @@ def _sampling(request: MessageRequest) -> None:
             raise bad_request("`top_k` must be unset when thinking is enabled.")
 
 
-def _max_tokens(request: MessageRequest) -> None:
+def _check_max_tokens(request: MessageRequest) -> None:
     """At most what the model can write; 0 only fills the cache, and so excludes what shapes an answer."""
     body, most = request.body, request.model.max_output
     wanted = body.get("max_tokens")
@@ -222,7 +222,7 @@ def _max_tokens(request: MessageRequest) -> None:
             raise bad_request("max_tokens: 0 goes with neither streaming, thinking, forced tools nor a format.")
 
 
-def _speed(request: MessageRequest) -> None:
+def _check_speed(request: MessageRequest) -> None:
     """Fast mode exists on some models only, on some of them behind a beta."""
     if request.body.get("speed") != "fast" or request.model.id in ("claude-opus-4-6",):
         return
@@ -233,7 +233,7 @@ def _speed(request: MessageRequest) -> None:
         raise bad_request("speed: Extra inputs are not permitted")
 
 
-def _format(request: MessageRequest) -> None:
+def _check_format(request: MessageRequest) -> None:
     """Structured output needs a model that supports it and a strict schema."""
     wanted = (request.body.get("output_config") or {}).get("format")
     if wanted is None:

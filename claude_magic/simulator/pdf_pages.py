@@ -10,7 +10,7 @@ import zlib
 _PAGE = re.compile(rb"/Type\s*/Page\b")
 _OBJECT_STREAM = re.compile(rb"/ObjStm\b.{0,300}?stream\r?\n", re.DOTALL)
 _MAX_UNPACKED = 2**24
-"""Bytes; protects against compressed streams that grow without bound."""
+"""Bytes per stream; protects against decompression bombs."""
 
 
 @functools.lru_cache(maxsize=16)

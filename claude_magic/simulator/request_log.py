@@ -43,7 +43,7 @@ class Recorded:
 
 
 def record(request: HTTPServerRequest) -> Recorded:
-    """Make the record of a request."""
+    """Record a request."""
     headers = {name.lower(): value for name, value in request.headers.get_all()}
     try:
         body = json.loads(request.body)

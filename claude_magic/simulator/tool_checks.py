@@ -45,7 +45,7 @@ def check_tool(tool: object, path: str) -> None:
         if "name" not in tool and not kind.startswith(_WITHOUT_NAME):
             raise bad_request(f"{path}.{kind}.name: Field required")
         if (name := simulated_tools.kind(tool)) is not None:
-            _server_tool(tool, name, f"{path}.{kind}")
+            _check_server_tool(tool, name, f"{path}.{kind}")
         return
     inner = f"{path}.custom"
     check_object(tool, _CUSTOM, inner)
@@ -53,7 +53,7 @@ def check_tool(tool: object, path: str) -> None:
         raise bad_request(f"{inner}.name: String should match pattern '^{NAME.pattern}$'")
     if tool["input_schema"].get("type") != "object":
         raise bad_request(f"{inner}.input_schema.type: Input should be 'object'")
-    _schema(tool["input_schema"], f"{inner}.input_schema")
+    _check_schema(tool["input_schema"], f"{inner}.input_schema")
     if not all(map(_PROPERTY.fullmatch, tool["input_schema"].get("properties") or ())):
         raise bad_request(
             f"{inner}.input_schema.properties: Property keys should match pattern '^{_PROPERTY.pattern}$'"
@@ -68,7 +68,7 @@ def check_tool(tool: object, path: str) -> None:
         check_strict_schema(tool["input_schema"], f"{inner}.input_schema")
 
 
-def _server_tool(tool: JSON, name: str, path: str) -> None:
+def _check_server_tool(tool: JSON, name: str, path: str) -> None:
     """A server tool has a fixed name, and domains are either allowed or blocked."""
     check_object(tool, _SERVER_TOOLS[name], path)
     check_choice(tool["name"], (name,), f"{path}.name")
@@ -81,7 +81,7 @@ def _server_tool(tool: JSON, name: str, path: str) -> None:
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
 
 
-def _schema(schema: JSON, path: str) -> None:
+def _check_schema(schema: JSON, path: str) -> None:
     """Refuse an input schema whose top level is plainly not JSON Schema draft 2020-12."""
     properties, required = schema.get("properties", {}), schema.get("required", [])
     valid = isinstance(properties, dict) and all(isinstance(p, (dict, bool)) for p in properties.values())
@@ -106,10 +106,10 @@ def check(request: MessageRequest) -> None:
         names |= {name} if name else set()
     choice = request.body.get("tool_choice")
     if choice is not None:
-        _tool_choice(request, choice, names)
+        _check_tool_choice(request, choice, names)
 
 
-def _tool_choice(request: MessageRequest, choice: JSON, names: set[str]) -> None:
+def _check_tool_choice(request: MessageRequest, choice: JSON, names: set[str]) -> None:
     """It needs tools; forcing one needs a model that allows it, a known name, and thinking switched off."""
     kind = choice.get("type")
     check_choice(kind, ("auto", "any", "tool", "none"), "tool_choice.type")

@@ -59,6 +59,7 @@ def test_any_text_is_a_plan_or_a_value_error(text: str) -> None:
 def test_every_quirk_is_implemented() -> None:
     assert FRAMINGS | set(MUTATORS) == QUIRKS
     assert not FRAMINGS & set(MUTATORS)
+    assert not FRAMINGS & set(MUTATORS)
 
 
 def test_precedence(api: Api) -> None:
