@@ -1,7 +1,8 @@
 """A simulated Messages API server: deterministic answers, strict checks, faults on demand."""
 
 from .plan import Plan
-from .recorded import Recorded
-from .server import Faults, Simulator, start
+from .request_log import Recorded
+from .server import Simulator, start
+from .simulator_state import Faults
 
 __all__ = ["Faults", "Plan", "Recorded", "Simulator", "start"]

@@ -1,6 +1,6 @@
-"""Plans: what should happen to an answer, said in one line.
+"""Plans: one line that says what an answer should contain, and what should go wrong with it.
 
-A plan is a list of words and ``key=value`` pairs, separated by ``;``::
+A plan consists of words and ``key=value`` pairs, separated by ``;``::
 
     529; retry-after=2; times=2
     fault=cut; after=5
@@ -10,8 +10,8 @@ A plan is a list of words and ``key=value`` pairs, separated by ``;``::
     tool=web_search; tool-error=max_uses_exceeded
 
 It comes from the request header ``x-simulator``, from :attr:`Simulator.faults`, or from lines
-``simulate: …`` in the last question. Of these the first holds for the first answer, the next for the
-one after the tool results (or after a pause), and so on; a line with ``times=N`` holds for N answers.
+``simulate: …`` in the last question. The first of these lines is for the first answer, the second for
+the answer to its tool results (or after a pause), and so on; a line with ``times=N`` is for N answers.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ import dataclasses
 import itertools
 import json
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from . import server_tools
-from .problem import TEXTS
+from . import simulated_tools
+from .api_errors import STATUSES
+from .message_request import JSON
+from .vendor_quirks import MUTATORS
 
 FAULTS = ("error", "cut", "hangup", "truncate", "stall", "refusal")
 BODIES = ("json", "html", "openai", "empty", "no-outer-type", "string")
@@ -38,93 +40,55 @@ STOPS = (
     "refusal",
     "model_context_window_exceeded",
 )
-TOOL_ERRORS = tuple(dict.fromkeys(itertools.chain.from_iterable(server_tools.ERRORS.values())))
+TOOL_ERRORS = tuple(dict.fromkeys(itertools.chain.from_iterable(simulated_tools.ERRORS.values())))
 FRAMINGS = frozenset(
-    (
-        "crlf",
-        "cr",
-        "bom",
-        "comments",
-        "data-only",
-        "done",
-        "no-final-blank",
-        "multiline-data",
-        "bare-json",
-    )
+    ("crlf", "cr", "bom", "comments", "data-only", "done", "no-final-blank", "multiline-data", "bare-json")
 )
-"""Oddities of how events become bytes; those of the events themselves are in :mod:`.oddities`."""
+"""Quirks in how events are encoded; those of the events themselves are in :mod:`.vendor_quirks`."""
 
-ODDITIES = FRAMINGS | frozenset(
-    (
-        "ping-first",
-        "no-message-fields",
-        "few-message-fields",
-        "usage-in-delta",
-        "no-usage",
-        "null-usage",
-        "bare-blocks",
-        "untyped-deltas",
-        "unknown-events",
-        "no-block-starts",
-        "no-block-stops",
-        "late-stops",
-        "double-stops",
-        "index-gap",
-        "no-signature",
-        "tool-input-whole",
-        "tool-input-double-encoded",
-        "tool-input-invalid",
-        "tool-input-missing",
-        "odd-tool-ids",
-        "openai-stop-words",
-        "no-stop-reason",
-        "double-message-delta",
-    )
-)
-"""Every deviation of a stream that a plan can ask for."""
+QUIRKS = FRAMINGS | MUTATORS.keys()
+"""All the ways in which a plan can make a stream deviate from the API's."""
 
-GROUPS = {
-    "gateway": ("bare-json", "few-message-fields", "bare-blocks", "untyped-deltas", "usage-in-delta"),
-}
-"""Names for several oddities that one real server shows together."""
+GROUPS = {"gateway": ("bare-json", "few-message-fields", "bare-blocks", "untyped-deltas", "usage-in-delta")}
+"""Names for several quirks that one real server has together."""
 
 REST_OF_LINE = ("say", "input")
-"""Keys whose value may hold ``;``: it goes on to the end of the line."""
+"""Keys whose value may contain ``;`` and extends to the end of the line."""
 
 
-class ToolCall(NamedTuple):
-    """A tool that is to be called, and its input if that is planned, too."""
+class PlannedCall(NamedTuple):
+    """A tool to call, and its input if the plan sets that, too."""
 
     name: str
-    input: dict[str, Any] | None = None
+    input: JSON | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What should happen to one answer, or to several.
+    """What should happen to one or more answers; :meth:`parse` reads one from text.
 
     Attributes
     ----------
     status : int or None
-        Answer with this HTTP error, before anything is checked.
+        Answer with this HTTP error, before the request is checked.
     fault : str or None
         ``error``, ``cut``, ``hangup``, ``truncate``, ``stall`` or ``refusal``.
     after : int or None
-        How many content deltas go out before the fault.
+        Number of content deltas before the fault.
     type, message : str or None
         Of the error, in the body or in the event.
     body : str
-        Shape of an error: ``json``, ``html``, ``openai``, ``empty``, ``no-outer-type``, ``string``.
+        Shape of an error response: ``json``, ``html``, ``openai``, ``empty``, ``no-outer-type``, ``string``.
     retry_after, retry_after_ms, should_retry : str or None
         Response headers.
     times : int
-        For how many requests it holds in the queue, or for how many answers in a question.
+        The number of requests (in :attr:`Simulator.faults`) or answers (in a question) it is used for.
     pace : float or None
-        Content deltas a second.
+        Content deltas per second.
     delay, think_delay : float
-        Seconds of silence before the first byte; before the first block that is not thinking.
+        Seconds of silence before the first byte, and before the first block that is not thinking.
     bytes : int or None
-        Write the stream in chunks of this many bytes, wherever events end.
+        Write the stream in chunks of this many bytes, regardless of where events end.
     category : str or None
         Of a refusal.
     stop : str or None
@@ -134,19 +98,19 @@ class Plan:
     answer_as : str or None
         ``json`` or ``html``, with status 200, instead of a stream.
     deltas, chars, shape : int, int, str
-        An answer of so many text deltas of exactly so many characters. Not cut at ``max_tokens``.
+        Answer with this many text deltas of exactly this many characters; ``max_tokens`` does not apply.
     think : int or None
-        So many thinking deltas first.
-    tools : tuple of ToolCall
+        Begin with this many thinking deltas.
+    tools : tuple of PlannedCall
         Call these tools.
     input : dict or None
-        With this input, those that have none of their own.
+        The input of planned calls that have none of their own.
     tool_error : str or None
-        With this error code, those that run on the server.
+        The error code with which calls of server tools fail.
     say : str or None
         Answer exactly this.
-    oddities : frozenset of str
-        Deviations of the stream, see :data:`ODDITIES`.
+    quirks : frozenset of str
+        Deviations of the stream, see :data:`QUIRKS`.
     """
 
     status: int | None = None
@@ -171,11 +135,11 @@ class Plan:
     chars: int = 4
     shape: str = "prose"
     think: int | None = None
-    tools: tuple[ToolCall, ...] = ()
-    input: dict[str, Any] | None = None
+    tools: tuple[PlannedCall, ...] = ()
+    input: JSON | None = None
     tool_error: str | None = None
     say: str | None = None
-    oddities: frozenset[str] = frozenset()
+    quirks: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, text: str) -> Plan:
@@ -193,21 +157,21 @@ class Plan:
         Raises
         ------
         ValueError
-            For a word, key or value that means nothing.
+            For an unknown word or key, or an invalid value.
         """
-        changes: dict[str, Any] = {"tools": (), "oddities": frozenset()}
+        changes: JSON = {"tools": (), "quirks": frozenset()}
         for part in _parts(text):
             key, separator, value = (piece.strip() for piece in part.partition("="))
             _read_pair(key, value, changes) if separator else _read_word(key, changes)
         return cls(**changes)
 
-    def has(self, oddity: str) -> bool:
-        """Whether the stream should deviate in this way."""
-        return oddity in self.oddities
+    def has(self, quirk: str) -> bool:
+        """Whether the stream should have this quirk."""
+        return quirk in self.quirks
 
     @property
-    def shapes_answer(self) -> bool:
-        """Whether the plan says what the answer holds."""
+    def sets_content(self) -> bool:
+        """Whether the plan sets the content of the answer."""
         return bool(self.empty or self.deltas is not None or self.tools or self.say is not None or self.think)
 
 
@@ -215,14 +179,16 @@ _NUMBERS = ("after", "times", "bytes", "deltas", "chars", "think")
 _SECONDS = ("pace", "delay", "think-delay")
 _TEXTS = ("type", "message", "category", "retry-after", "retry-after-ms")
 _CHOICES = {"body": BODIES, "shape": SHAPES, "stop": STOPS, "as": ("json", "html"), "tool-error": TOOL_ERRORS}
+_KEYS = (*_NUMBERS, *_SECONDS, *_TEXTS, *_CHOICES, "fault", "x-should-retry", "tool", "say", "input")
 _FIELDS = {"as": "answer_as", "x-should-retry": "should_retry"}
+"""Keys that are not simply the name of a field with ``-`` for ``_``."""
 
 
 _TOOL_WITH_INPUT = re.compile(r"\s*tool\s*=[^;{]+(?={)")
 
 
 def _parts(text: str) -> list[str]:
-    """Split at ``;``, but leave the rest of the line after ``say=`` and ``input=`` alone."""
+    """Split at ``;``, but keep everything after ``say=`` or ``input=`` together."""
     parts: list[str] = []
     while text.strip():
         if re.match(rf"\s*({'|'.join(REST_OF_LINE)})\s*=", text):
@@ -234,7 +200,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _first_part(text: str) -> tuple[str, str]:
-    """The first part and the rest; a ``;`` in the input of ``tool=NAME {…}`` ends nothing."""
+    """The first part and the rest; a ``;`` inside the JSON of ``tool=NAME {…}`` does not end the part."""
     start = 0
     if found := _TOOL_WITH_INPUT.match(text):
         with contextlib.suppress(ValueError):
@@ -243,7 +209,7 @@ def _first_part(text: str) -> tuple[str, str]:
     return (text, "") if end < 0 else (text[:end], text[end + 1 :])
 
 
-def _read_word(word: str, changes: dict[str, Any]) -> None:
+def _read_word(word: str, changes: JSON) -> None:
     if word.isdigit():
         changes["status"] = _status(word)
     elif word in FAULTS:
@@ -251,20 +217,20 @@ def _read_word(word: str, changes: dict[str, Any]) -> None:
     elif word == "empty":
         changes["empty"] = True
     elif word == "verbatim":
-        pass  # what say= means anyway; reads well before it
-    elif word in ODDITIES:
-        changes["oddities"] |= {word}
+        pass  # say= is always verbatim; the word only makes a plan easier to read
+    elif word in QUIRKS:
+        changes["quirks"] |= {word}
     elif word in GROUPS:
-        changes["oddities"] |= set(GROUPS[word])
+        changes["quirks"] |= set(GROUPS[word])
     else:
-        raise ValueError(f"plan: {word!r} is unknown; words are {', '.join(sorted({*ODDITIES, *GROUPS}))}")
+        raise ValueError(f"plan: {word!r} is unknown; use one of {', '.join(sorted({*QUIRKS, *GROUPS}))}")
 
 
-def _read_pair(key: str, value: str, changes: dict[str, Any]) -> None:
+def _read_pair(key: str, value: str, changes: JSON) -> None:
     field = _FIELDS.get(key, key.replace("-", "_"))
     if key == "fault":
         if value not in FAULTS and not value.isdigit():
-            raise ValueError(f"plan: fault={value} is unknown; faults are {', '.join(FAULTS)} or a status")
+            raise ValueError(f"plan: fault={value} is unknown; use an HTTP status or one of {', '.join(FAULTS)}")
         _read_word(value, changes)
     elif key in _NUMBERS:
         changes[field] = _number(key, value, int)
@@ -283,20 +249,20 @@ def _read_pair(key: str, value: str, changes: dict[str, Any]) -> None:
     elif key == "input":
         changes["input"] = _json_object(value)
     else:
-        raise ValueError(f"plan: {key}= is unknown")
+        raise ValueError(f"plan: {key}= is unknown; use one of {', '.join(sorted(_KEYS))}")
 
 
 def _status(word: str) -> int:
-    if (status := int(word)) in TEXTS:
+    if (status := int(word)) in STATUSES:
         return status
-    raise ValueError(f"plan: {word} is no status of an error; there are {', '.join(map(str, TEXTS))}")
+    raise ValueError(f"plan: {word} is not an HTTP error status; use one of {', '.join(map(str, STATUSES))}")
 
 
 def _number(key: str, value: str, kind: type[int] | type[float]) -> float:
     try:
         number = kind(value)
     except ValueError:
-        raise ValueError(f"plan: {key}={value} is no number") from None
+        raise ValueError(f"plan: {key}={value} is not a number") from None
     if number < 0 or (key in ("pace", "bytes", "chars", "times") and number == 0):
         raise ValueError(f"plan: {key}={value} is too small")
     return number
@@ -304,20 +270,20 @@ def _number(key: str, value: str, kind: type[int] | type[float]) -> float:
 
 def _one_of(key: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
-        raise ValueError(f"plan: {key}={value} is unknown; there are {', '.join(choices)}")
+        raise ValueError(f"plan: {key}={value} is unknown; use one of {', '.join(choices)}")
     return value
 
 
-def _tool_call(value: str) -> ToolCall:
+def _tool_call(value: str) -> PlannedCall:
     name, brace, rest = value.partition("{")
-    return ToolCall(name.strip(), _json_object(brace + rest) if brace else None)
+    return PlannedCall(name.strip(), _json_object(brace + rest) if brace else None)
 
 
-def _json_object(value: str) -> dict[str, Any]:
+def _json_object(value: str) -> JSON:
     try:
         loaded = json.loads(value)
     except ValueError:
         loaded = None
     if not isinstance(loaded, dict):
-        raise ValueError(f"plan: the input of a tool is a JSON object, not {value[:60]!r}")
+        raise ValueError(f"plan: the input of a tool must be a JSON object, not {value[:60]!r}")
     return loaded

@@ -1,4 +1,4 @@
-"""Endless text, always the same: paragraphs, code, a table, or one long line."""
+"""Filler text of any length, always the same: paragraphs, code, a table or one long line."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ _SHAPES = {"prose": _prose, "code": _code, "table": _table, "line": _line}
 
 
 def pieces(count: int, characters: int, shape: str = "prose") -> list[str]:
-    """Text in pieces of exactly the same length.
+    """Filler text in pieces of equal length.
 
     Parameters
     ----------
     count : int
-        How many pieces.
+        Number of pieces.
     characters : int
-        Length of each.
+        Characters in each piece.
     shape : str
         ``prose``, ``code``, ``table`` or ``line``.
 
@@ -64,11 +64,11 @@ def pieces(count: int, characters: int, shape: str = "prose") -> list[str]:
     """
     length = count * characters
     parts: list[str] = []
-    have = 0
+    total = 0
     for part in _SHAPES[shape]():
-        if have >= length:
+        if total >= length:
             break
         parts.append(part)
-        have += len(part)
+        total += len(part)
     text = "".join(parts)
     return [text[start : start + characters] for start in range(0, length, characters)]

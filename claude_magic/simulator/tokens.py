@@ -1,21 +1,21 @@
-"""Token estimates: four characters a token, and the published rule for pictures."""
+"""Estimate tokens: four characters per token, and the published formula for images."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any
 
 from ..messages import limits
-from . import pdf, pictures
-from .call import JSON, blocks
+from . import image_description, pdf_pages
+from .message_request import JSON, as_blocks
 
 CHARACTERS = 4
 """Characters that count as one token."""
 
 PER_MESSAGE = 3
-URL_PICTURE = 1500
-PAGE = 2000
+PER_LINKED_IMAGE = 1500
+"""Images that are given by URL are not fetched, so their size is unknown."""
+PER_PDF_PAGE = 2000
 
 
 def of_text(text: str) -> int:
@@ -30,31 +30,32 @@ def of_block(block: JSON, tier: limits.ImageLimits) -> int:
         return of_text(block["text"])
     if kind == "image" and isinstance(source, dict):
         if source["type"] != "base64":
-            return URL_PICTURE
-        return limits.image_tokens(*limits.fit(*pictures.opened(source["data"]).size, tier))
+            return PER_LINKED_IMAGE
+        return limits.image_tokens(*limits.fit(*image_description.image_header(source["data"]).size, tier))
     if kind == "document" and isinstance(source, dict):
         return _of_document(source, tier)
     if kind == "tool_result":
-        return PER_MESSAGE + sum(of_block(inner, tier) for inner in blocks(block.get("content")))
-    return of_text(json.dumps(_without_signature(block), ensure_ascii=False))
+        return PER_MESSAGE + sum(of_block(inner, tier) for inner in as_blocks(block.get("content")))
+    return of_text(json.dumps(_counted_fields(block), ensure_ascii=False))
 
 
 def _of_document(source: JSON, tier: limits.ImageLimits) -> int:
     if source["type"] == "text":
         return of_text(source["data"])
     if source["type"] == "content":
-        return sum(of_block(inner, tier) for inner in blocks(source["content"]))
-    return PAGE * max(1, pdf.pages(source["data"]) if source["type"] == "base64" else 1)
+        return sum(of_block(inner, tier) for inner in as_blocks(source["content"]))
+    return PER_PDF_PAGE * max(1, pdf_pages.pages(source["data"]) if source["type"] == "base64" else 1)
 
 
-def _without_signature(block: JSON) -> dict[str, Any]:
+def _counted_fields(block: JSON) -> JSON:
+    """A block without the fields that the model does not see."""
     return {key: value for key, value in block.items() if key not in ("signature", "cache_control")}
 
 
 def of_request(body: JSON, tier: limits.ImageLimits) -> int:
     """Input tokens of a whole request."""
-    fixed = [*(body.get("tools") or []), *blocks(body.get("system"))]
+    fixed = [*(body.get("tools") or []), *as_blocks(body.get("system"))]
     total = sum(of_block(block, tier) for block in fixed)
     for message in body["messages"]:
-        total += PER_MESSAGE + sum(of_block(block, tier) for block in blocks(message["content"]))
+        total += PER_MESSAGE + sum(of_block(block, tier) for block in as_blocks(message["content"]))
     return total

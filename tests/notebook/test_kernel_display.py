@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import nbformat
 import pytest
 
-from claude_magic.simulator import Simulator, handlers, start
+from claude_magic.simulator import Simulator, endpoints, start
 from claude_magic.simulator.prose import pieces
 from tests.notebook.kernels import Kernel, Running, letters, running_kernel, shown
 
@@ -64,13 +64,13 @@ def kernel(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
-    noted, send = Sent(), handlers.Messages.send
+    noted, send = Sent(), endpoints.MessagesEndpoint.send
 
-    async def noting(self: handlers.Messages, data: bytes) -> None:
+    async def noting(self: endpoints.MessagesEndpoint, data: bytes) -> None:
         await send(self, data)
         noted.note(data)
 
-    monkeypatch.setattr(handlers.Messages, "send", noting)
+    monkeypatch.setattr(endpoints.MessagesEndpoint, "send", noting)
     return noted
 
 

@@ -27,7 +27,7 @@ from claude_magic.notebook.display.footnotes import written
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.notebook.display.status import Status
 from claude_magic.notebook.display.terminal import TextRenderer
-from claude_magic.simulator import server_tools, start
+from claude_magic.simulator import simulated_tools, start
 from claude_magic.tools.calls import Call, run
 from claude_magic.tools.definition import Tool
 from tests.judges import require_judge
@@ -424,7 +424,7 @@ def test_what_the_server_ran_is_shown_in_its_place(name: str, content: Any, insi
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [(name, code) for name, found in server_tools.ERRORS.items() for code in found]
+    ("name", "code"), [(name, code) for name, found in simulated_tools.ERRORS.items() for code in found]
 )
 def test_errors_of_the_server_are_in_sight_in_words(name: str, code: str) -> None:
     error = {"type": f"{name}_tool_result_error", "error_code": code}

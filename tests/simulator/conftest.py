@@ -1,4 +1,4 @@
-"""A running simulator, and short ways to talk to it."""
+"""A running simulator, and a small client for it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from claude_magic.simulator import Simulator, start
 
+JSON = dict[str, Any]
 OLD, NEW = "2023-06-01", "2026-10-21"
 
 
@@ -31,10 +32,11 @@ class Api:
     def read(
         self, plan: str | bytes, *, model: str = "claude-sonnet-5-5", read: float = 20
     ) -> tuple[bytes, list[bytes], str]:
-        """Whatever arrives of a stream: all bytes, the chunks, and the name of the error that ended it."""
-        headers = self.headers | {"x-simulator": plan}
-        body = {"model": model, "max_tokens": 1024, "stream": True}
-        body["messages"] = [{"role": "user", "content": "Hi there"}]
+        """Everything received of a stream: all bytes, the chunks, and the name of the error that ended it."""
+        plan = plan if isinstance(plan, bytes) else plan.encode()
+        headers = {name.encode(): value.encode() for name, value in self.headers.items()} | {b"x-simulator": plan}
+        messages = [{"role": "user", "content": "Hi there"}]
+        body = {"model": model, "max_tokens": 1024, "stream": True, "messages": messages}
         chunks: list[bytes] = []
         timeout = httpx2.Timeout(20, read=read)
         with self.http.stream("POST", "/v1/messages", json=body, headers=headers, timeout=timeout) as response:
@@ -48,43 +50,39 @@ class Api:
     def post(
         self, question: Any = "Hi there", *, path: str = "/v1/messages", plan: str = "", **body: Any
     ) -> httpx2.Response:
-        """Ask; ``headers=`` are added to the usual ones (None takes one away)."""
-        body = {
-            "model": "claude-sonnet-5-5",
-            "max_tokens": 1024,
-            "messages": [{"role": "user", "content": question}],
-            **body,
-        }
+        """Send a question; ``headers=`` are added to the usual ones, None removes one."""
+        messages = [{"role": "user", "content": question}]
+        body = {"model": "claude-sonnet-5-5", "max_tokens": 1024, "messages": messages, **body}
         headers = self.headers | ({"x-simulator": plan} if plan else {}) | body.pop("headers", {})
         headers = {name: value for name, value in headers.items() if value is not None}
         body = {name: value for name, value in body.items() if value is not ...}
         return self.http.post(path, json=body, headers=headers)
 
-    def ask(self, question: Any = "Hi there", **body: Any) -> dict[str, Any]:
+    def ask(self, question: Any = "Hi there", **body: Any) -> JSON:
         """The answer as a message."""
         response = self.post(question, **body)
         assert response.status_code == 200, response.text
-        return response.json()
+        return dict(response.json())
 
     def text(self, question: Any = "Hi there", **body: Any) -> str:
         """The answer's text."""
         return "".join(b["text"] for b in self.ask(question, **body)["content"] if b["type"] == "text")
 
-    def events(self, question: Any = "Hi there", **body: Any) -> list[dict[str, Any]]:
+    def events(self, question: Any = "Hi there", **body: Any) -> list[JSON]:
         """The answer as the events of a stream."""
         response = self.post(question, stream=True, **body)
         assert response.status_code == 200, response.text
         return parse(response.text)
 
     def error(self, question: Any = "Hi there", *, status: int = 400, **body: Any) -> str:
-        """The text of the error that a request gets."""
+        """The message of the error that a request is refused with."""
         response = self.post(question, **body)
         assert response.status_code == status, response.text
         assert response.json()["request_id"] == response.headers["request-id"]
-        return response.json()["error"]["message"]
+        return str(response.json()["error"]["message"])
 
 
-def parse(text: str) -> list[dict[str, Any]]:
+def parse(text: str) -> list[JSON]:
     """Events of a stream as the API writes it; strict."""
     assert text.endswith("\n\n")
     events = []
@@ -96,9 +94,9 @@ def parse(text: str) -> list[dict[str, Any]]:
     return events
 
 
-def fold(events: list[dict[str, Any]]) -> dict[str, Any]:
+def fold(events: list[JSON]) -> JSON:
     """The message that a well-formed stream adds up to."""
-    message = events[0]["message"]
+    message: JSON = events[0]["message"]
     raw: dict[int, str] = {}
     for event in events:
         if event["type"] == "content_block_start":

@@ -1,4 +1,4 @@
-"""The simulator before judges this project did not write."""
+"""The simulator, validated by judges that this project did not write."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from claude_magic.simulator import Simulator
 from tests.judges import require_judge
 
-from .conftest import OLD, Api
-from .test_citations import CITED
+from .conftest import JSON, OLD, Api
+from .test_simulated_citations import CITED
 
 ADD = {"name": "add", "input_schema": {"type": "object"}}
 SEARCH = {"type": "web_search_20260318", "name": "web_search"}
@@ -22,7 +22,7 @@ FETCH = {"type": "web_fetch_20260318", "name": "web_fetch", "citations": {"enabl
 PYTHON = {"type": "code_execution_20250522", "name": "code_execution"}
 SHELL = {"type": "code_execution_20260521", "name": "code_execution"}
 SHOWN = {"type": "adaptive", "display": "summarized"}
-QUESTIONS: list[dict[str, Any]] = [
+QUESTIONS: list[JSON] = [
     {"question": "Hello, Claude"},
     {"question": "Why is it so?", "thinking": SHOWN},
     {"question": "Please use add", "tools": [ADD]},
@@ -66,13 +66,13 @@ print("read")
 """
 
 
-def produced(api: Api) -> list[tuple[str, dict[str, Any]]]:
+def produced(api: Api) -> list[tuple[str, JSON]]:
     """Messages, events and models of all kinds."""
-    found: list[tuple[str, dict[str, Any]]] = []
+    found: list[tuple[str, JSON]] = []
     for question in QUESTIONS:
         found.append(("message", api.ask(**question)))
         found += [("event", event) for event in api.events(**question)]
-    asked: dict[str, Any] = {"diagnostics": {"previous_message_id": found[0][1]["id"]}, "max_tokens": 10}
+    asked: JSON = {"diagnostics": {"previous_message_id": found[0][1]["id"]}, "max_tokens": 10}
     id = api.ask(**asked)["id"]
     for changes in ({}, {"system": "Be brief."}):  # not found, and changed
         found.append(("message", api.ask(**asked, **changes)))
@@ -82,7 +82,7 @@ def produced(api: Api) -> list[tuple[str, dict[str, Any]]]:
     return found + [("model", model) for model in models]
 
 
-def test_llm_comply(simulator: Simulator):
+def test_llm_comply(simulator: Simulator) -> None:
     command = [require_judge("llm-comply"), "--format", "anthropic", "-u", f"{simulator.url}/v1", "-k", "k"]
     command += ["-m", "claude-sonnet-4-6", "--auth-header", "x-api-key", "--no-bearer"]
     command += ["-H", f"anthropic-version:{OLD}"]
@@ -91,7 +91,7 @@ def test_llm_comply(simulator: Simulator):
     assert len(simulator.requests) >= 9
 
 
-def test_official_types(api: Api):
+def test_official_types(api: Api) -> None:
     pytest.importorskip("pydantic")
     lines = "\n".join(json.dumps(item) for item in produced(api))
     result = subprocess.run(
@@ -114,27 +114,27 @@ _EVENTS = {
 
 
 @pytest.fixture(scope="module")
-def description() -> dict[str, Any]:
+def description() -> JSON:
     """Anthropic's description of its API, as llm-comply carries it."""
     require_judge("llm-comply")
-    loaded: dict[str, Any] = json.loads(resources.files("llm_comply").joinpath("specs/anthropic.json").read_text())
+    loaded: JSON = json.loads(resources.files("llm_comply").joinpath("specs/anthropic.json").read_text())
     return loaded
 
 
-def problems(description: dict[str, Any], schema: str, value: Any) -> list[str]:
+def problems(description: JSON, schema: str, value: Any) -> list[str]:
     jsonschema = pytest.importorskip("jsonschema")
     whole = {"$ref": f"#/components/schemas/{schema}", "components": description["components"]}
     return [error.message for error in jsonschema.Draft202012Validator(whole).iter_errors(value)]
 
 
-def test_described_fields(api: Api, description):
+def test_described_fields(api: Api, description: JSON) -> None:
     for kind, value in produced(api):
         schema = _SCHEMAS.get(kind) or _EVENTS.get(value["type"])
         if schema:
             assert problems(description, schema, value) == []
 
 
-def test_described_errors_and_lists(api: Api, description):
+def test_described_errors_and_lists(api: Api, description: JSON) -> None:
     for status in (400, 401, 402, 403, 404, 429, 500, 504, 529):
         assert problems(description, "ErrorResponse", api.post(plan=str(status)).json()) == []
     page = api.http.get("/v1/models", headers=api.headers).json()

@@ -1,4 +1,4 @@
-"""Every model takes what the table says, and nothing else."""
+"""Every model accepts what the table says, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def accepted(api: Api, model: limits.Model, **body: Any) -> bool:
 
 
 @EVERY
-def test_answers(api: Api, model):
+def test_answers(api: Api, model: limits.Model) -> None:
     for name in (model.id, *model.aliases):
         assert api.ask(model=name)["model"] == model.id
 
 
 @EVERY
 @pytest.mark.parametrize("kind", ["adaptive", "enabled", "disabled", "between_tools"])
-def test_thinking(api: Api, model, kind):
+def test_thinking(api: Api, model: limits.Model, kind: str) -> None:
     thinking = {"type": kind} | ({"budget_tokens": 2048} if kind == "enabled" else {})
     assert accepted(api, model, thinking=thinking) == (kind in model.thinking)
 
 
 @EVERY
-def test_thinks_by_default(api: Api, model):
+def test_thinks_by_default(api: Api, model: limits.Model) -> None:
     message = api.ask("Why do birds sing?", model=model.id)
     assert (message["content"][0]["type"] == "thinking") == model.thinks_by_default
     if model.thinks_by_default:
@@ -46,12 +46,12 @@ def test_thinks_by_default(api: Api, model):
 
 @EVERY
 @pytest.mark.parametrize("level", ["low", "medium", "high", "xhigh", "max"])
-def test_effort(api: Api, model, level):
+def test_effort(api: Api, model: limits.Model, level: str) -> None:
     assert accepted(api, model, output_config={"effort": level}) == (level in model.effort)
 
 
 @EVERY
-def test_effort_without_thinking(api: Api, model):
+def test_effort_without_thinking(api: Api, model: limits.Model) -> None:
     if model.no_thinking_up_to is None:
         return
     (kind,) = {"disabled", "between_tools"} & set(model.thinking)
@@ -62,7 +62,7 @@ def test_effort_without_thinking(api: Api, model):
 
 
 @EVERY
-def test_sampling(api: Api, model):
+def test_sampling(api: Api, model: limits.Model) -> None:
     off = {"thinking": {"type": "disabled"}} if "disabled" in model.thinking else {}
     assert accepted(api, model, temperature=0.5, headers=OLD_HEADERS, **off) == model.sampling
     assert accepted(api, model, temperature=1, headers=OLD_HEADERS)
@@ -73,33 +73,33 @@ def test_sampling(api: Api, model):
 
 
 @EVERY
-def test_prefill(api: Api, model):
+def test_prefill(api: Api, model: limits.Model) -> None:
     messages = [HI, {"role": "assistant", "content": "Well,"}]
     assert accepted(api, model, messages=messages) == model.prefill
 
 
 @EVERY
-def test_system_messages(api: Api, model):
+def test_system_messages(api: Api, model: limits.Model) -> None:
     messages = [HI, {"role": "system", "content": "Be brief."}]
     assert accepted(api, model, messages=messages) == model.system_messages
 
 
 @EVERY
-def test_forced_tools(api: Api, model):
+def test_forced_tools(api: Api, model: limits.Model) -> None:
     assert accepted(api, model, tools=[TOOL], tool_choice={"type": "any"}) == model.forced_tool_choice
     assert accepted(api, model, tools=[TOOL], tool_choice={"type": "auto"})
 
 
 @EVERY
-def test_max_tokens(api: Api, model):
+def test_max_tokens(api: Api, model: limits.Model) -> None:
     assert api.post(model=model.id, max_tokens=model.max_output).status_code == 200
     error = api.error(model=model.id, max_tokens=model.max_output + 1)
     assert error.startswith(f"max_tokens: {model.max_output + 1} > {model.max_output}, which is the maximum")
 
 
 @EVERY
-def test_changed_prefix(api: Api, model):
-    """Thinking that is sent back after another question."""
+def test_changed_prefix(api: Api, model: limits.Model) -> None:
+    """Thinking sent back after a changed question."""
     if not {"adaptive", "enabled"} & set(model.thinking):
         return
     kind = "adaptive" if "adaptive" in model.thinking else "enabled"
@@ -114,7 +114,7 @@ def test_changed_prefix(api: Api, model):
 
 
 @pytest.mark.parametrize("name", ["claude-nothing-9", "opus", "gpt-5", ""])
-def test_unknown_models(api: Api, name):
+def test_unknown_models(api: Api, name: str) -> None:
     response = api.post(model=name)
     assert (response.status_code, response.json()["error"]["type"]) == (404, "not_found_error")
     assert response.json()["error"]["message"] == f"model: {name}"

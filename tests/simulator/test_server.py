@@ -1,4 +1,4 @@
-"""The server itself: starting, stopping, recording, and clients that leave."""
+"""The server itself: starting, stopping, recording, and clients that disconnect."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def wait_until_idle(simulator: Simulator) -> bool:
     return not simulator.working
 
 
-def test_start_and_stop():
+def test_start_and_stop() -> None:
     with start() as simulator:
         assert simulator.url == f"http://127.0.0.1:{simulator.port}"
         assert httpx2.get(simulator.url).json()["simulator"] == "claude_magic"
@@ -37,18 +37,18 @@ def test_start_and_stop():
         httpx2.get(simulator.url)
 
 
-def test_a_port_that_is_taken():
+def test_a_port_that_is_taken() -> None:
     with start() as simulator, pytest.raises(OSError, match="in use"):
         start(port=simulator.port)
 
 
-def test_several_side_by_side():
+def test_several_side_by_side() -> None:
     with start() as one, start() as other, Api(one) as first, Api(other) as second:
         assert first.ask()["id"] == second.ask()["id"] == "msg_sim00000001"
 
 
 @pytest.mark.parametrize("plan", ["fault=stall; after=2", "deltas=1000; pace=5", "delay=60"])
-def test_stopping_ends_open_streams_at_once(plan):
+def test_stopping_ends_open_streams_at_once(plan: str) -> None:
     simulator = start()
     ended = threading.Event()
 
@@ -70,7 +70,7 @@ def test_stopping_ends_open_streams_at_once(plan):
 
 
 @pytest.mark.parametrize("plan", ["fault=stall; after=2", "deltas=1000; pace=50", "deltas=100000; chars=50"])
-def test_a_client_that_leaves(api: Api, plan, caplog):
+def test_a_client_that_disconnects(api: Api, plan: str, caplog: pytest.LogCaptureFixture) -> None:
     headers = api.headers | {"x-simulator": plan}
     with caplog.at_level(logging.DEBUG):
         with api.http.stream("POST", "/v1/messages", json=BODY | {"stream": True}, headers=headers) as response:
@@ -80,7 +80,7 @@ def test_a_client_that_leaves(api: Api, plan, caplog):
     assert not [record for record in caplog.records if record.name.startswith(("tornado", "asyncio"))]
 
 
-def test_faults_leave_no_trace_in_the_log(api: Api, caplog):
+def test_faults_leave_no_trace_in_the_log(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         for plan in ("cut", "hangup", "cut; after=2", "truncate; after=1", "529"):
             with contextlib.suppress(httpx2.TransportError):
@@ -90,7 +90,7 @@ def test_faults_leave_no_trace_in_the_log(api: Api, caplog):
     assert not [record for record in caplog.records if record.name.startswith(("tornado", "asyncio"))]
 
 
-def test_serve_forever_ends_with_stop():
+def test_serve_forever_ends_with_stop() -> None:
     simulator = start()
     thread = threading.Thread(target=simulator.serve_forever)
     thread.start()
@@ -99,7 +99,7 @@ def test_serve_forever_ends_with_stop():
     assert not thread.is_alive()
 
 
-def test_serve_forever_ends_with_ctrl_c(monkeypatch):
+def test_serve_forever_ends_with_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = start()
 
     def interrupted() -> None:
@@ -110,7 +110,7 @@ def test_serve_forever_ends_with_ctrl_c(monkeypatch):
     assert "stopped" in repr(simulator)
 
 
-def test_pace_of_the_server():
+def test_pace_of_the_server() -> None:
     with start(pace=100) as simulator, Api(simulator) as api:
         began = time.perf_counter()
         api.events(plan="deltas=31")
@@ -120,7 +120,7 @@ def test_pace_of_the_server():
         assert time.perf_counter() - began < 0.2
 
 
-def test_requests_are_recorded(api: Api):
+def test_requests_are_recorded(api: Api) -> None:
     api.post("One", headers={"x-odd": "yes"})
     api.http.get("/v1/models?limit=3", headers={"authorization": "Bearer some-token"})
     api.http.post("/v1/messages", content=b"no json")
@@ -133,7 +133,7 @@ def test_requests_are_recorded(api: Api):
     assert (third.raw, third.body, third.credential) == (b"no json", None, None)
 
 
-def test_keys_are_never_kept_or_sent_back(api: Api, caplog):
+def test_keys_are_never_kept_or_sent_back(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     key = "sk-ant-api03-secret"
     with caplog.at_level(logging.DEBUG, logger="tornado"):
         for headers in ({"x-api-key": key}, {"x-api-key": None, "authorization": f"Bearer {key}"}):
@@ -150,7 +150,7 @@ def test_keys_are_never_kept_or_sent_back(api: Api, caplog):
     }
 
 
-def test_every_answer_says_that_it_is_simulated(api: Api):
+def test_every_answer_says_that_it_is_simulated(api: Api) -> None:
     for method, path in (("GET", "/"), ("GET", "/v1/models"), ("PUT", "/v1/messages"), ("GET", "/nowhere")):
         response = api.http.request(method, path)
         assert response.headers["x-simulator"] == "claude_magic"
@@ -162,13 +162,13 @@ def test_every_answer_says_that_it_is_simulated(api: Api):
     assert streamed.headers["anthropic-ratelimit-tokens-reset"].endswith("Z")
 
 
-def test_addresses(api: Api):
+def test_addresses(api: Api) -> None:
     assert api.http.get("/v1/messages").status_code == 405
     nowhere = api.http.post("/v1/complete")
     assert (nowhere.status_code, nowhere.json()["error"]["type"]) == (404, "not_found_error")
 
 
-def test_many_clients_at_once(simulator: Simulator):
+def test_many_clients_at_once(simulator: Simulator) -> None:
     results: list[str] = []
 
     def ask(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Tools: rounds of calls, tools that run on the server, pauses, and what a history may not hold."""
+"""Tools: rounds of calls, server tools, pauses, and histories that are refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from .conftest import Api, fold
+from .conftest import JSON, Api, fold
 
 ADD = {"name": "add", "input_schema": {"type": "object"}}
 SEARCH = {"type": "web_search_20260318", "name": "web_search"}
@@ -18,18 +18,18 @@ PYTHON = {"type": "code_execution_20250522", "name": "code_execution"}
 HI = {"role": "user", "content": "Hi"}
 
 
-def inputs(message: dict[str, Any]) -> list[tuple[str, Any]]:
+def inputs(message: JSON) -> list[tuple[str, Any]]:
     return [(block["name"], block["input"]) for block in message["content"] if block["type"] == "tool_use"]
 
 
-def kinds(message: dict[str, Any]) -> list[str]:
+def kinds(message: JSON) -> list[str]:
     return [block["type"] for block in message["content"]]
 
 
-def loop(api: Api, question: str, most: int = 10, **request: Any) -> list[dict[str, Any]]:
-    """Every answer to a question, its calls answered and its pauses continued."""
-    messages: list[dict[str, Any]] = [{"role": "user", "content": question}]
-    answers: list[dict[str, Any]] = []
+def loop(api: Api, question: str, most: int = 10, **request: Any) -> list[JSON]:
+    """All answers to a question, with tool calls answered and pauses continued."""
+    messages: list[JSON] = [{"role": "user", "content": question}]
+    answers: list[JSON] = []
     while len(answers) < most:
         answers.append(api.ask(messages=messages, **request))
         messages.append({"role": "assistant", "content": answers[-1]["content"]})
@@ -42,7 +42,7 @@ def loop(api: Api, question: str, most: int = 10, **request: Any) -> list[dict[s
     return answers
 
 
-def test_lines_of_a_question_plan_round_after_round(api: Api):
+def test_lines_of_a_question_plan_round_after_round(api: Api) -> None:
     question = """Do it
         simulate: tool=add {"a": 1}; tool=add {"a": 2}
         simulate: tool=add {"a": ";"}; times=2
@@ -53,22 +53,22 @@ def test_lines_of_a_question_plan_round_after_round(api: Api):
     assert last["content"] == [{"type": "text", "text": "Done.", "citations": None}]
 
 
-def test_when_the_lines_are_used_up_the_results_are_reported(api: Api):
+def test_when_the_lines_are_used_up_the_results_are_reported(api: Api) -> None:
     first, last = loop(api, "Please\nsimulate: tool=add", tools=[ADD])
     assert (first["stop_reason"], last["stop_reason"]) == ("tool_use", "end_turn")
     assert "`add` returned “3”" in last["content"][-1]["text"]
 
 
-def test_a_loop_without_end(api: Api):
+def test_a_loop_without_end(api: Api) -> None:
     assert len(loop(api, "simulate: tool=add; times=99", most=12, tools=[ADD])) == 12
 
 
-def test_a_queue_plans_rounds_too(api: Api):
+def test_a_queue_plans_rounds_too(api: Api) -> None:
     api.simulator.faults.extend(["tool=add; times=2", "say=Done."])
     assert [message["stop_reason"] for message in loop(api, "Please", tools=[ADD])] == ["tool_use"] * 2 + ["end_turn"]
 
 
-def test_an_earlier_question_plans_nothing(api: Api):
+def test_an_earlier_question_plans_nothing(api: Api) -> None:
     use = {"type": "tool_use", "id": "toolu_1", "name": "add", "input": {}}
     result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "3"}
     messages = [
@@ -79,21 +79,21 @@ def test_an_earlier_question_plans_nothing(api: Api):
     assert api.ask(messages=messages, tools=[ADD])["stop_reason"] == "end_turn"
 
 
-def test_input_for_all_that_have_none(api: Api):
+def test_input_for_all_that_have_none(api: Api) -> None:
     message = api.ask(plan='tool=add {"a": 1}; tool=sub; tool=mul; input={"b": ";"}')
     assert inputs(message) == [("add", {"a": 1}), ("sub", {"b": ";"}), ("mul", {"b": ";"})]
 
 
-def test_a_tool_that_does_not_exist(api: Api):
+def test_a_tool_that_does_not_exist(api: Api) -> None:
     assert inputs(api.ask(tools=[ADD], plan="tool=nonsense")) == [("nonsense", {})]
 
 
-def test_words_before_the_calls(api: Api):
+def test_words_before_the_calls(api: Api) -> None:
     assert kinds(api.ask(tools=[ADD], plan="tool=add; say=Let me see.")) == ["text", "tool_use"]
 
 
 @pytest.mark.parametrize("plan", ["stop=max_tokens", ""])
-def test_input_that_is_cut_off(api: Api, plan):
+def test_input_that_is_cut_off(api: Api, plan: str) -> None:
     value = json.dumps({"text": "word " * 30})
     request = {"plan": f"{plan}; tool=add {value}", "max_tokens": 1024 if plan else 20, "model": "claude-opus-4-8"}
     events = api.events(tools=[ADD], **request)
@@ -103,13 +103,13 @@ def test_input_that_is_cut_off(api: Api, plan):
     assert 0 < len(text) < len(value)
 
 
-def test_input_that_is_no_json(api: Api):
+def test_input_that_is_not_json(api: Api) -> None:
     events = api.events(tools=[ADD], plan='tool-input-invalid; tool=add {"a": 1}')
     text = "".join(e["delta"].get("partial_json", "") for e in events if e["type"] == "content_block_delta")
     assert text == '{"a": 1,,'
 
 
-def test_disabled_parallel_use_and_strict_inputs(api: Api):
+def test_disabled_parallel_use_and_strict_inputs(api: Api) -> None:
     schema = {
         "type": "object",
         "properties": {"n": {"type": "integer"}, "unit": {"enum": ["metres", "feet"]}},
@@ -125,7 +125,7 @@ def test_disabled_parallel_use_and_strict_inputs(api: Api):
     assert "additionalProperties" in api.error(tools=[loose])
 
 
-def test_a_schema_that_contains_itself(api: Api):
+def test_recursive_schemas(api: Api) -> None:
     node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}, "all": {"$ref": "#/$defs/all"}}}
     node["required"] = ["next", "all"]
     every = {"type": "array", "items": {"$ref": "#/$defs/node"}}
@@ -133,7 +133,7 @@ def test_a_schema_that_contains_itself(api: Api):
     assert inputs(api.ask("add", tools=[{"name": "add", "input_schema": schema}]))
 
 
-def test_an_answer_that_does_not_fit_its_format_and_then_one_that_does(api: Api):
+def test_an_answer_that_does_not_fit_its_format_and_then_one_that_does(api: Api) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     config = {"format": {"type": "json_schema", "schema": schema | {"additionalProperties": False}}}
     question = 'Take 3\nsimulate: say={"n": "three"}'
@@ -148,7 +148,7 @@ def test_an_answer_that_does_not_fit_its_format_and_then_one_that_does(api: Api)
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_search_has_results_and_is_cited(api: Api, stream):
+def test_a_search_has_results_and_is_cited(api: Api, stream: bool) -> None:
     request = {"question": "Please search for bees", "tools": [SEARCH], "model": "claude-opus-4-8"}
     message = fold(api.events(**request)) if stream else api.ask(**request)
     use, result, cited, report = message["content"]
@@ -164,7 +164,7 @@ def test_a_search_has_results_and_is_cited(api: Api, stream):
     assert message["usage"]["server_tool_use"] == {"web_search_requests": 1, "web_fetch_requests": 0}
 
 
-def test_only_addresses_of_the_conversation_are_fetched(api: Api):
+def test_only_addresses_of_the_conversation_are_fetched(api: Api) -> None:
     url = "https://example.org/bees"
     (_, result, cited, _) = api.ask(f"Please fetch {url}", tools=[FETCH], model="claude-opus-4-8")["content"]
     assert result["content"]["url"] == url
@@ -183,7 +183,7 @@ def test_only_addresses_of_the_conversation_are_fetched(api: Api):
         (PYTHON, "code_execution", {"code": 'print("simulated")'}),
     ],
 )
-def test_code_runs_where_the_version_says(api: Api, tool, name, given):
+def test_code_runs_where_the_version_says(api: Api, tool: JSON, name: str, given: JSON) -> None:
     use, result, _ = api.ask(tools=[tool], plan="tool=code_execution", model="claude-opus-4-8")["content"]
     assert (use["name"], use["input"], result["type"]) == (name, given, f"{name}_tool_result")
     assert (result["content"]["type"], result["content"]["stdout"]) == (f"{name}_result", "simulated\n")
@@ -197,20 +197,20 @@ def test_code_runs_where_the_version_says(api: Api, tool, name, given):
         (SHELL, "bash_code_execution", "execution_time_exceeded"),
     ],
 )
-def test_tools_of_the_server_fail_within_the_answer(api: Api, tool, name, code):
+def test_server_tools_fail_within_the_answer(api: Api, tool: JSON, name: str, code: str) -> None:
     message = api.ask(tools=[tool], plan=f"tool={tool['name']}; tool-error={code}", model="claude-opus-4-8")
     assert kinds(message) == ["server_tool_use", f"{name}_tool_result", "text"]
     assert message["content"][1]["content"] == {"type": f"{name}_tool_result_error", "error_code": code}
     assert message["stop_reason"] == "end_turn"
 
 
-def test_a_search_beside_a_tool_of_the_user(api: Api):
+def test_a_search_beside_a_tool_of_the_user(api: Api) -> None:
     first, last = loop(api, "search and add", tools=[ADD, SEARCH], model="claude-opus-4-8")
     assert kinds(first) == ["server_tool_use", "web_search_tool_result", "text", "text", "tool_use"]
     assert (first["stop_reason"], last["stop_reason"]) == ("tool_use", "end_turn")
 
 
-def test_pauses_go_on_with_the_answer_sent_back(api: Api):
+def test_pauses_go_on_with_the_answer_sent_back(api: Api) -> None:
     question = "Please search\nsimulate: stop=pause_turn; times=2"
     answers = loop(api, question, tools=[SEARCH], model="claude-opus-4-8")
     assert [answer["stop_reason"] for answer in answers] == ["pause_turn", "pause_turn", "end_turn"]
@@ -221,7 +221,7 @@ def test_pauses_go_on_with_the_answer_sent_back(api: Api):
     ]
 
 
-def test_a_pause_with_words_of_its_own_goes_on_too(api: Api):
+def test_a_pause_with_planned_text_goes_on_too(api: Api) -> None:
     api.simulator.faults.append("stop=pause_turn; say=One.")
     first, last = loop(api, "Please search", model="claude-opus-4-8")
     assert kinds(first) == ["text", "server_tool_use", "web_search_tool_result"]
@@ -242,7 +242,7 @@ FOUND = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content
         ([[SERVED], [FOUND]], None),
     ],
 )
-def test_results_of_the_server_belong_to_its_calls(api: Api, answers, message):
+def test_server_tool_results_belong_to_calls(api: Api, answers: list[list[JSON]], message: str | None) -> None:
     said = [{"role": "assistant", "content": [*blocks, {"type": "text", "text": "So."}]} for blocks in answers]
     messages = [HI, *(each for answer in said for each in (answer, HI)), {"role": "assistant", "content": "."}, HI]
     if message is None:
