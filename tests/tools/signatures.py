@@ -1,4 +1,4 @@
-"""Functions as people write them; both our definitions and the official SDK's are made of them."""
+"""Functions as people write them, turned into definitions both by this package and by the official SDK."""
 
 # ruff: noqa: B006, B008, UP007, UP045  (written as people write)
 # No "from __future__ import annotations" here: annotations are objects, in test_definition they are strings too.
