@@ -174,8 +174,8 @@ def test_a_timeout_can_ring_at_any_moment() -> None:
 
 
 def test_ctrl_c_goes_through_a_plain_function() -> None:
-    began = []
-    job = Job(lambda: (began.append(1), spin()), 60)
+    began: list[int] = []
+    job = Job(lambda: spin(lambda: began.append(1)), 60)
     with ctrl_c(lambda: began), pytest.raises(KeyboardInterrupt):
         run_sync(job)
     assert not job.timed_out
@@ -406,7 +406,7 @@ loop.close()
 
 
 def test_on_another_thread_a_coroutine_gets_its_own_loop() -> None:
-    job, plain = Job(lambda: asyncio.sleep(0.01, "done")), Job(lambda: time.sleep(0.1) or "done", 0.01)
+    job, plain = Job(lambda: asyncio.sleep(0.01, "done")), Job(lambda: threading.Event().wait(0.1), 0.01)
 
     def ask() -> None:
         run_async([job])
@@ -416,7 +416,7 @@ def test_on_another_thread_a_coroutine_gets_its_own_loop() -> None:
     thread.start()
     thread.join(ENOUGH)
     assert job.value == "done"
-    assert (plain.value, plain.timed_out) == ("done", False)  # no signal reaches it there
+    assert (plain.value, plain.timed_out) == (False, False)  # no signal reaches it there
 
 
 def test_asyncio_run_is_not_replaced() -> None:

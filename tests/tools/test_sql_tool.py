@@ -118,8 +118,8 @@ def postgres_url() -> Iterator[sqlalchemy.URL]:
     options: dict[str, Any] = {"user": user, "cwd": directory, "stdout": subprocess.DEVNULL}
     data = directory / "data"
     subprocess.run([bin / "initdb", "-D", data, "-A", "trust", "-U", "tester", "--no-sync"], check=True, **options)
-    start = [bin / "pg_ctl", "-D", data, "-l", directory / "log", "-o", f"-F -h '' -k {directory}", "-w"]
-    subprocess.run([*start, "start"], check=True, **options)
+    start: list[str | Path] = ["-l", directory / "log", "-o", f"-F -h '' -k {directory}", "-w", "start"]
+    subprocess.run([bin / "pg_ctl", "-D", data, *start], check=True, **options)
     try:
         yield sqlalchemy.URL.create("postgresql+psycopg", "tester", database="postgres", query={"host": str(directory)})
     finally:
