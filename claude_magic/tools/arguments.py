@@ -159,9 +159,7 @@ def signature(function: Callable[..., Any], name: str) -> inspect.Signature:
             return inspect.signature(function, annotation_format=Format.FORWARDREF)
         return inspect.signature(function)
     except (TypeError, ValueError) as error:
-        raise BadInput(
-            f"{name}: its parameters cannot be determined. Wrap it in a function written with def."
-        ) from error
+        raise BadInput(f"{name}: its parameters cannot be determined. Write a function with def around it.") from error
 
 
 def _visible_names(function: Any) -> dict[str, Any]:

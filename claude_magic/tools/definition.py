@@ -13,7 +13,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypedDict, TypeVar, Unp
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.text import code_fence
 from claude_magic.tools.arguments import Arguments, WrongArguments, innermost, signature
-from claude_magic.tools.docstrings import parse
+from claude_magic.tools.docstrings import parse_docstring
 
 __all__ = ["Tool", "WrongArguments", "tool"]
 
@@ -87,7 +87,7 @@ class Tool(Generic[P, R_co]):
         self.strict, self.timeout, self.confirm, self.parallel = strict, timeout, confirm, parallel
         self.is_async = inspect.iscoroutinefunction(_implementation(function))
         self._arguments = Arguments.of(function, self.name, is_method=_is_method(function))
-        texts = parse(self.__doc__)
+        texts = parse_docstring(self.__doc__)
         self.description = texts.description if description is None else inspect.cleandoc(description)
         self.input_schema = self._arguments.schema(texts.parameters)
         if strict:

@@ -21,7 +21,7 @@ class DocstringTexts(NamedTuple):
     parameters: Mapping[str, str]
 
 
-def parse(docstring: str | None) -> DocstringTexts:
+def parse_docstring(docstring: str | None) -> DocstringTexts:
     """Parse the numpydoc, Google or reST style; a docstring in another style is all description."""
     import docstring_parser
 

@@ -27,7 +27,7 @@ from claude_magic import tools
 from claude_magic.messages.errors import BadInput
 from claude_magic.simulator import Simulator
 from claude_magic.tools import Tool, tool
-from claude_magic.tools.docstrings import parse
+from claude_magic.tools.docstrings import parse_docstring
 from tests.judges import require_judge
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def test_docstrings(docstring: str, description: str, text: str | None) -> None:
 
 
 def test_a_parameter_without_text() -> None:
-    assert parse("Do.\n\nParameters\n----------\na : int\nb : int\n    Two.\n").parameters == {"b": "Two."}
+    assert parse_docstring("Do.\n\nParameters\n----------\na : int\nb : int\n    Two.\n").parameters == {"b": "Two."}
 
 
 def test_strict_tools_have_the_schema_that_the_api_takes() -> None:
