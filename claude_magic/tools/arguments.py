@@ -162,7 +162,7 @@ def signature(function: Callable[..., Any], name: str) -> inspect.Signature:
         raise BadInput(f"{name}: its parameters cannot be determined. Write a function with def around it.") from error
 
 
-def _visible_names(function: Any) -> dict[str, Any]:
+def _visible_names(function: object) -> dict[str, Any]:
     """The names that the annotations of a function may use.
 
     A local class that only an annotation mentions (perhaps as a string) is not in the closure; it is

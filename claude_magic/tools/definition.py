@@ -244,7 +244,7 @@ def _rebuild(function: Callable[..., Any], options: ToolOptions) -> Tool[..., An
     return Tool(function, **options)
 
 
-def _check(function: Any) -> None:
+def _check(function: object) -> None:
     """Refuse anything but a function that returns one result."""
     if isinstance(function, classmethod | staticmethod):
         kind = type(function).__name__
@@ -258,27 +258,27 @@ def _check(function: Any) -> None:
         raise BadInput(f"{_name(function)} yields its result piece by piece. Return it whole, for example as a list.")
 
 
-def _implementation(function: Any) -> Any:
+def _implementation(function: object) -> object:
     """The function whose body runs when this is called."""
     while isinstance(function, functools.partial | Tool):
         function = function.func if isinstance(function, functools.partial) else function.function
     return function if inspect.isroutine(function) else type(function).__call__
 
 
-def _name(function: Any) -> str:
+def _name(function: object) -> str:
     while isinstance(function, functools.partial):
         function = function.func
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def _docstring(function: Any) -> str | None:
+def _docstring(function: object) -> str | None:
     text: str | None = innermost(function).__doc__
     if text is None and inspect.isfunction(type(function).__call__):
         return type(function).__doc__  # of a callable object, its class often has the docstring
     return text
 
 
-def _is_method(function: Any) -> bool:
+def _is_method(function: object) -> bool:
     """Whether it is a function from the body of a class, whose first parameter is the object."""
     parents = getattr(function, "__qualname__", "").rpartition(".")[0]
     if not inspect.isfunction(function) or not parents or parents.endswith("<locals>"):

@@ -142,7 +142,7 @@ class _Conversion:
         top = self._convert(self._root, "")
         return top | ({"$defs": self._definitions} if self._definitions else {})
 
-    def _refuse_recursion(self, schema: Any, place: str, trail: tuple[str, ...]) -> None:
+    def _refuse_recursion(self, schema: object, place: str, trail: tuple[str, ...]) -> None:
         if not isinstance(schema, Mapping):
             return
         reference = schema.get("$ref")
@@ -159,7 +159,7 @@ class _Conversion:
         for step, inner in _inner(schema):
             self._refuse_recursion(inner, place + step, trail)
 
-    def _target(self, reference: str, place: str) -> Any:
+    def _target(self, reference: str, place: str) -> object:
         """The schema that a reference points to."""
         if not reference.startswith("#"):
             _refuse(place, f"$ref {reference} points outside the schema. Put its target under $defs.")
@@ -171,7 +171,7 @@ class _Conversion:
             _refuse(place, f"$ref {reference} points to nothing.")
         return found
 
-    def _convert(self, given: Any, place: str) -> Schema:
+    def _convert(self, given: object, place: str) -> Schema:
         if isinstance(given, dict) and set(given) == {"$ref"} and _KEPT_REFERENCE.fullmatch(given["$ref"]):
             return self._keep_reference(given["$ref"], place)
         schema = self._flat(given, place)
@@ -194,7 +194,7 @@ class _Conversion:
             self._definitions[name] = _trim_title(name, self._convert(self._target(reference, place), place))
         return {"$ref": reference}
 
-    def _flat(self, given: Any, place: str) -> Schema:
+    def _flat(self, given: object, place: str) -> Schema:
         """A copy of the schema without ``$ref``, ``allOf`` and ``oneOf`` at the top level.
 
         A reference next to other keywords is inlined: the API might not combine the two. The parts of
@@ -239,7 +239,7 @@ class _Conversion:
             return kinds if len(kinds) > 1 else kinds[0]
         return _refuse(place, f"two parts of the schema differ in {key}. Merge them into one.")
 
-    def _branches(self, schema: Schema, place: str) -> list[Any]:
+    def _branches(self, schema: Schema, place: str) -> list[Schema]:
         """The schemas of a union, each merged with the keywords next to the union."""
         branches = schema.pop("anyOf")
         shared = {key: schema.pop(key) for key in _STRUCTURE if key in schema}
@@ -339,11 +339,11 @@ class _Conversion:
         return notes
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _listed(kind: Any) -> list[Any]:
+def _listed(kind: object) -> list[Any]:
     return kind if isinstance(kind, list) else [kind]
 
 

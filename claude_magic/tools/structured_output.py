@@ -65,7 +65,7 @@ class AnswerType:
     _parse: Callable[[str], Any] = dataclasses.field(repr=False, kw_only=True)
 
     @classmethod
-    def of(cls, wanted: Any) -> AnswerType:
+    def of(cls, wanted: object) -> AnswerType:
         """Make it from a type or a JSON schema.
 
         Parameters
@@ -113,7 +113,7 @@ class AnswerType:
         return self._parse(fenced[1] if fenced else text)
 
 
-def frame(value: Any) -> Any:
+def frame(value: object) -> Any:
     """Convert records to a DataFrame of pandas, or of polars if pandas is not installed.
 
     Parameters
@@ -161,7 +161,7 @@ def _of_type(name: str, wanted: Any) -> AnswerType:
     if wrapped:
         adapter = pydantic.TypeAdapter(pydantic.create_model("Answer", value=(wanted, ...)))
 
-    def parse(text: str) -> Any:
+    def parse(text: str) -> object:
         try:
             value = adapter.validate_json(text)
         except pydantic.ValidationError as error:
@@ -198,7 +198,7 @@ def _of_schema(name: str, wanted: Mapping[str, Any]) -> AnswerType:
     wrapped = schema.get("type") != "object"
     prefix = ["value"] if wrapped else []
 
-    def parse(text: str) -> Any:
+    def parse(text: str) -> object:
         try:
             value = json.loads(text)
             value = value["value"] if wrapped else value
@@ -222,7 +222,7 @@ def _wrapped(schema: Schema) -> Schema:
     return outer | ({"$defs": schema["$defs"]} if "$defs" in schema else {})
 
 
-def _name(wanted: Any) -> str:
+def _name(wanted: object) -> str:
     if isinstance(wanted, Mapping):
         return str(wanted.get("title", "the JSON schema"))
     if isinstance(wanted, type) or inspect.isroutine(wanted):
@@ -230,7 +230,7 @@ def _name(wanted: Any) -> str:
     return one_line(re.sub(r"(?:[\w<>]+\.)+(?=\w)", "", repr(wanted)))
 
 
-def _problem(path: Iterable[Any], reason: str, found: Mapping[str, Any]) -> str:
+def _problem(path: Iterable[object], reason: str, found: Mapping[str, object]) -> str:
     """One line for Claude: path, reason, and the value found there."""
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
     if found.get("type") == "missing":  # its input is the whole object around it

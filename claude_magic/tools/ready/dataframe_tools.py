@@ -31,7 +31,7 @@ _ROOM = 20_000
 """Characters of the list of columns and types."""
 
 
-def dataframes(*frames: Any, **named: Any) -> list[Tool[..., Any]]:
+def dataframes(*frames: object, **named: object) -> list[Tool[..., Any]]:
     """Create tools with which Claude inspects frames, and queries them with SQL if DuckDB is installed.
 
     Claude sees these frames and nothing else in the notebook, and queries cannot change them. Create
@@ -75,7 +75,7 @@ def dataframes(*frames: Any, **named: Any) -> list[Tool[..., Any]]:
     return [*_inspection_tools(found), *([query] if query is not None else [])]
 
 
-def _name_of(frame: Any, number: int, caller: FrameType) -> str:
+def _name_of(frame: object, number: int, caller: FrameType) -> str:
     for namespace in (caller.f_locals, caller.f_globals):
         for name, value in namespace.items():
             if value is frame and not name.startswith("_"):
@@ -85,7 +85,7 @@ def _name_of(frame: Any, number: int, caller: FrameType) -> str:
     )
 
 
-def _check(found: Mapping[str, Any], named: Mapping[str, Any]) -> None:
+def _check(found: Mapping[str, object], named: Mapping[str, object]) -> None:
     everything = [*found.items(), *named.items()]
     if not everything:
         raise BadInput("Which frames? Call tools.dataframes(df, sales) or tools.dataframes(sales=df).")
@@ -97,7 +97,7 @@ def _check(found: Mapping[str, Any], named: Mapping[str, Any]) -> None:
         seen.add(name.casefold())
 
 
-def _kind(name: str, frame: Any) -> Callable[[Any], Source]:
+def _kind(name: str, frame: object) -> Callable[[Any], Source]:
     """The reader for a kind of frame, found by class name."""
     for base in type(frame).__mro__:
         if kind := _KINDS.get((base.__module__.partition(".")[0], base.__name__)):
@@ -108,7 +108,7 @@ def _kind(name: str, frame: Any) -> Callable[[Any], Source]:
     )
 
 
-def _inspection_tools(frames: Mapping[str, Any]) -> list[Tool[..., Any]]:
+def _inspection_tools(frames: Mapping[str, object]) -> list[Tool[..., Any]]:
     """The tools that work without DuckDB."""
 
     def source_of(name: str) -> Source:
@@ -158,7 +158,7 @@ def _size(frame: Any) -> str:
     return f"{pluralize(rows, 'row')} and {pluralize(columns, 'column')}"
 
 
-def _sql_tool(frames: Mapping[str, Any]) -> Tool[..., Any] | None:
+def _sql_tool(frames: Mapping[str, object]) -> Tool[..., Any] | None:
     """The SQL tool; None, with a warning, if DuckDB is not installed or cannot read the frames."""
     if importlib.util.find_spec("duckdb") is None:
         warnings.warn("Claude cannot query these frames without DuckDB: pip install duckdb.", stacklevel=3)

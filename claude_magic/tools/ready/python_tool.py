@@ -76,7 +76,7 @@ def _error_lines(name: str) -> Iterator[None]:
         raise
 
 
-def _figures(numbers: set[int]) -> list[Any]:
+def _figures(numbers: set[int]) -> list[object]:
     """The figures with these numbers that are not empty."""
     figures = [sys.modules["matplotlib.pyplot"].figure(number) for number in sorted(numbers)]
     return [figure for figure in figures if figure.axes]
@@ -89,16 +89,16 @@ def _open_figures() -> set[int]:
 
 
 @contextlib.contextmanager
-def _displayed(shell: Any) -> Iterator[list[Any]]:
+def _displayed(shell: Any) -> Iterator[list[object]]:
     """Collect what this thread displays inside; the user still sees it."""
-    shown: list[Any] = []
+    shown: list[object] = []
     if shell is None:
         yield shown
         return
     thread, publisher = threading.current_thread(), shell.display_pub
     publish = publisher.publish
 
-    def record(data: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+    def record(data: dict[str, Any], *args: object, **kwargs: object) -> None:
         if threading.current_thread() is thread and not kwargs.get("update"):
             shown.extend(_from_mime_bundle(data))
         publish(data, *args, **kwargs)
@@ -110,7 +110,7 @@ def _displayed(shell: Any) -> Iterator[list[Any]]:
         del publisher.publish
 
 
-def _from_mime_bundle(data: dict[str, Any]) -> list[Any]:
+def _from_mime_bundle(data: dict[str, Any]) -> list[object]:
     """The image in a MIME bundle, or else its text."""
     for mime in ("image/png", "image/jpeg"):
         if mime in data:
