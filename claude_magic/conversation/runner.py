@@ -167,7 +167,7 @@ class Runner:
         for answer in reversed(running):  # so that none begins because the one before it ends
             answer.stop()
         if self not in _answering.get():
-            self._session.main_thread.until(lambda: all(answer.done for answer in running), _STOPPING)
+            self._session.main_thread.wait_until(lambda: all(answer.done for answer in running), _STOPPING)
         return Notice(f"Stopped {pluralize(len(running), 'answer')}." if running else "There was nothing to stop.")
 
     @property
@@ -243,7 +243,7 @@ class Runner:
 
         token = _answering.set({**_answering.get(), self: threading.get_ident()})
         try:
-            with captured_output.into(None):  # a tool may be asking, whose own output goes to its caller
+            with captured_output.capture_to(None):  # a tool may be asking, whose own output goes to its caller
                 result = run.run(prepared, renderer, answer.stop if answer is not None else None)
         finally:
             _answering.reset(token)
@@ -275,7 +275,7 @@ class Runner:
         if answer is not None and result.error is not None:  # the cell itself succeeded long ago
             result = dataclasses.replace(result, notice=error_line(result.error))
         ending = self._ending(turn, [*reported, *run.notices(prepared, result)])
-        with captured_output.into(None):
+        with captured_output.capture_to(None):
             renderer.finish(ending)
         if answer is None:
             self._session.environment.finished(ending)

@@ -103,7 +103,7 @@ class QuestionQueue:
         worker = current_worker()
         try:
             with wakeable(self._main_thread.wake):
-                self._main_thread.until(lambda: self._tickets[0] is ticket or (worker is not None and worker.stopped))
+                self._main_thread.wait_until(lambda: self._tickets[0] is ticket or (worker is not None and worker.stopped))
         except Interrupted as error:
             raise error if worker is None else Interrupted("Stopped before it was sent.") from None
         except KeyboardInterrupt:
@@ -236,7 +236,7 @@ def wait_for(answers: list[Answer], main_thread: MainThreadQueue, timeout: float
         raise BadInput(f"wait takes a number of seconds, not {timeout!r:.80}.")
     try:
         with OneInterrupt():
-            ended = main_thread.until(lambda: all(answer.done for answer in answers), timeout)
+            ended = main_thread.wait_until(lambda: all(answer.done for answer in answers), timeout)
     except Interrupted:
         raise
     except KeyboardInterrupt:
@@ -256,7 +256,7 @@ def confirm_on_main_thread(confirm: Callable[[Call], str]) -> Callable[[Call], s
         if worker is None:
             return confirm(call)
         answers: list[str] = []
-        worker.send(lambda: answers.append(confirm(call)), when_free=False)
+        worker.run_on_main_thread(lambda: answers.append(confirm(call)), when_idle=False)
         return answers[0]
 
     return ask

@@ -207,9 +207,9 @@ def _check_schemas(offered: Sequence[AnyTool], answer_type: AnswerType | None) -
     schemas = [tool.input_schema for tool in offered if not isinstance(tool, dict | ServerTool) and tool.strict]
     schemas += [answer_type.schema] if answer_type is not None else []
     if schemas:
-        from claude_magic.tools.strict_schema import excess
+        from claude_magic.tools.strict_schema import exceeded_limit
 
-        if problem := excess(schemas):
+        if problem := exceeded_limit(schemas):
             raise BadInput(problem)
 
 

@@ -1,6 +1,6 @@
-"""The arguments that a function takes: as a JSON schema, and from JSON back to Python.
+"""The arguments of a function: their JSON schema, and their conversion from JSON to Python.
 
-The return annotation is never looked at.
+The return annotation is never evaluated.
 """
 
 from __future__ import annotations
@@ -18,66 +18,66 @@ from typing import Any, Literal
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.text import join_names, one_line
 from claude_magic.tools.parameters import JSON, Parameter, generator
-from claude_magic.tools.validation_errors import problems, short
+from claude_magic.tools.validation_errors import error_lines, short_repr
 
 _POSITIONAL = inspect.Parameter.POSITIONAL_ONLY
 _MOST_PROBLEMS = 20
-_MAPS = ("$defs", "properties", "patternProperties", "dependentSchemas")
-"""Parts of a schema in which ``title`` is a name."""
+_NAME_MAPS = ("$defs", "properties", "patternProperties", "dependentSchemas")
+"""Keywords whose value is a mapping from names to schemas, so that ``title`` in it is a name."""
 _VALUES = ("default", "const", "enum", "examples", "required")
-"""Parts of a schema that are no schemas."""
+"""Keywords whose value is not a schema."""
 
 
 class WrongArguments(Exception):
-    """The arguments of a call do not fit; the text is for Claude, one line for each problem."""
+    """The arguments of a call are invalid; the message is for Claude, one line for each problem."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
-    """The parameters of a function that Claude fills in, in the order of the signature.
+    """The parameters that Claude fills in.
 
     Attributes
     ----------
     parameters : dict
-        Name to parameter.
+        By name, in the order of the signature.
     """
 
     parameters: dict[str, Parameter]
 
     @classmethod
     def of(cls, function: Callable[..., Any], name: str, *, is_method: bool = False) -> Arguments:
-        """Look at a function.
+        """Read the signature of a function.
 
         Parameters
         ----------
         function : callable
-            Keywords that a :class:`functools.partial` has filled in are left out.
+            Keyword arguments that a :class:`functools.partial` has filled in are left out.
         name : str
-            What it is called in errors.
+            What error messages call it.
         is_method : bool
             Whether its first parameter is the instance.
 
         Raises
         ------
         BadInput
-            If there is a parameter that Claude could not fill in.
+            If Claude could not fill in one of the parameters.
         """
         filled = function.keywords if isinstance(function, functools.partial) else ()
-        written = [each for each in signature(function, name).parameters.values() if each.name not in filled]
-        written = written[1:] if is_method else written
+        declared = [each for each in signature(function, name).parameters.values() if each.name not in filled]
+        declared = declared[1:] if is_method else declared
         names = _visible_names(innermost(function))
-        return cls({each.name: Parameter.of(each, name, names) for each in written})
+        return cls({each.name: Parameter.of(each, name, names) for each in declared})
 
     def __str__(self) -> str:
         return f"({', '.join(map(str, self.parameters.values()))})"
 
-    def schema(self, texts: Mapping[str, str]) -> JSON:
-        """The JSON schema of the arguments: the same bytes for the same signature.
+    def schema(self, descriptions: Mapping[str, str]) -> JSON:
+        """The JSON schema of the arguments, byte for byte the same for the same signature.
 
         Parameters
         ----------
-        texts : mapping of str to str
-            Descriptions of parameters.
+        descriptions : mapping of str to str
+            By parameter name.
         """
         from pydantic import TypeAdapter
 
@@ -85,7 +85,7 @@ class Arguments:
         adapters = [(name, mode, parameter.adapter) for name, parameter in self.parameters.items()]
         schemas, shared = TypeAdapter.json_schemas(adapters, schema_generator=generator())
         properties = {
-            name: parameter.described(_untitled(schemas[name, mode]), texts.get(name))
+            name: parameter.described(_untitled(schemas[name, mode]), descriptions.get(name))
             for name, parameter in self.parameters.items()
         }
         required = [name for name, parameter in self.parameters.items() if not parameter.is_optional]
@@ -93,33 +93,33 @@ class Arguments:
         return {**schema, **_untitled(shared)}
 
     def bind(self, given: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Check and convert arguments that came as JSON.
+        """Validate arguments decoded from JSON, and convert them.
 
         Returns
         -------
         tuple
-            Positional arguments (of positional-only parameters) and keyword arguments. What is not
-            given is left to the function's own defaults.
+            Positional arguments (for positional-only parameters) and keyword arguments. Missing ones are
+            left to the defaults of the function.
 
         Raises
         ------
         WrongArguments
-            If something is missing, unknown or of another type; with all that is.
+            If arguments are missing, unknown or of the wrong type; the message lists all of them.
         """
         if not isinstance(given, dict):
-            raise WrongArguments(f"the arguments should be an object, got {short(given)}")
+            raise WrongArguments(f"the arguments should be an object, got {short_repr(given)}")
         values: dict[str, Any] = {}
         wrong = list(self._read(given, values))
         if more := wrong[_MOST_PROBLEMS:]:
             wrong = [*wrong[:_MOST_PROBLEMS], f"and {len(more):,} more"]
         if wrong:
             raise WrongArguments("\n".join(wrong))
-        by_place = [each.written for each in self.parameters.values() if each.written.kind is _POSITIONAL]
-        args = tuple(values.pop(each.name, each.default) for each in by_place)
+        positional = [each.declared for each in self.parameters.values() if each.declared.kind is _POSITIONAL]
+        args = tuple(values.pop(each.name, each.default) for each in positional)
         return args, values
 
     def _read(self, given: Mapping[str, Any], values: dict[str, Any]) -> Iterator[str]:
-        """Fill in the values; what is wrong comes out."""
+        """Fill in the values, and yield the problems."""
         from pydantic import ValidationError
 
         for name, parameter in self.parameters.items():
@@ -127,17 +127,17 @@ class Arguments:
                 try:
                     values[name] = parameter.adapter.validate_json(json.dumps(given[name]))
                 except ValidationError as error:
-                    yield from problems(name, given[name], error)
+                    yield from error_lines(name, given[name], error)
             elif not parameter.is_optional:
                 yield f"{name}: is missing"
         allowed = join_names(list(self.parameters)) if self.parameters else "none"
         for name in given:
             if name not in self.parameters:
-                yield f"{one_line(name)}: is not a parameter, got {short(given[name])} (allowed: {allowed})"
+                yield f"{one_line(name)}: is not a parameter, got {short_repr(given[name])} (allowed: {allowed})"
 
 
 def innermost(function: Any) -> Any:
-    """The function below partials, decorators and callable objects."""
+    """The function inside partials, decorators and callable objects."""
     while True:
         if isinstance(function, functools.partial):
             function = function.func
@@ -150,7 +150,7 @@ def innermost(function: Any) -> Any:
 
 
 def signature(function: Callable[..., Any], name: str) -> inspect.Signature:
-    """The signature of a function, with annotations as they are; ``name`` is for the error."""
+    """The signature of a function, its annotations not evaluated; ``name`` is for the error message."""
     try:
         if sys.version_info >= (3, 14):
             from annotationlib import Format
@@ -158,20 +158,20 @@ def signature(function: Callable[..., Any], name: str) -> inspect.Signature:
             # Reading the annotations would evaluate them, the return annotation too.
             return inspect.signature(function, annotation_format=Format.FORWARDREF)
         return inspect.signature(function)
-    except (TypeError, ValueError) as problem:
-        raise BadInput(f"{name}: its parameters cannot be found out. Write a function with def around it.") from problem
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{name}: its parameters cannot be determined. Write a function with def around it.") from error
 
 
-def _visible_names(function: Any) -> dict[str, Any]:
+def _visible_names(function: object) -> dict[str, Any]:
     """The names that the annotations of a function may use.
 
-    A class of the function around it is not in its closure if only an annotation names it (which
-    may be a string); it is looked for in the calls that are running.
+    A local class that only an annotation mentions (perhaps as a string) is not in the closure; it is
+    looked up in the frames of the calls that are running.
     """
     code = getattr(function, "__code__", None)
     names: dict[str, Any] = {}
     for name, cell in zip(getattr(code, "co_freevars", ()), getattr(function, "__closure__", None) or (), strict=True):
-        with contextlib.suppress(ValueError):  # still empty: the function itself
+        with contextlib.suppress(ValueError):  # still empty: the function's own name
             names[name] = cell.cell_contents
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None and code is not None:
@@ -182,16 +182,16 @@ def _visible_names(function: Any) -> dict[str, Any]:
     return {**getattr(function, "__globals__", {}), **names}
 
 
-def _untitled(schema: Any, *, of_names: bool = False) -> Any:
-    """A schema without the titles that pydantic makes of names."""
+def _untitled(schema: Any, *, is_name_map: bool = False) -> Any:
+    """A schema without the titles that pydantic derives from names."""
     if isinstance(schema, list):
         return [_untitled(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    if of_names:
+    if is_name_map:
         return {name: _untitled(each) for name, each in schema.items()}
     return {
-        key: each if key in _VALUES else _untitled(each, of_names=key in _MAPS)
+        key: each if key in _VALUES else _untitled(each, is_name_map=key in _NAME_MAPS)
         for key, each in schema.items()
         if key != "title"
     }

@@ -1,16 +1,16 @@
-"""The calls of one answer: confirmed, run, and every one of them answered, whatever happens.
+"""The tool calls of one reply: confirmed, run, and each of them answered, whatever happens.
 
 ::
 
     asked ──> confirming ──> running ──> done
-      │            │            ├──────> failed    it raised, its time was up, or its value cannot be shown
+      │            │            ├──────> failed    it raised, timed out, or its value cannot be shown
       │            │            └──────> stopped   by Ctrl-C
-      │            ├───────────────────> refused   the user said no, or nobody was there
+      │            ├───────────────────> refused   the user said no, or there was nobody to ask
       │            └───────────────────> stopped
-      ├────────────────────────────────> failed    no such tool, wrong arguments
-      └────────────────────────────────> stopped   its turn never came
+      ├────────────────────────────────> failed    no such tool, invalid arguments
+      └────────────────────────────────> stopped   before its turn
 
-Beside the notebook a plain function is ``waiting`` for the main thread before it is ``running``.
+In the background, a plain function is ``waiting`` for the main thread before it is ``running``.
 """
 
 from __future__ import annotations
@@ -23,47 +23,49 @@ from typing import TYPE_CHECKING, Any
 from claude_magic.content.parts import Part, text_part
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.text import join_names, truncate
-from claude_magic.tools import captured_output, results
+from claude_magic.tools.captured_output import capture_to, route_output
 from claude_magic.tools.definition import WrongArguments
-from claude_magic.tools.executor import Threads, TimeUp, Work, at_home, on_loop
+from claude_magic.tools.executor import Job, JobThreads, ToolTimeout, run_async, run_with_notebook
+from claude_magic.tools.results import LONGEST_ERROR, clean, describe_error, tool_result, value_parts
 from claude_magic.tools.worker import current_worker
 
 if TYPE_CHECKING:
     from claude_magic.tools.definition import Tool
 
 ANSWERED = frozenset({"done", "failed", "refused", "stopped"})
-"""States after which nothing more happens."""
+"""The final states."""
 
 
 @dataclasses.dataclass(eq=False, repr=False)
 class Call:
-    """One call that Claude asked for.
+    """A tool call that Claude made, and its outcome; ``reply.tool_calls`` lists those of a reply.
 
     Attributes
     ----------
     id, name : str
     input : dict
-        The arguments, as they came.
+        The arguments, as Claude wrote them.
     invalid : str or None
-        The raw arguments, if they were no JSON object.
+        The raw arguments, if they are not a JSON object.
     tool : Tool or None
         None if there is no such tool.
     state : str
-        ``asked``, ``confirming``, ``waiting``, ``running``; in the end ``done``, ``failed``, ``refused`` or
+        ``asked``, ``confirming``, ``waiting``, ``running``; finally ``done``, ``failed``, ``refused`` or
         ``stopped``.
     value : object
         What the tool returned.
     parts : tuple of Part
         What Claude is told.
     is_error : bool
+        Whether Claude is told that the call failed.
     exception : BaseException or None
-        What the tool raised, with its traceback, for the user.
+        What the tool raised, with its traceback.
     seconds : float
-        How long it ran.
+        How long the tool ran.
     printed : str
-        What it printed, as far as there was room.
+        What it printed; only the beginning if that was long.
     notes : tuple of str
-        For the user: what was cut, what was left behind.
+        Remarks for the user: what was cut, and whether the tool may still be running.
     """
 
     id: str
@@ -81,25 +83,23 @@ class Call:
     notes: tuple[str, ...] = ()
 
     def arguments(self) -> str:
-        """The arguments in a line, shortened, for people."""
+        """The arguments on one line, truncated, for display."""
         if self.invalid is not None:
-            return truncate(results.clean(repr(self.invalid)), 60)
-        return join_names(
-            [f"{name}={truncate(results.clean(repr(value)), 60)}" for name, value in self.input.items()], 200
-        )
+            return truncate(clean(repr(self.invalid)), 60)
+        return join_names([f"{name}={truncate(clean(repr(value)), 60)}" for name, value in self.input.items()], 200)
 
     def result(self) -> Part:
-        """The block that answers it."""
-        return results.result(self.id, self.name, self.parts, is_error=self.is_error)
+        """The ``tool_result`` block that answers the call."""
+        return tool_result(self.id, self.name, self.parts, is_error=self.is_error)
 
     def __repr__(self) -> str:
         ran = f", {self.seconds:.1f} s" if self.seconds else ""
         return f"<Call {self.name}({self.arguments()}): {self.state}{ran}>"
 
     def close(self, state: str, *told: str) -> None:
-        """End it without a value: what Claude is told instead."""
+        """Put it into a final state without a value, and tell Claude these texts instead."""
         self.state, self.is_error = state, True
-        self.parts = tuple(text_part(results.clean(text)) for text in told if text.strip())
+        self.parts = tuple(text_part(clean(text)) for text in told if text.strip())
 
 
 def run(
@@ -111,67 +111,70 @@ def run(
     confirm_all: bool = False,
     always: list[Callable[..., Any]] | None = None,
 ) -> None:
-    """Run the calls of one answer, and answer each.
+    """Run the calls of one reply, and answer each of them.
 
-    Plain functions run one after the other in this thread, ``async`` ones on its loop, and those that
-    are ``parallel`` at the same time. What they print is told to Claude and not shown in the cell, but
-    for what threads of their own print; what they ``display`` is shown. A tool may ask Claude itself.
+    Plain functions run one after the other on this thread, ``async`` ones on its event loop, and those
+    with ``parallel=True`` concurrently. Claude is told what they print, and the cell does not show it, except
+    what threads that they start themselves print. What they ``display`` is shown. A tool may ask Claude itself.
 
     Parameters
     ----------
     calls : sequence of Call
     changed : callable
-        Told, in this thread, of each change of a call's state.
+        Called, on this thread, whenever the state of a call has changed.
     confirm : callable
-        Asked about each call of a tool that wants it, before anything runs. Answers ``yes``, ``no`` or
-        ``always``; raises if nobody can be asked.
+        Called for each call whose tool needs confirmation, before anything runs. Returns ``yes``, ``no`` or
+        ``always``; raises if there is nobody to ask.
     names : sequence of str
-        Of the tools that there are, for calls of others.
+        Names of the available tools, told to Claude when it calls another.
     confirm_all : bool
-        Ask about every call, whatever its tool wants.
+        Ask about every call, whatever its tool says.
     always : list of callable, optional
-        The functions that were answered ``always``: they are asked about no more. Another function
-        of the same name is.
+        Functions for which the answer was ``always`` and which need no further confirmation. Another
+        function of the same name does.
 
     Raises
     ------
     KeyboardInterrupt
-        If the user pressed Ctrl-C. Every call has been answered nevertheless.
+        If the user pressed Ctrl-C. Every call has been answered all the same.
     """
-    works: dict[Work, Call] = {}
+    jobs: dict[Job, Call] = {}
     try:
         for call in calls:
-            if (work := _prepared(call, names)) is not None:
-                works[work] = call
+            if (job := _prepare(call, names)) is not None:
+                jobs[job] = call
             else:
                 changed(call)
-        wanted = {w: c for w, c in works.items() if confirm_all or (c.tool is not None and c.tool.confirm)}
-        for work in _refused(wanted, changed, confirm, [] if always is None else always):
-            del works[work]
-        with captured_output.routed():
-            _run(works, changed)
+        to_confirm = {j: c for j, c in jobs.items() if confirm_all or (c.tool is not None and c.tool.confirm)}
+        for job in _refused(to_confirm, changed, confirm, [] if always is None else always):
+            del jobs[job]
+        with route_output():
+            _run(jobs, changed)
     except BaseException as error:
-        left = {call: work for work, call in works.items() if call.state == "running"}
+        running = {call: job for job, call in jobs.items() if call.state == "running"}
         unanswered = [call for call in calls if call.state not in ANSWERED]
         for call in unanswered:
-            stopped = left.get(call)
+            stopped = running.get(call)
             if stopped is None:
-                call.close("stopped", f"Not run: stopped {_who(error)} before its turn.")
-            elif stopped.ended and stopped.read:
-                call.close("stopped", f"It ran to its end. What it returned was not read: stopped {_who(error)}.")
-                _besides(call, stopped, [])
+                call.close("stopped", f"Not run: stopped {_by_whom(error)} before its turn.")
+            elif stopped.finished and stopped.collected:
+                reason = f"stopped {_by_whom(error)}"
+                call.close("stopped", f"It ran to completion, but its result was not read: {reason}.")
+                _add_details(call, stopped, [])
             else:
-                _stopped(call, stopped, error)
+                still_running = " It may still be running." if stopped.abandoned else ""
+                call.close("stopped", f"Stopped {_by_whom(error)}.{still_running}")
+                _add_details(call, stopped, [])
         for call in unanswered:
-            stopped = left.get(call)
-            if stopped is not None and stopped.ended and not stopped.read:  # beside the one that was stopped
-                _answer(call, stopped)
+            stopped = running.get(call)
+            if stopped is not None and stopped.finished and not stopped.collected:  # parallel to the stopped one
+                _collect(call, stopped)
             changed(call)
         raise
 
 
 def ask_in_cell(call: Call) -> str:
-    """Ask the user of a notebook or terminal, and show all that would run.
+    """Ask the user of a notebook or terminal, and show everything that would run.
 
     Returns
     -------
@@ -181,60 +184,62 @@ def ask_in_cell(call: Call) -> str:
     Raises
     ------
     BadInput
-        If nobody can answer, as in a notebook that is executed from the command line.
+        If nobody can answer, for example in a notebook that is executed from the command line.
     """
-    with captured_output.into(None):  # a tool that asks Claude itself must not swallow the question
+    with capture_to(None):  # a tool that asks Claude itself must not swallow the question
         print(f"Claude wants to run {call.name}:")
         for name, value in call.input.items():
-            print(f"  {name} = {results.clean(_in_full(value))}")
+            print(f"  {name} = {clean(_in_full(value))}")
     while True:
         try:
             answer = input(f"Run {call.name}? [y]es / [n]o / [a]lways: ").strip().lower()
         except (EOFError, OSError, RuntimeError):  # IPython's StdinNotImplementedError is a RuntimeError
-            raise BadInput(f"{call.name} waits for a yes, and nobody is there to be asked.") from None
+            raise BadInput(
+                f"{call.name} has to be confirmed, and there is nobody to ask. Run this where you can answer."
+            ) from None
         for word in ("yes", "no", "always"):
             if answer and word.startswith(answer):
                 return word
 
 
 def _in_full(value: object) -> str:
-    """A value with its line breaks, and with nothing in it that a terminal would hide."""
+    """A value with its line breaks, and with every character visible that a terminal would hide."""
     if not isinstance(value, str) or "\n" not in value:
         return repr(value)
     shown = (char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in value)
     return "\n    " + "".join(shown).replace("\n", "\n    ")
 
 
-def _prepared(call: Call, names: Sequence[str]) -> Work | None:
-    """What is to be run; None if the call is answered by that."""
+def _prepare(call: Call, names: Sequence[str]) -> Job | None:
+    """The job for a call; None if the call cannot be run and has been answered."""
     if call.tool is None:
-        there = f"The tools are: {', '.join(names)}." if names else "There are no tools."
-        call.close("failed", f"There is no tool named {call.name!r}. {there}")
+        available = f"The tools are: {', '.join(names)}." if names else "There are no tools."
+        call.close("failed", f"There is no tool named {call.name!r}. {available}")
     elif call.invalid is not None:
-        call.close("failed", f"The arguments are no JSON object: {truncate(call.invalid, 500)}")
+        call.close("failed", f"The arguments are not a JSON object: {truncate(call.invalid, 500)}")
     else:
         try:
             args, kwargs = call.tool.bind(call.input)
         except WrongArguments as error:
             call.exception = error
-            call.close("failed", truncate(str(error), results.LONGEST_ERROR))
-        except Exception as error:  # noqa: BLE001 - a check of the user's may raise anything
+            call.close("failed", truncate(str(error), LONGEST_ERROR))
+        except Exception as error:  # noqa: BLE001 - a validator of the user's may raise anything
             call.exception = error
-            call.close("failed", results.of_error(error))
+            call.close("failed", describe_error(error))
         else:
-            return Work(functools.partial(call.tool, *args, **kwargs), call.tool.timeout)
+            return Job(functools.partial(call.tool, *args, **kwargs), call.tool.timeout)
     return None
 
 
 def _refused(
-    works: dict[Work, Call],
+    jobs: dict[Job, Call],
     changed: Callable[[Call], None],
     confirm: Callable[[Call], str],
     always: list[Callable[..., Any]],
-) -> list[Work]:
-    """Ask about each call; those that may not run."""
+) -> list[Job]:
+    """Ask about each call, and return the jobs that may not run."""
     refused = []
-    for work, call in works.items():
+    for job, call in jobs.items():
         if call.tool is None or call.tool.function in always:
             continue
         call.state = "confirming"
@@ -244,108 +249,98 @@ def _refused(
             reason = "The user was asked and said no."
         except Exception as error:  # noqa: BLE001 - without an answer nothing may run
             call.exception = error
-            answer, reason = "no", "Nobody is there to be asked."
+            answer, reason = "no", "There is nobody to ask."
         if answer == "always":
             always.append(call.tool.function)
         elif answer != "yes":
-            refused.append(work)
+            refused.append(job)
             call.close("refused", f"Not run: {call.name} has to be confirmed. {reason}")
             changed(call)
     return refused
 
 
-def _run(works: dict[Work, Call], changed: Callable[[Call], None]) -> None:
-    def begin(*begun: Work) -> None:
-        for work in begun:
-            works[work].state = "running"
-            changed(works[work])
+def _run(jobs: dict[Job, Call], changed: Callable[[Call], None]) -> None:
+    def set_state(state: str, *which: Job) -> None:
+        for job in which:
+            jobs[job].state = state
+            changed(jobs[job])
 
-    def wait(work: Work) -> None:
-        if current_worker() is not None:
-            works[work].state = "waiting"
-            changed(works[work])
+    def collect(*finished: Job) -> None:
+        for job in finished:
+            _collect(jobs[job], job)
+            changed(jobs[job])
 
-    def end(*ended: Work) -> None:
-        for work in ended:
-            _answer(works[work], work)
-            changed(works[work])
-
-    def chosen(*, parallel: bool, is_async: bool) -> list[Work]:
+    def select(*, parallel: bool, is_async: bool) -> list[Job]:
         return [
-            work
-            for work, call in works.items()
+            job
+            for job, call in jobs.items()
             if call.tool is not None and (call.tool.parallel, call.tool.is_async) == (parallel, is_async)
         ]
 
-    beside, together = chosen(parallel=True, is_async=False), chosen(parallel=True, is_async=True)
-    awaited = chosen(parallel=False, is_async=True)
-    begin(*beside)
-    with Threads(beside) as threads:
-        for work in works:
-            if work in beside or work in together:
+    threaded, concurrent = select(parallel=True, is_async=False), select(parallel=True, is_async=True)
+    awaited = select(parallel=False, is_async=True)
+    set_state("running", *threaded)
+    with JobThreads(threaded) as threads:
+        for job in jobs:
+            if job in threaded or job in concurrent:
                 continue
-            if work in awaited:
-                begin(work)
-                on_loop([work])
+            if job in awaited:
+                set_state("running", job)
+                run_async([job])
             else:
-                wait(work)
-                at_home(work, functools.partial(begin, work))
-            end(work)
-        if together:
-            begin(*together)
-            on_loop(together)
-            end(*together)
-        for work in threads:
-            end(work)
+                if current_worker() is not None:
+                    set_state("waiting", job)
+                run_with_notebook(job, functools.partial(set_state, "running", job))
+            collect(job)
+        if concurrent:
+            set_state("running", *concurrent)
+            run_async(concurrent)
+            collect(*concurrent)
+        for job in threads:
+            collect(job)
 
 
-def _answer(call: Call, work: Work) -> None:
-    """What came of it, for Claude and for the user."""
-    work.read = True
-    call.is_error, call.exception = False, work.exception
+def _collect(call: Call, job: Job) -> None:
+    """Take the outcome of a job over into its call, for Claude and for the user."""
+    job.collected = True
+    call.is_error, call.exception = False, job.exception
     notes: list[str] = []
-    if work.timed_out and work.left_behind:
-        call.close("failed", f"Given up after {work.timeout:g} s (its timeout). It may still be running.")
-    elif work.timed_out:
-        call.close("failed", f"Stopped after {work.timeout:g} s (its timeout).")
-    elif work.exception is not None:
-        call.close("failed", results.of_error(work.exception))
+    if job.timed_out and job.abandoned:
+        call.close("failed", f"Abandoned after {job.timeout:g} s (its timeout). It may still be running.")
+    elif job.timed_out:
+        call.close("failed", f"Stopped after {job.timeout:g} s (its timeout).")
+    elif job.exception is not None:
+        call.close("failed", describe_error(job.exception))
     else:
-        call.value = work.value
+        call.value = job.value
         try:
-            call.parts, cut = results.of_value(work.value, call.name)
-        except Exception as error:  # noqa: BLE001 - what shows a value may be the user's code
+            call.parts, cut = value_parts(job.value, call.name)
+        except Exception as error:  # noqa: BLE001 - showing a value may call the user's code
             call.exception = error
-            why = str(error) if isinstance(error, BadInput) else results.of_error(error)
-            call.close("failed", f"{call.name} ran, but what it returned cannot be shown. {why}")
+            why = str(error) if isinstance(error, BadInput) else describe_error(error)
+            call.close("failed", f"{call.name} ran, but its result cannot be shown. {why}")
         else:
             call.state = "done"
             notes += cut
-    _besides(call, work, notes)
+    _add_details(call, job, notes)
 
 
-def _stopped(call: Call, work: Work, error: BaseException) -> None:
-    """Answer a call that was under way when all was stopped."""
-    call.close("stopped", f"Stopped {_who(error)}." + (" It may still be running." if work.left_behind else ""))
-    _besides(call, work, [])
-
-
-def _besides(call: Call, work: Work, notes: list[str]) -> None:
-    """What it printed, how long it took, and what is to be known about it."""
-    call.seconds, call.printed = work.seconds, work.printed.text
+def _add_details(call: Call, job: Job, notes: list[str]) -> None:
+    """Add what the tool printed, how long it ran, and the notes for the user."""
+    call.seconds, call.printed = job.seconds, job.output.text
     if call.printed.strip():
-        call.parts = (*call.parts, text_part(results.clean(f"Printed:\n{call.printed}")))
-    if work.printed.cut:
-        notes.append(f"{work.printed.cut:,} printed characters cut")
+        call.parts = (*call.parts, text_part(clean(f"Printed:\n{call.printed}")))
+    if job.output.cut:
+        notes.append(f"{job.output.cut:,} printed characters cut")
         call.parts = (*call.parts, text_part(f"… {notes[-1]}"))
-    if work.left_behind:
-        notes.append("left behind: it may still be running")
-    elif work.timeout is not None and work.seconds > work.timeout + 1 and not work.timed_out:
-        notes.append(f"its timeout of {work.timeout:g} s could not be kept")
+    if job.abandoned:
+        notes.append("abandoned: it may still be running")
+    elif job.timeout is not None and job.seconds > job.timeout + 1 and not job.timed_out:
+        notes.append(f"it could not be stopped at its timeout of {job.timeout:g} s")
     call.notes = tuple(notes)
 
 
-def _who(error: BaseException) -> str:
-    if isinstance(error, TimeUp):
-        return "with the tool that had asked for it"
+def _by_whom(error: BaseException) -> str:
+    if isinstance(error, ToolTimeout):
+        return "together with the tool that had asked for it"
     return "by the user" if isinstance(error, KeyboardInterrupt) else "by an error elsewhere"

@@ -1,4 +1,4 @@
-"""What tools print goes to the call that printed it, and not into the cell."""
+"""What tools print is captured for the call that printed it, instead of appearing in the cell."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from contextvars import ContextVar
 from typing import Any, TextIO, cast
 
 LONGEST = 10_000
-"""Characters that are kept of what one call prints."""
+"""Characters of one call's output that are kept."""
 
 
-class Printed:
-    """What one call printed, as far as there is room for it.
+class CapturedOutput:
+    """What one call printed, up to :data:`LONGEST` characters.
 
     Attributes
     ----------
     cut : int
-        Characters that there was no room for.
+        Number of characters that were dropped.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Printed:
         self.cut = 0
 
     def write(self, text: str) -> int:
-        """Take text, as a file does."""
+        """Append text, like the method of a file."""
         kept = text[: self._room]
         if kept:
             self._pieces.append(kept)
@@ -38,23 +38,23 @@ class Printed:
 
     @property
     def text(self) -> str:
-        """What was printed; of a line that was printed over and over, as progress bars are, the last state."""
+        """The output; of a line that was overwritten, as by a progress bar, only the last state."""
         lines = "".join(self._pieces).split("\n")
         return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
 
 
-_taking: ContextVar[Printed | None] = ContextVar("taking", default=None)
+_target: ContextVar[CapturedOutput | None] = ContextVar("_target", default=None)
 
 
 class _Router:
-    """Stands before a stream: text goes to the call in whose context it is written, else to the stream."""
+    """Stands in for a stream: passes text to the capture of the current context, if any, or to the stream."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        printed = _taking.get()
-        return self._stream.write(text) if printed is None else printed.write(text)
+        captured = _target.get()
+        return self._stream.write(text) if captured is None else captured.write(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -65,10 +65,10 @@ class _Router:
 
 
 @contextlib.contextmanager
-def routed() -> Iterator[None]:
-    """While calls run in the main thread: what they and their threads and tasks print is told apart.
+def route_output() -> Iterator[None]:
+    """Make :func:`capture_to` work while calls run on the main thread, in their threads and tasks too.
 
-    For a question that is asked in another thread nothing is changed: ``sys.stdout`` belongs to all.
+    On any other thread this changes nothing: ``sys.stdout`` belongs to the whole process.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -79,10 +79,10 @@ def routed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def into(printed: Printed | None) -> Iterator[None]:
-    """What is printed in this context goes there; with None to where it would go without us."""
-    token = _taking.set(printed)
+def capture_to(captured: CapturedOutput | None) -> Iterator[None]:
+    """Capture what this context prints; with None, let it through as if no call were running."""
+    token = _target.set(captured)
     try:
         yield
     finally:
-        _taking.reset(token)
+        _target.reset(token)

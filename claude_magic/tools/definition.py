@@ -8,12 +8,12 @@ import re
 import sys
 import types
 from collections.abc import Callable
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.text import code_fence
-from claude_magic.tools import docstrings
 from claude_magic.tools.arguments import Arguments, WrongArguments, innermost, signature
+from claude_magic.tools.docstrings import parse_docstring
 
 __all__ = ["Tool", "WrongArguments", "tool"]
 
@@ -25,21 +25,32 @@ S = TypeVar("S")
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
+class ToolOptions(TypedDict, total=False):
+    """The options of :func:`tool`."""
+
+    name: str | None
+    description: str | None
+    strict: bool
+    timeout: float | None
+    confirm: bool
+    parallel: bool
+
+
 class Tool(Generic[P, R_co]):
-    """A function that Claude can call, and so can you: made by :func:`tool`, which explains the options.
+    """A function that both Claude and you can call. Created by :func:`tool`, which explains the options.
 
     Attributes
     ----------
     name, description, input_schema
-        What Claude knows of it.
+        What Claude is told about it.
     strict, timeout, confirm, parallel
         The options.
     options : dict
-        All that was given beside the function.
+        All arguments that it was created with, except the function.
     function : callable
-        What was given.
+        The function that was decorated.
     is_async : bool
-        Whether a call returns something to be awaited.
+        Whether a call returns an awaitable.
     """
 
     def __init__(
@@ -56,7 +67,7 @@ class Tool(Generic[P, R_co]):
         _check(function)
         functools.update_wrapper(cast("Any", self), function, updated=())
         self.__doc__ = _docstring(function)
-        self.options: dict[str, Any] = {
+        self.options: ToolOptions = {
             "name": name,
             "description": description,
             "strict": strict,
@@ -68,40 +79,40 @@ class Tool(Generic[P, R_co]):
         self.name = _name(function) if name is None else name
         if not _NAME.fullmatch(self.name):
             raise BadInput(
-                f"{self.name!r} is no name for a tool: 1 to 64 of the letters a to z and A to Z, digits, _ and -. "
-                f"Give {'another' if name else 'it one'} with @tool(name=…)."
+                f"{self.name!r} is not a valid tool name: use 1 to 64 letters (a to z, A to Z), digits, _ and -. "
+                f"Set {'another' if name else 'one'} with @tool(name=…)."
             )
         if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
-            raise BadInput(f"{self.name}: timeout={timeout!r} should be a number of seconds above 0.")
+            raise BadInput(f"{self.name}: timeout={timeout!r} has to be a number of seconds above 0.")
         self.strict, self.timeout, self.confirm, self.parallel = strict, timeout, confirm, parallel
-        self.is_async = inspect.iscoroutinefunction(_run_by(function))
+        self.is_async = inspect.iscoroutinefunction(_implementation(function))
         self._arguments = Arguments.of(function, self.name, is_method=_is_method(function))
-        said = docstrings.read(self.__doc__)
-        self.description = said.description if description is None else inspect.cleandoc(description)
-        self.input_schema = self._arguments.schema(said.parameters)
+        texts = parse_docstring(self.__doc__)
+        self.description = texts.description if description is None else inspect.cleandoc(description)
+        self.input_schema = self._arguments.schema(texts.parameters)
         if strict:
-            from claude_magic.tools.strict_schema import reduced
+            from claude_magic.tools.strict_schema import to_strict
 
             try:
-                self.input_schema = reduced(self.input_schema)
+                self.input_schema = to_strict(self.input_schema)
             except BadInput as error:
                 raise BadInput(f"{self.name} cannot be strict. {error}") from None
 
     @property
     def __call__(self) -> Callable[P, R_co]:
-        """Call the function (a property, so that help shows its signature)."""
+        """Call the function; this is a property, so that help shows the signature of the function."""
         return self.function
 
     @classmethod
     def of(cls, value: Any) -> Tool[..., Any]:
-        """Make a tool of a function, a bound method, an object that can be called, or a partial of one.
+        """Make a tool from a function, a bound method, a callable object, or a partial of one.
 
-        A tool stays as it is; a partial of a tool keeps its options.
+        A tool is returned as it is; a partial of a tool keeps the tool's options.
 
         Raises
         ------
         BadInput
-            If it cannot be one.
+            If the value cannot be a tool.
         """
         if isinstance(value, types.MethodType) and isinstance(value.__func__, Tool):  # a classmethod, since 3.13
             value = value.__func__.__get__(value.__self__)
@@ -109,11 +120,11 @@ class Tool(Generic[P, R_co]):
             value = cls(value, **value.func.options)
         made: Tool[..., Any] = value if isinstance(value, Tool) else cls(value)
         if _is_method(made.function):
-            raise BadInput(f"{made.name} is a method without its object. Give it bound to one: the_object.{made.name}.")
+            raise BadInput(f"{made.name} is a method without its object. Pass it bound to one: the_object.{made.name}.")
         return made
 
     def to_wire(self) -> dict[str, Any]:
-        """The definition as the API takes it."""
+        """The definition in the API's form."""
         return {
             "name": self.name,
             **({"description": self.description} if self.description else {}),
@@ -122,17 +133,17 @@ class Tool(Generic[P, R_co]):
         }
 
     def bind(self, given: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Check and convert the arguments of a call, as they come decoded from JSON.
+        """Validate the arguments of a call, decoded from JSON, and convert them.
 
         Returns
         -------
         tuple
-            Positional and keyword arguments for the function. What is not given is left to its defaults.
+            Positional and keyword arguments for the function. Missing ones are left to its defaults.
 
         Raises
         ------
         WrongArguments
-            If they do not fit. The text is for Claude and says all that is wrong, line by line.
+            If they are invalid. The message is for Claude and lists every problem on a line of its own.
         """
         return self._arguments.bind(given)
 
@@ -149,11 +160,11 @@ class Tool(Generic[P, R_co]):
         return bound
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        # Like any function by its name; what the name does not lead to is made again.
+        # By its name, as functions are pickled; if the name leads elsewhere, the tool is created again.
         found: Any = sys.modules.get(self.__module__)
         for part in getattr(self, "__qualname__", self.name).split("."):
             found = getattr(found, part, None)
-        return self.__qualname__ if found is self else (_again, (self.function, self.options))
+        return self.__qualname__ if found is self else (_rebuild, (self.function, self.options))
 
     def __copy__(self) -> Tool[P, R_co]:
         return self
@@ -175,44 +186,37 @@ class Tool(Generic[P, R_co]):
 @overload
 def tool(function: Callable[P, R_co], /) -> Tool[P, R_co]: ...
 @overload
-def tool(
-    *,
-    name: str | None = None,
-    description: str | None = None,
-    strict: bool = False,
-    timeout: float | None = None,
-    confirm: bool = False,
-    parallel: bool = False,
-) -> Callable[[Callable[P, R_co]], Tool[P, R_co]]: ...
-def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Make a function a tool, which Claude can call and you can still call as before.
+def tool(**options: Unpack[ToolOptions]) -> Callable[[Callable[P, R_co]], Tool[P, R_co]]: ...
+def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
+    """Turn a function into a tool that Claude can call; you can still call it as before.
 
-    Claude is told its name, what the docstring says (numpydoc, Google or reST) and the types of the
-    parameters: numbers, strings, lists, ``Literal``, ``Enum``, dataclasses, pydantic models, dates,
-    paths and what else JSON can hold. Arguments are checked and converted before the function runs.
+    Claude is told the name, the docstring (numpydoc, Google or reST) and the types of the parameters:
+    numbers, strings, lists, ``Literal``, ``Enum``, dataclasses, pydantic models, dates, paths and whatever
+    else JSON can represent. Arguments are validated and converted before the function runs.
 
     Parameters
     ----------
     function : callable
-        With ``@tool`` alone; ``@tool(…)`` takes only what follows.
+        Given by ``@tool`` alone; ``@tool(…)`` takes only the options below.
     name : str, optional
-        What Claude calls it; the function's name if left out.
+        What Claude calls it. Default: the name of the function.
     description : str, optional
-        Instead of the docstring's.
+        Replaces the description in the docstring.
     strict : bool
-        Whether the API has Claude write arguments of exactly these types. It knows fewer types then.
+        Whether the API guarantees that Claude writes arguments of exactly these types. Fewer types are
+        supported then.
     timeout : float, optional
         Seconds after which a call is stopped.
     confirm : bool
         Whether the user is asked before each call.
     parallel : bool
-        Whether calls may run in threads, several at a time.
+        Whether calls may run on threads, several at a time.
 
     Raises
     ------
     BadInput
-        If Claude could not call it: a parameter without type or of a type that JSON cannot hold,
-        ``*args``, a name that the API does not take.
+        If Claude could not call it: because of a parameter without a type, a type that JSON cannot
+        represent, ``*args``, or a name that the API does not accept.
 
     Examples
     --------
@@ -221,7 +225,7 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     ...     '''Count a word.
     ...
     ...     Args:
-    ...         word: In small letters.
+    ...         word: In lower case.
     ...     '''
     ...     return text.lower().split().count(word)
     >>> count
@@ -229,53 +233,53 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     >>> count("a")
     2
     >>> count.input_schema["properties"]["word"]
-    {'description': 'In small letters.', 'type': 'string'}
+    {'description': 'In lower case.', 'type': 'string'}
     """
     if function is None:
         return functools.partial(Tool, **options)
     return function if isinstance(function, Tool) else Tool(function)
 
 
-def _again(function: Callable[..., Any], given: dict[str, Any]) -> Tool[..., Any]:
-    return Tool(function, **given)
+def _rebuild(function: Callable[..., Any], options: ToolOptions) -> Tool[..., Any]:
+    return Tool(function, **options)
 
 
-def _check(function: Any) -> None:
-    """Refuse what is no function, or no function that gives one result."""
+def _check(function: object) -> None:
+    """Refuse anything but a function that returns one result."""
     if isinstance(function, classmethod | staticmethod):
         kind = type(function).__name__
-        raise BadInput(f"{function.__name__}: write @tool under @{kind}, next to the function.")
+        raise BadInput(f"{function.__name__}: write @tool below @{kind}, next to the function.")
     if inspect.isclass(function):
         raise BadInput(f"A tool is a function with a type for each parameter; {function.__name__} is a class.")
     if not callable(function):
         raise BadInput(f"A tool is a function with a type for each parameter, not this {type(function).__name__}.")
-    runs = _run_by(function)
-    if inspect.isgeneratorfunction(runs) or inspect.isasyncgenfunction(runs):
-        raise BadInput(f"{_name(function)} yields its result bit by bit. Return it as a whole, for example as a list.")
+    implementation = _implementation(function)
+    if inspect.isgeneratorfunction(implementation) or inspect.isasyncgenfunction(implementation):
+        raise BadInput(f"{_name(function)} yields its result piece by piece. Return it whole, for example as a list.")
 
 
-def _run_by(function: Any) -> Any:
-    """The function whose body runs in the call."""
+def _implementation(function: object) -> object:
+    """The function whose body runs when this is called."""
     while isinstance(function, functools.partial | Tool):
         function = function.func if isinstance(function, functools.partial) else function.function
     return function if inspect.isroutine(function) else type(function).__call__
 
 
-def _name(function: Any) -> str:
+def _name(function: object) -> str:
     while isinstance(function, functools.partial):
         function = function.func
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def _docstring(function: Any) -> str | None:
+def _docstring(function: object) -> str | None:
     text: str | None = innermost(function).__doc__
     if text is None and inspect.isfunction(type(function).__call__):
-        return type(function).__doc__  # a callable object is often explained in its class
+        return type(function).__doc__  # of a callable object, its class often has the docstring
     return text
 
 
-def _is_method(function: Any) -> bool:
-    """Whether it is a function in the body of a class, its first parameter being the object."""
+def _is_method(function: object) -> bool:
+    """Whether it is a function from the body of a class, whose first parameter is the object."""
     parents = getattr(function, "__qualname__", "").rpartition(".")[0]
     if not inspect.isfunction(function) or not parents or parents.endswith("<locals>"):
         return False

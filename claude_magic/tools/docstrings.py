@@ -6,23 +6,23 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 
-class Docs(NamedTuple):
+class DocstringTexts(NamedTuple):
     """The texts of a docstring.
 
     Attributes
     ----------
     description : str
-        Summary and explanation, and what is returned where that is described; empty without any.
+        Summary, extended description, and the description of the return value if there is one; may be empty.
     parameters : mapping of str to str
-        A text for each parameter that has one.
+        Descriptions by parameter name, of the parameters that have one.
     """
 
     description: str
     parameters: Mapping[str, str]
 
 
-def read(docstring: str | None) -> Docs:
-    """The texts of a docstring in the style of numpydoc, Google or reST; of another, the whole of it."""
+def parse_docstring(docstring: str | None) -> DocstringTexts:
+    """Parse the numpydoc, Google or reST style; a docstring in another style is all description."""
     import docstring_parser
 
     parsed = docstring_parser.parse(docstring or "")
@@ -35,4 +35,4 @@ def read(docstring: str | None) -> Docs:
         for name in parameter.arg_name.split(",")  # numpydoc describes two at once as "x, y : float"
         if parameter.description
     }
-    return Docs("\n\n".join(filter(None, paragraphs)), parameters)
+    return DocstringTexts("\n\n".join(filter(None, paragraphs)), parameters)

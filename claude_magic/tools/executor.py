@@ -1,20 +1,21 @@
-"""Where tools run, and how they are stopped.
+"""The executor: where tools run, and how they are stopped.
 
 ======================  =========================================  ====================================
-a tool                  runs                                       its timeout
+Tool                    Runs                                       At its timeout
 ======================  =========================================  ====================================
-plain function          in the thread that asks, where the         a timer's signal, in the main thread
-                        notebook's objects live                    of a system that has them
-``parallel=True``       in a thread of its own, beside the others  is given up and left behind
-``async def``           on the kernel's own loop, so that a        is cancelled; left behind if it does
-                        connection opened there can be used        not end within two seconds
+plain function          on the thread that asks, where the         is interrupted by a timer signal, on
+                        notebook's objects live                    the main thread of a POSIX system
+``parallel=True``       on a thread of its own, at the same time   is abandoned; the thread runs on
+                        as others
+``async def``           on the kernel's event loop, so that        is cancelled; is abandoned if it has
+                        connections opened there can be used       not ended two seconds later
 ======================  =========================================  ====================================
 
-For an answer beside the notebook a plain function runs in the main thread, once that is free or waits;
-a coroutine on a loop of its own, because the kernel's stands still while a cell runs.
+For an answer in the background, a plain function runs on the main thread as soon as that is idle or waits,
+and a coroutine on a loop of its own, because the kernel's loop stands still while a cell runs.
 
-A signal is seen between two steps of Python: code in C that does not look for signals runs to its end
-first. No thread can be stopped from outside. A coroutine can only be stopped where it awaits.
+A signal takes effect between two Python instructions: C code that does not check for signals first runs to
+its end. No thread can be stopped from outside. A coroutine can only be stopped where it awaits.
 """
 
 from __future__ import annotations
@@ -33,41 +34,41 @@ from types import FrameType
 from typing import Any
 
 from claude_magic.messages.errors import Interrupted
-from claude_magic.tools.captured_output import Printed, into, routed
+from claude_magic.tools.captured_output import CapturedOutput, capture_to, route_output
 from claude_magic.tools.worker import current_worker, wakeable
 
 GRACE = 2.0
-"""Seconds that a cancelled coroutine has for tidying up."""
-_LOOK = 0.5
-"""Seconds after which a wait for threads looks up: on Windows, Ctrl-C does not end it."""
+"""Seconds that a cancelled coroutine has to clean up."""
+_CHECK_INTERVAL = 0.5
+"""Seconds after which a wait for threads checks again by itself: on Windows, Ctrl-C does not interrupt it."""
 
 
-class Work:
-    """One function to run, and how that went.
+class Job:
+    """One function to run, and its outcome.
 
     Parameters
     ----------
     function : callable
-        Takes nothing.
+        Takes no arguments.
     timeout : float or None
         Seconds.
 
     Attributes
     ----------
     value : object
-        What it returned, or what its coroutine did.
+        What the function returned, or what its coroutine did.
     exception : BaseException or None
-        What it raised; never a Ctrl-C, which goes through.
-    ended : bool
-        It came to its own end.
-    read : bool
-        What it returned has been looked at, or was being looked at when all was stopped.
+        What it raised. Never a Ctrl-C, which propagates.
+    finished : bool
+        Whether it ran to its own end.
+    collected : bool
+        Whether the outcome has been taken, or was being taken when everything was stopped.
     timed_out : bool
-        It was stopped, or given up.
-    left_behind : bool
-        It was given up and may still be running.
+        Whether it was stopped or abandoned at its timeout.
+    abandoned : bool
+        Whether it may still be running.
     seconds : float
-    printed : Printed
+    output : CapturedOutput
     """
 
     def __init__(self, function: Callable[[], Any], timeout: float | None = None) -> None:
@@ -75,96 +76,96 @@ class Work:
         self.timeout = timeout
         self.value: Any = None
         self.exception: BaseException | None = None
-        self.ended = False
-        self.read = False
+        self.finished = False
+        self.collected = False
         self.timed_out = False
-        self.left_behind = False
+        self.abandoned = False
         self.seconds = 0.0
-        self.printed = Printed()
+        self.output = CapturedOutput()
 
 
-class TimeUp(KeyboardInterrupt):
-    """Raised in a tool whose time is up; as Ctrl-C does, it gets through ``except Exception`` and event loops."""
+class ToolTimeout(KeyboardInterrupt):
+    """Raised in a tool at its timeout; like Ctrl-C, it passes through ``except Exception`` and event loops."""
 
 
 class _Alarm:
-    """Rings in the main thread after some seconds. Alarms may be nested: each rings at its own time."""
+    """A timer signal on the main thread. Alarms can be nested: each one rings at its own time."""
 
     def __init__(self, seconds: float) -> None:
         self.rang = False
         self._stopped = False
         self._due = time.monotonic() + seconds
-        self._former: Any = signal.getsignal(signal.SIGALRM)
+        self._previous: Any = signal.getsignal(signal.SIGALRM)
         left, self._interval = signal.getitimer(signal.ITIMER_REAL)
-        self._former_due = time.monotonic() + left if left else math.inf
+        self._previous_due = time.monotonic() + left if left else math.inf
 
     def start(self) -> None:
-        """Wind it up."""
+        """Set the timer."""
         signal.signal(signal.SIGALRM, self._ring)
-        self._wind(min(self._due, self._former_due))
+        self._set_timer(min(self._due, self._previous_due))
 
     def stop(self) -> None:
-        """Put back what was there before; once more if it rang meanwhile."""
+        """Restore the previous timer; does nothing the second time, unless the first was cut short by a signal."""
         if not self._stopped:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, self._former)
-            self._wind(self._former_due, self._interval)
+            signal.signal(signal.SIGALRM, self._previous)
+            self._set_timer(self._previous_due, self._interval)
             self._stopped = True
 
-    def _wind(self, due: float, interval: float = 0.0) -> None:
+    def _set_timer(self, due: float, interval: float = 0.0) -> None:
         if due < math.inf:
             signal.setitimer(signal.ITIMER_REAL, max(due - time.monotonic(), 1e-4), interval)
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if now >= self._former_due:
-            self._former_due = now + self._interval if self._interval else math.inf
-            self._wind(min(self._due, self._former_due))
-            if callable(self._former):
-                self._former(number, frame)
+        if now >= self._previous_due:
+            self._previous_due = now + self._interval if self._interval else math.inf
+            self._set_timer(min(self._due, self._previous_due))
+            if callable(self._previous):
+                self._previous(number, frame)
         elif now >= self._due:
             self._due = math.inf
-            self._wind(self._former_due)
+            self._set_timer(self._previous_due)
             self.rang = True
-            raise TimeUp
+            raise ToolTimeout
         else:
-            self._wind(min(self._due, self._former_due))
+            self._set_timer(min(self._due, self._previous_due))
 
 
-def can_be_timed() -> bool:
-    """Whether a plain function can be stopped in this thread."""
+def can_interrupt() -> bool:
+    """Whether a plain function on this thread can be stopped at its timeout."""
     return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
 
 
-def at_home(work: Work, begin: Callable[[], None]) -> None:
-    """Run a plain function where the notebook's objects live: here, or for an answer beside it in the main thread.
+def run_with_notebook(job: Job, on_start: Callable[[], None]) -> None:
+    """Run a plain function where the notebook's objects live: on this thread, or a worker's on the main thread.
 
     Parameters
     ----------
-    work : Work
-    begin : callable
-        Called just before, in that thread.
+    job : Job
+    on_start : callable
+        Called on that thread, just before the function.
 
     Raises
     ------
     KeyboardInterrupt
-        If the user pressed Ctrl-C, or the answer beside the notebook was stopped.
+        If the user pressed Ctrl-C, or the background worker was stopped.
     """
 
     def run() -> None:
-        begin()
-        with routed():
-            here(work)
+        on_start()
+        with route_output():
+            run_sync(job)
 
-    if (aside := current_worker()) is None:
-        begin()
-        here(work)
+    if (worker := current_worker()) is None:
+        on_start()
+        run_sync(job)
     else:
-        aside.send(run)
+        worker.run_on_main_thread(run)
 
 
-def here(work: Work) -> None:
-    """Run a plain function in this thread.
+def run_sync(job: Job) -> None:
+    """Run a plain function on this thread.
 
     Raises
     ------
@@ -173,134 +174,133 @@ def here(work: Work) -> None:
     """
     began = time.monotonic()
     try:
-        with into(work.printed):
-            if work.timeout is None or not can_be_timed():
-                work.value = work.function()
+        with capture_to(job.output):
+            if job.timeout is None or not can_interrupt():
+                job.value = job.function()
             else:
-                _until_it_rings(work, work.timeout)
-        work.ended = not work.timed_out
+                _run_with_alarm(job, job.timeout)
+        job.finished = not job.timed_out
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001 - whatever a tool raises goes back to Claude
-        work.exception, work.ended = error, True
+    except BaseException as error:  # noqa: BLE001 - Claude is told whatever a tool raises
+        job.exception, job.finished = error, True
     finally:
-        work.seconds = time.monotonic() - began
+        job.seconds = time.monotonic() - began
 
 
-def _until_it_rings(work: Work, seconds: float) -> None:
+def _run_with_alarm(job: Job, seconds: float) -> None:
     alarm = _Alarm(seconds)
     try:
         try:
             try:
                 alarm.start()
-                work.value = work.function()
+                job.value = job.function()
             finally:
                 alarm.stop()
         finally:
-            alarm.stop()  # it may ring, once, on the way into the first of these or in it
+            alarm.stop()  # the alarm can ring once: on the way into the first of these calls, or inside it
     except KeyboardInterrupt:
         if not alarm.rang:
             raise
-        work.timed_out = True
+        job.timed_out = True
 
 
-class Threads:
-    """Functions in threads of their own, which do not keep Python from ending.
+class JobThreads:
+    """Runs each job on a daemon thread of its own, which does not keep Python from exiting.
 
     Parameters
     ----------
-    works : iterable of Work
-        Begun at once, each with the context variables of this thread.
+    jobs : iterable of Job
+        Started at once, each with a copy of this thread's context variables.
     """
 
-    def __init__(self, works: Iterable[Work]) -> None:
-        self._finished: queue.SimpleQueue[tuple[Work, Any, BaseException | None, float] | None] = queue.SimpleQueue()
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._outcomes: queue.SimpleQueue[tuple[Job, Any, BaseException | None, float] | None] = queue.SimpleQueue()
         self._stopped = False
-        self._due: dict[Work, float] = {}
-        for work in works:
-            self._due[work] = time.monotonic() + (math.inf if work.timeout is None else work.timeout)
+        self._deadlines: dict[Job, float] = {}
+        for job in jobs:
+            self._deadlines[job] = time.monotonic() + (math.inf if job.timeout is None else job.timeout)
             run = contextvars.copy_context().run
-            threading.Thread(target=run, args=(self._run, work), name="claude_magic tool", daemon=True).start()
+            threading.Thread(target=run, args=(self._run, job), name="claude_magic tool", daemon=True).start()
 
-    def _run(self, work: Work) -> None:
-        """Run one; what came of it is written into it by the other thread, which may have given it up."""
+    def _run(self, job: Job) -> None:
+        """Run a job. The waiting thread writes the outcome into it, unless it has abandoned the job by then."""
         began = time.monotonic()
         value = raised = None
         try:
-            with into(work.printed):
-                value = work.function()
-        except BaseException as error:  # noqa: BLE001 - whatever a tool raises goes back to Claude
+            with capture_to(job.output):
+                value = job.function()
+        except BaseException as error:  # noqa: BLE001 - Claude is told whatever a tool raises
             raised = error
         finally:
-            self._finished.put((work, value, raised, time.monotonic() - began))
+            self._outcomes.put((job, value, raised, time.monotonic() - began))
 
-    def __iter__(self) -> Iterator[Work]:
-        """Each work as soon as it has ended or its time is up."""
-        while self._due:
-            wait = min(_LOOK, min(self._due.values()) - time.monotonic())
-            with wakeable(lambda: self._finished.put(None)):
-                ended = [*self._ended(max(0.0, wait))]
-            yield from ended
+    def __iter__(self) -> Iterator[Job]:
+        """Yield each job as soon as it has finished or its timeout has passed."""
+        while self._deadlines:
+            wait = min(_CHECK_INTERVAL, min(self._deadlines.values()) - time.monotonic())
+            with wakeable(lambda: self._outcomes.put(None)):
+                finished = [*self._finished(max(0.0, wait))]
+            yield from finished
             if self._stopped:
                 raise Interrupted("Stopped.")
-            for work in [work for work, due in self._due.items() if due <= time.monotonic()]:
-                work.timed_out = work.left_behind = True
-                work.seconds = work.timeout or 0.0
-                del self._due[work]
-                yield work
+            for job in [job for job, deadline in self._deadlines.items() if deadline <= time.monotonic()]:
+                job.timed_out = job.abandoned = True
+                job.seconds = job.timeout or 0.0
+                del self._deadlines[job]
+                yield job
 
-    def _ended(self, wait: float) -> Iterator[Work]:
-        """What has ended, at most one."""
+    def _finished(self, wait: float) -> Iterator[Job]:
+        """Yield the next job that finishes within ``wait`` seconds, if any."""
         with contextlib.suppress(queue.Empty):
-            if (found := self._finished.get(timeout=wait)) is None:
+            if (outcome := self._outcomes.get(timeout=wait)) is None:
                 self._stopped = True
                 return
-            work, value, raised, seconds = found
-            if self._due.pop(work, None) is not None:
-                work.value, work.exception, work.seconds, work.ended = value, raised, seconds, True
-                yield work
+            job, value, raised, seconds = outcome
+            if self._deadlines.pop(job, None) is not None:
+                job.value, job.exception, job.seconds, job.finished = value, raised, seconds, True
+                yield job
 
-    def __enter__(self) -> Threads:
+    def __enter__(self) -> JobThreads:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Whatever has happened meanwhile: what has ended by now has ended, the rest is left behind."""
-        while not self._finished.empty():
-            list(self._ended(0.0))
-        for work in self._due:
-            work.left_behind = True
+        """Take the outcomes that are there by now, even after an error, and abandon the other jobs."""
+        while not self._outcomes.empty():
+            list(self._finished(0.0))
+        for job in self._deadlines:
+            job.abandoned = True
 
 
-def on_loop(works: Sequence[Work]) -> None:
-    """Run coroutine functions, all at the same time, on the loop of this thread.
+def run_async(jobs: Sequence[Job]) -> None:
+    """Run coroutine functions concurrently on the event loop of this thread.
 
-    That is the running one, which is entered once more; else the loop on which IPython awaits in a
-    terminal; in another thread than the main one a loop only for this.
+    That is the running loop, which is re-entered; without one, the loop on which IPython awaits in a
+    terminal; on any other thread than the main one, a new loop for these jobs only.
 
     Raises
     ------
     KeyboardInterrupt
-        If the user pressed Ctrl-C; all have been cancelled.
+        If the user pressed Ctrl-C; all coroutines have been cancelled.
     """
-    loop = _loop()
+    loop = _event_loop()
     if loop is None:
         with asyncio.Runner() as runner:
-            _run_on(runner.get_loop(), works)
+            _run_on_own_loop(runner.get_loop(), jobs)
         return
     if loop.is_running():
-        _open(loop)
-    everything = loop.create_task(_all(works))
+        _allow_reentry(loop)
+    everything = loop.create_task(_gather(jobs))
     try:
         loop.run_until_complete(everything)
     except BaseException:
-        everything.cancel()  # else it would go on, unseen
+        everything.cancel()  # or it would run on unseen
         loop.run_until_complete(asyncio.wait({everything}, timeout=GRACE + 1))
         raise
 
 
-def _run_on(loop: asyncio.AbstractEventLoop, works: Sequence[Work]) -> None:
-    """Run them on a loop that is there only for this."""
-    everything = loop.create_task(_all(works))
+def _run_on_own_loop(loop: asyncio.AbstractEventLoop, jobs: Sequence[Job]) -> None:
+    everything = loop.create_task(_gather(jobs))
     with wakeable(lambda: loop.call_soon_threadsafe(everything.cancel)):
         try:
             loop.run_until_complete(everything)
@@ -308,8 +308,8 @@ def _run_on(loop: asyncio.AbstractEventLoop, works: Sequence[Work]) -> None:
             raise Interrupted("Stopped.") from None
 
 
-def _open(loop: asyncio.AbstractEventLoop) -> None:
-    """Let a running loop be entered once more."""
+def _allow_reentry(loop: asyncio.AbstractEventLoop) -> None:
+    """Let ``run_until_complete`` be called on a loop that is running."""
     import nest_asyncio2  # type: ignore[import-untyped]
 
     if not hasattr(loop, "_nest_asyncio2"):
@@ -317,12 +317,12 @@ def _open(loop: asyncio.AbstractEventLoop) -> None:
             # The user's nest_asyncio, its predecessor, would lose the cells that are sent meanwhile.
             del type(loop)._nest_patched  # type: ignore[attr-defined]
         run = asyncio.run
-        with warnings.catch_warnings(action="ignore"):  # of that predecessor
+        with warnings.catch_warnings(action="ignore"):  # about that predecessor
             nest_asyncio2.apply(loop)
-        asyncio.run = run  # theirs, for the whole process, would leave its loops open
+        asyncio.run = run  # theirs would replace it in the whole process, and leaves its loops open
 
 
-def _loop() -> asyncio.AbstractEventLoop | None:
+def _event_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -334,34 +334,34 @@ def _loop() -> asyncio.AbstractEventLoop | None:
     return loop
 
 
-async def _all(works: Sequence[Work]) -> None:
-    await asyncio.gather(*map(_watched, works))
+async def _gather(jobs: Sequence[Job]) -> None:
+    await asyncio.gather(*map(_run_with_timeout, jobs))
 
 
-async def _watched(work: Work) -> None:
+async def _run_with_timeout(job: Job) -> None:
     began = time.monotonic()
-    task = asyncio.ensure_future(_called(work))
+    task = asyncio.ensure_future(_await(job))
     try:
-        await asyncio.wait({task}, timeout=work.timeout)
-        work.timed_out = not task.done()
+        await asyncio.wait({task}, timeout=job.timeout)
+        job.timed_out = not task.done()
     finally:
         if not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=GRACE)
-            work.left_behind = not task.done()
-        work.seconds = time.monotonic() - began
+            job.abandoned = not task.done()
+        job.seconds = time.monotonic() - began
         if task.done() and not task.cancelled():
-            task.exception()  # a Ctrl-C that hit it has been raised already; asyncio need not report it
-    work.ended = not work.timed_out
-    if task.cancelled() and work.ended:
-        work.exception = asyncio.CancelledError()
+            task.exception()  # a Ctrl-C that hit the task has been raised already; asyncio need not report it
+    job.finished = not job.timed_out
+    if task.cancelled() and job.finished:
+        job.exception = asyncio.CancelledError()
 
 
-async def _called(work: Work) -> None:
-    with into(work.printed):
+async def _await(job: Job) -> None:
+    with capture_to(job.output):
         try:
-            work.value = await work.function()
+            job.value = await job.function()
         except (asyncio.CancelledError, KeyboardInterrupt):
             raise
-        except BaseException as error:  # noqa: BLE001 - whatever a tool raises goes back to Claude
-            work.exception = error
+        except BaseException as error:  # noqa: BLE001 - Claude is told whatever a tool raises
+            job.exception = error

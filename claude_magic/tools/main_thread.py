@@ -1,8 +1,7 @@
-"""Work beside the notebook: how it is stopped, and what it leaves to the notebook's own thread.
+"""The main-thread queue: tasks that background workers hand to the notebook's own thread.
 
-A thread that answers in the background cannot be interrupted from outside. It says how it is woken
-wherever it waits, and is stopped there. What has to run where the notebook's objects live is an
-errand: the notebook's thread runs it while it waits for something of ours, or when it is free.
+What has to run where the notebook's objects live is queued here. The notebook's thread runs it while it
+waits for something else, or between cells when it is idle.
 """
 
 from __future__ import annotations
@@ -14,176 +13,175 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from claude_magic.messages.errors import Interrupted
 
-if TYPE_CHECKING:
-    pass
-
-_LOOK = 0.5
-"""Seconds after which a wait looks up: on Windows, Ctrl-C does not end it."""
+_CHECK_INTERVAL = 0.5
+"""Seconds after which a wait checks again by itself: on Windows, Ctrl-C does not interrupt it."""
 
 
 class MainThreadTask:
-    """Something that one thread has another one do.
+    """A function that one thread has another thread run.
 
     Parameters
     ----------
     function : callable
-        Takes nothing.
+        Takes no arguments.
     threads : set of int
-        Those that may run it.
-    when_free : bool
-        Whether it may run without anybody waiting for it.
+        Identifiers of the threads that may run it.
+    when_idle : bool
+        Whether it may also run between cells, while no cell is waiting.
 
     Attributes
     ----------
     error : BaseException or None
-        What it raised.
-    begun, done : bool
+        What the function raised.
+    started, done : bool
     """
 
-    def __init__(self, function: Callable[[], None], threads: set[int], *, when_free: bool) -> None:
+    def __init__(self, function: Callable[[], None], threads: set[int], *, when_idle: bool) -> None:
         self._function = function
         self.threads = threads
-        self.when_free = when_free
+        self.when_idle = when_idle
         self.error: BaseException | None = None
-        self.begun = self.done = self._ran = False
+        self.started = self.done = self._returned = False
 
     def run(self) -> None:
-        """Do it.
+        """Call the function, and keep what it raises for the thread that waits.
 
         Raises
         ------
         Interrupted
-            If a Ctrl-C hit it; whoever waits for it gets that, too.
+            If Ctrl-C interrupted it; the thread that waits for it gets the same error.
         """
         try:
             self._function()
-            self._ran = True
+            self._returned = True
         except KeyboardInterrupt:
-            raise Interrupted("Stopped what Claude had called, and the answer with it.") from None
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            raise Interrupted("Stopped the tool that Claude had called, and the answer with it.") from None
+        except BaseException as error:  # noqa: BLE001 - re-raised in the thread that waits for it
             self.error = error
 
-    def end(self) -> None:
-        """It was done, or a Ctrl-C came before that."""
-        if not self._ran and self.error is None:
+    def finish(self) -> None:
+        """Mark it as done, either because it ran or because Ctrl-C came first."""
+        if not self._returned and self.error is None:
             self.error = Interrupted("Stopped.")
         self.done = True
 
 
 class MainThreadQueue:
-    """What is to be done for others.
+    """Tasks waiting for the main thread, in the order in which they were submitted.
 
     Attributes
     ----------
     lock : threading.RLock
-        Held while something changes that somebody may wait for here. An interrupt cannot leave it held.
+        Held while anything changes that a thread may be waiting for. An interrupt cannot leave it locked.
     changed : threading.Condition
-        Of this lock, notified of it.
+        On this lock; notified of every such change.
     """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
-        self._open: collections.deque[MainThreadTask] = collections.deque()
+        self._pending: collections.deque[MainThreadTask] = collections.deque()
 
-    def add(self, errand: MainThreadTask) -> None:
-        """Leave something to be done."""
+    def submit(self, task: MainThreadTask) -> None:
+        """Append a task."""
         with self.lock:
-            self._open.append(errand)
+            self._pending.append(task)
             self.changed.notify_all()
 
-    def drop(self, errand: MainThreadTask) -> None:
-        """It need not be done any more, unless it has begun."""
+    def cancel(self, task: MainThreadTask) -> None:
+        """Remove a task, unless it has started."""
         with self.lock, contextlib.suppress(ValueError):
-            self._open.remove(errand)
+            self._pending.remove(task)
 
     def wake(self) -> None:
-        """Let all who wait look whether they still have to."""
+        """Make every waiting thread check its condition again."""
         with self.lock:
             self.changed.notify_all()
 
-    def until(self, condition: Callable[[], object], timeout: float | None = None) -> bool:
-        """Wait for something, and do meanwhile what this thread has to do.
+    def wait_until(self, condition: Callable[[], object], timeout: float | None = None) -> bool:
+        """Wait for a condition, and meanwhile run the tasks of this thread.
 
         Parameters
         ----------
         condition : callable
-            Looked at whenever something has changed.
+            Evaluated whenever something has changed.
         timeout : float or None
             Seconds.
 
         Returns
         -------
         bool
-            False if the time was up before.
+            False if the timeout passed first.
         """
-        due = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            left = _LOOK if due is None else min(max(due - time.monotonic(), 0.0), _LOOK)
+            wait = _CHECK_INTERVAL
+            if deadline is not None:
+                wait = min(max(deadline - time.monotonic(), 0.0), wait)
             with self.lock:
-                self.changed.wait_for(lambda: condition() or self._mine(), left)
+                self.changed.wait_for(lambda: condition() or self._next_task(), wait)
                 if condition():
                     return True
-            if not self._do_one() and due is not None and time.monotonic() >= due:
+            if not self._run_next() and deadline is not None and time.monotonic() >= deadline:
                 return False
 
-    def run_free(self) -> None:
-        """Do, while this thread is free, it may do unasked. Ctrl-C ends what runs, and nothing else."""
+    def run_pending(self) -> None:
+        """Run the tasks that may run while this thread is idle. Ctrl-C ends the running one, and nothing else."""
         with contextlib.suppress(KeyboardInterrupt), _Interruptible():
-            while self._do_one(when_free=True):
+            while self._run_next(idle=True):
                 pass
 
-    def _mine(self, *, when_free: bool = False) -> MainThreadTask | None:
-        me = threading.get_ident()
-        fit = (errand for errand in self._open if me in errand.threads and (errand.when_free or not when_free))
-        return next(fit, None)
+    def _next_task(self, *, idle: bool = False) -> MainThreadTask | None:
+        this_thread = threading.get_ident()
+        tasks = (task for task in self._pending if this_thread in task.threads and (task.when_idle or not idle))
+        return next(tasks, None)
 
-    def _end(self, errand: MainThreadTask | None) -> None:
-        if errand is not None and errand.begun:
+    def _finish(self, task: MainThreadTask | None) -> None:
+        if task is not None and task.started:
             with self.lock:
-                errand.end()
+                task.finish()
                 self.changed.notify_all()
 
-    def _do_one(self, *, when_free: bool = False) -> bool:
-        """Do what comes first; False if there is nothing for this thread."""
-        errand = None
+    def _run_next(self, *, idle: bool = False) -> bool:
+        """Run the first task for this thread; False if there is none."""
+        task = None
         try:
             with self.lock:
-                if (errand := self._mine(when_free=when_free)) is None:
+                if (task := self._next_task(idle=idle)) is None:
                     return False
-                errand.begun = True
-                self._open.remove(errand)
-            errand.run()
+                task.started = True
+                self._pending.remove(task)
+            task.run()
             return True
         finally:
             try:
-                self._end(errand)
+                self._finish(task)
             finally:
-                self._end(errand)  # a Ctrl-C may come, once, on the way into the first of these or in it
+                self._finish(task)  # Ctrl-C can come once: on the way into the first of these calls, or inside it
 
 
 class _Interruptible:
-    """Between cells a kernel is deaf to Ctrl-C; in here the first one counts."""
+    """A kernel ignores Ctrl-C between cells; inside this context the first one counts."""
 
     def __init__(self) -> None:
         self._armed = False
-        self._former: Any = None
+        self._previous: Any = None
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            self._former = signal.signal(signal.SIGINT, self._interrupted)
+            self._previous = signal.signal(signal.SIGINT, self._interrupt)
             self._armed = True
 
     def __exit__(self, *error: object) -> None:
         self._armed = False
-        if self._former is not None:
-            signal.signal(signal.SIGINT, self._former)
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
 
-    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
         if self._armed:
             self._armed = False
             raise KeyboardInterrupt

@@ -1,6 +1,6 @@
-"""One parameter of a function: how Claude is told of it, and how its value is checked.
+"""One parameter of a function: its JSON schema for Claude, and the validation of its value.
 
-Each has a pydantic adapter of its own, so it may have any name, and a problem belongs to one of them.
+Each has its own pydantic adapter, so any name works, and each problem belongs to one parameter.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ class Parameter:
 
     Attributes
     ----------
-    written : inspect.Parameter
-        As it stands in the signature.
+    declared : inspect.Parameter
+        As declared in the signature.
     adapter : pydantic.TypeAdapter
-        How its value is described, checked and converted.
+        Describes, validates and converts its value.
     """
 
-    written: inspect.Parameter
+    declared: inspect.Parameter
     adapter: TypeAdapter[Any]
 
     @classmethod
-    def of(cls, written: inspect.Parameter, function: str, names: Mapping[str, Any]) -> Parameter:
-        """Look at a parameter.
+    def of(cls, declared: inspect.Parameter, function: str, names: Mapping[str, Any]) -> Parameter:
+        """Read the declaration of a parameter.
 
         Parameters
         ----------
-        written : inspect.Parameter
+        declared : inspect.Parameter
         function : str
-            What the function is called in errors.
+            What error messages call the function.
         names : mapping
-            The names that its annotation may use.
+            Names that its annotation may use.
 
         Raises
         ------
@@ -64,39 +64,39 @@ class Parameter:
         """
         from pydantic.fields import FieldInfo
 
-        called = f"{function}: the parameter {_stars(written)}{written.name}"
-        if trouble := _trouble(written):
-            raise BadInput(f"{called} {trouble}")
-        if isinstance(written.default, FieldInfo):
-            raise BadInput(f"{called} has a Field as its default. Write {written.name}: Annotated[…, Field(…)].")
-        parameter = cls(written, _adapter(written, called, dict(names)))
+        called = f"{function}: the parameter {_stars(declared)}{declared.name}"
+        if problem := _declaration_problem(declared):
+            raise BadInput(f"{called} {problem}")
+        if isinstance(declared.default, FieldInfo):
+            raise BadInput(f"{called} has a Field as its default. Write {declared.name}: Annotated[…, Field(…)].")
+        parameter = cls(declared, _adapter(declared, called, dict(names)))
         if not parameter.is_optional and parameter.adapter.get_default_value() is not None:
-            raise BadInput(f"{called} has a default in its Field only. Write {written.name}: … = … in the signature.")
+            raise BadInput(f"{called} has its default only in a Field. Write {declared.name}: … = … in the signature.")
         return parameter
 
     @property
     def is_optional(self) -> bool:
         """Whether it has a default."""
-        return self.written.default is not inspect.Parameter.empty
+        return self.declared.default is not inspect.Parameter.empty
 
     def __str__(self) -> str:
-        default = f" = {one_line(reprlib.repr(self.written.default), 40)}" if self.is_optional else ""
-        return f"{self.written.name}: {_annotation(self.written)}{default}"
+        default = f" = {one_line(reprlib.repr(self.declared.default), 40)}" if self.is_optional else ""
+        return f"{self.declared.name}: {_annotation(self.declared)}{default}"
 
     def described(self, schema: JSON, text: str | None) -> JSON:
-        """Its schema with a description, unless ``Field`` gave one, and with the default that it really has."""
+        """The schema with this description, unless ``Field`` gave one, and with the default of the function."""
         whole = {**({"description": text} if text else {}), **schema}
         if self.is_optional:
             whole.pop("default", None)
-            with contextlib.suppress(ValueError):  # a default of the function's that JSON does not know
+            with contextlib.suppress(ValueError):  # a default that JSON cannot represent
                 whole["default"] = self._default()
         return whole
 
     def _default(self) -> Any:
         from pydantic_core import to_jsonable_python
 
-        value = to_jsonable_python(self.written.default)
-        if isinstance(self.written.default, set | frozenset):
+        value = to_jsonable_python(self.declared.default)
+        if isinstance(self.declared.default, set | frozenset):
             value.sort(key=json.dumps)  # the order of a set differs from process to process
         self.adapter.validate_json(json.dumps(value, allow_nan=False))
         return value
@@ -104,7 +104,7 @@ class Parameter:
 
 @functools.cache
 def generator() -> type[GenerateJsonSchema]:
-    """Pydantic's writer of schemas, without its warnings on defaults that JSON does not know."""
+    """Pydantic's schema generator without its warnings about defaults that JSON cannot represent."""
     from pydantic.json_schema import GenerateJsonSchema
 
     class Quiet(GenerateJsonSchema):
@@ -113,66 +113,66 @@ def generator() -> type[GenerateJsonSchema]:
     return Quiet
 
 
-def _stars(written: inspect.Parameter) -> str:
-    return "*" * ((written.kind is written.VAR_POSITIONAL) + 2 * (written.kind is written.VAR_KEYWORD))
+def _stars(declared: inspect.Parameter) -> str:
+    return "*" * ((declared.kind is declared.VAR_POSITIONAL) + 2 * (declared.kind is declared.VAR_KEYWORD))
 
 
-def _trouble(written: inspect.Parameter) -> str | None:
-    name = written.name
+def _declaration_problem(declared: inspect.Parameter) -> str | None:
+    name = declared.name
     if not _NAME.fullmatch(name):
-        return "has a name that the API does not take. Use the letters a to z and A to Z, digits and _, at most 64."
-    if written.kind is written.VAR_POSITIONAL:
-        return f"cannot be filled in by name. Take a list: {name}: list[str]."
-    if written.kind is written.VAR_KEYWORD:
-        return f"leaves open what there is to fill in. Name the parameters, or take {name}: dict[str, str]."
-    if written.annotation is not written.empty:
+        return "has a name that the API does not accept. Use at most 64 of the letters a to z and A to Z, digits and _."
+    if declared.kind is declared.VAR_POSITIONAL:
+        return f"cannot be filled in by name. Use a list: {name}: list[str]."
+    if declared.kind is declared.VAR_KEYWORD:
+        return f"does not say what to fill in. Name each parameter, or use {name}: dict[str, str]."
+    if declared.annotation is not declared.empty:
         return None
     if name in ("self", "cls"):
-        return "has no type. If this is a method, give it bound to an object: the_object.method."
-    guess = "str" if written.default in (written.empty, None) else type(written.default).__name__
-    return f"has no type. Write {name}: {guess}, so that Claude knows what to give."
+        return "has no type. If this is a method, pass it bound to an object: the_object.method."
+    guess = "str" if declared.default in (declared.empty, None) else type(declared.default).__name__
+    return f"has no type. Write {name}: {guess}, so that Claude knows what to pass."
 
 
-def _annotation(written: inspect.Parameter) -> str:
-    """The annotation as one would write it."""
-    kind = written.annotation
+def _annotation(declared: inspect.Parameter) -> str:
+    """The annotation as one would write it in code."""
+    kind = declared.annotation
     if isinstance(kind, str):
         return kind
     kind = typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
     return re.sub(r"[\w.]+\.<locals>\.|\b__main__\.", "", inspect.formatannotation(kind))
 
 
-def _adapter(written: inspect.Parameter, called: str, names: dict[str, Any]) -> TypeAdapter[Any]:
+def _adapter(declared: inspect.Parameter, called: str, names: dict[str, Any]) -> TypeAdapter[Any]:
     from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
     try:
-        kind = _evaluated(written, names)
+        kind = _evaluated(declared, names)
         adapter = _complete(kind, names)
-        if written.default is None and not _takes_none(adapter):
-            adapter = _complete(typing.Optional[kind], names)  # noqa: UP045  (not every type knows |)
+        if declared.default is None and not _accepts_none(adapter):
+            adapter = _complete(typing.Optional[kind], names)  # noqa: UP045  (not every type supports |)
         adapter.json_schema(schema_generator=generator())
-    except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError) as problem:
+    except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError) as error:
         raise BadInput(
-            f"{called} has the type {_annotation(written)}, which cannot come as JSON. Take one that can "
-            f"(str, list[str], a dataclass, …), or fill it in yourself: functools.partial(function, {written.name}=…)."
-        ) from problem
-    except Exception as problem:  # an annotation can run any code
-        reason = str(problem).partition("\n")[0].rstrip(".")
-        raise BadInput(f"{called} has the type {_annotation(written)}, which cannot be used: {reason}.") from problem
+            f"{called} has the type {_annotation(declared)}, which JSON cannot represent. Use one that it can "
+            f"(str, list[str], a dataclass, …), or fill it in yourself: functools.partial(function, {declared.name}=…)."
+        ) from error
+    except Exception as error:  # an annotation can run any code
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise BadInput(f"{called} has the type {_annotation(declared)}, which cannot be used: {reason}.") from error
     return adapter
 
 
-def _evaluated(written: inspect.Parameter, names: dict[str, Any]) -> Any:
-    """The type that an annotation means; strings are evaluated, also inside."""
-    holder = types.SimpleNamespace(__annotations__={written.name: written.annotation})
-    kind = typing.get_type_hints(holder, names, include_extras=True)[written.name]
+def _evaluated(declared: inspect.Parameter, names: dict[str, Any]) -> Any:
+    """The type that an annotation stands for; strings are evaluated at any depth."""
+    holder = types.SimpleNamespace(__annotations__={declared.name: declared.annotation})
+    kind = typing.get_type_hints(holder, names, include_extras=True)[declared.name]
     if typing.get_origin(kind) is collections.abc.Iterable:
-        return types.GenericAlias(list, typing.get_args(kind))  # pydantic would check it while the function runs
+        return types.GenericAlias(list, typing.get_args(kind))  # pydantic would validate an iterable lazily
     return kind
 
 
 def _complete(kind: Any, names: dict[str, Any]) -> TypeAdapter[Any]:
-    """An adapter in which also the strings in the fields of a local class are evaluated."""
+    """An adapter that also resolves strings in the annotations of local classes."""
     from pydantic import TypeAdapter
 
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
@@ -181,7 +181,7 @@ def _complete(kind: Any, names: dict[str, Any]) -> TypeAdapter[Any]:
     return adapter
 
 
-def _takes_none(adapter: TypeAdapter[Any]) -> bool:
+def _accepts_none(adapter: TypeAdapter[Any]) -> bool:
     from pydantic import ValidationError
 
     try:

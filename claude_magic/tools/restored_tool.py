@@ -1,4 +1,4 @@
-"""A tool of which only the definition is left: functions are not saved."""
+"""A tool loaded from a file: its definition without its function, since functions are not saved."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from claude_magic.tools.definition import Tool, WrongArguments
 
 
 class RestoredTool(Tool[..., Any]):
-    """Offered as it was, so that the request stays the same; a call of it is answered in words.
+    """Sent as before, so that requests stay the same; a call of it fails with an explanation.
 
-    Giving the function again puts it in this one's place.
+    Providing the function again replaces it.
 
     Parameters
     ----------
     wire : dict
-        The definition in the API's form, of a tool that was one.
+        A definition that :meth:`Tool.to_wire` made.
     """
 
     def __init__(self, wire: dict[str, Any]) -> None:
@@ -26,29 +26,30 @@ class RestoredTool(Tool[..., Any]):
         self.strict = bool(wire.get("strict"))
         self.timeout, self.confirm, self.parallel, self.is_async = None, False, False, False
         self.options = {}
-        self.function = self._gone
+        self.function = self._missing
 
     def to_wire(self) -> dict[str, Any]:
         """The definition as it was saved."""
         return self._wire
 
     def bind(self, given: object) -> NoReturn:
-        """Say that nothing can be run.
+        """Explain why there is nothing to run.
 
         Raises
         ------
         WrongArguments
+            Always.
         """
         raise WrongArguments(
-            f"{self.name} cannot be run: the conversation was loaded from a file, which holds no functions. Go on "
-            f"without it, or ask the user to give it again (-t {self.name})."
+            f"{self.name} cannot be run: the conversation was loaded from a file, and files do not hold functions. "
+            f"Continue without it, or ask the user to provide it again (-t {self.name})."
         )
 
-    def _gone(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def _missing(self, *args: object, **kwargs: object) -> NoReturn:
         self.bind(None)
 
     def __repr__(self) -> str:
-        return f"<Tool {self.name}, its definition only: give the function again with -t {self.name}>"
+        return f"<Tool {self.name}, definition only: provide the function again with -t {self.name}>"
 
     def _repr_markdown_(self) -> str:
         return f"`{self!r}`"

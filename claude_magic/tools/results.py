@@ -1,11 +1,10 @@
-"""What a tool returned or raised, as Claude is told it: bounded, and with a word on what was cut."""
+"""Tool results: what a tool returned or raised, as content for Claude, with limits and a note on what was cut."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from claude_magic.content.convert import is_record, to_parts
 from claude_magic.content.parts import Block, Part, Weight, text_part
@@ -15,26 +14,26 @@ from claude_magic.messages.limits import ImageLimits
 from claude_magic.messages.text import pluralize, replace_surrogates, truncate
 
 LONGEST = 40_000
-"""Characters of text of one result."""
+"""Characters of text in one result."""
 LONGEST_ERROR = 4_000
-"""Characters of the message of an exception."""
+"""Characters of the message of one exception."""
 MOST_PICTURES = 10
-"""Pictures of one result."""
+"""Pictures in one result."""
 
-_NEEDED: dict[str, dict[str, type]] = {
+_REQUIRED: dict[str, dict[str, type]] = {
     "text": {"text": str},
     "image": {"source": dict},
     "document": {"source": dict},
     "search_result": {"source": str, "title": str, "content": list},
 }
-"""What the blocks that may stand in a result have to hold."""
-_MORE = {
+"""The required fields of the blocks that the API accepts in a result."""
+_OPTIONAL = {
     "text": {"citations", "cache_control"},
     "image": {"cache_control"},
     "document": {"title", "context", "citations", "cache_control"},
     "search_result": {"citations", "cache_control"},
 }
-"""What they may hold besides; a record with anything else only looks like one, and the API would refuse it."""
+"""Their optional fields. A dict with any other field only looks like a block, and the API would refuse it."""
 _SOURCES = {"image": {"base64", "url", "file"}, "document": {"base64", "text", "content", "url", "file"}}
 
 
@@ -45,43 +44,43 @@ class Result(Part):
     Attributes
     ----------
     content : tuple of Part
-        What is in it; pictures are fitted anew for each request, as everywhere.
+        Its content; pictures are resized for each request, as everywhere.
     """
 
     content: tuple[Part, ...] = ()
 
     @property
     def pictures(self) -> int:
-        """How many pictures are in it."""
+        """How many pictures it contains."""
         return sum(part.pictures for part in self.content)
 
     def block(self, limits: ImageLimits) -> Block:
-        """The block for a request in which these limits hold."""
+        """The block for a request with these limits."""
         blocks = [part.block(limits) for part in self.content]
         if len(blocks) == 1 and blocks[0].keys() == {"type", "text"}:
             return {**self.wire, "content": blocks[0]["text"]}
         return {**self.wire, "content": blocks}
 
     def weight(self, limits: ImageLimits) -> Weight:
-        """What in it is no text."""
+        """The weight of everything in it that is not text."""
         weights = [part.weight(limits) for part in self.content]
         return Weight(sum(weight.bytes for weight in weights), sum(weight.tokens for weight in weights))
 
     def summary(self, limits: ImageLimits) -> str | None:
-        """Whose result it is, and what is in it besides words."""
+        """Which tool returned it, and what it contains besides plain text."""
         inner = ", ".join(about for part in self.content if (about := part.summary(limits)))
         return f"{self.about} ({inner})" if inner else self.about
 
 
-def result(id: str, name: str, parts: Iterable[Part], *, is_error: bool) -> Result:
-    """The block that answers a call.
+def tool_result(id: str, name: str, parts: Iterable[Part], *, is_error: bool) -> Result:
+    """Make the block that answers a call.
 
     Parameters
     ----------
     id : str
-        Of the call.
+        The call's.
     name : str
-        Of the tool.
+        The tool's.
     parts : iterable of Part
     is_error : bool
     """
@@ -92,43 +91,43 @@ def result(id: str, name: str, parts: Iterable[Part], *, is_error: bool) -> Resu
     return Result(wire, f"result of {name}", sum(part.pages or 0 for part in inside) or None, inside)
 
 
-def of_value(value: object, name: str) -> tuple[tuple[Part, ...], tuple[str, ...]]:
-    """What a tool returned, for Claude.
+def value_parts(value: object, name: str) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    """Convert what a tool returned.
 
     Parameters
     ----------
     value : object
-        Anything that a question may hold; a dict or list of plain values goes as JSON, a list of
-        content blocks as it is.
+        Anything that a question can contain. A dict or list of plain values becomes JSON; a list of
+        content blocks is used as it is.
     name : str
-        Of the tool.
+        The tool's.
 
     Returns
     -------
     parts : tuple of Part
     notes : tuple of str
-        What was cut.
+        Remarks on what was cut.
 
     Raises
     ------
     BadInput
-        If it cannot be shown to a model. Its own methods may raise anything.
+        If the value cannot be shown to a model. Methods of the value may raise anything else.
     """
     return _bounded(_parts(value, name))
 
 
-def of_error(error: BaseException) -> str:
-    """What a tool raised, for Claude: the type and the message, no places, no source."""
+def describe_error(error: BaseException) -> str:
+    """The type and message of what a tool raised, without traceback and source."""
     try:
         message = "\n".join([str(error), *getattr(error, "__notes__", [])]).strip()
-    except Exception:  # noqa: BLE001 - an exception may not even be able to say what it is
+    except Exception:  # noqa: BLE001 - __str__ of an exception may raise, too
         message = ""
     kind = type(error).__name__
     return clean(truncate(f"{kind}: {message}" if message else kind, LONGEST_ERROR))
 
 
 def clean(text: str) -> str:
-    """Text that can be sent: no key of the API in it, nothing that cannot be encoded."""
+    """The text with API keys redacted and lone surrogates escaped, so that it can be sent."""
     return KEY_IN_TEXT.sub("sk-ant-***", replace_surrogates(text))
 
 
@@ -143,14 +142,14 @@ def _parts(value: object, name: str) -> list[Part]:
         if (text := _json(value)) is not None:
             return [text_part(text)]
     if is_record(value):
-        from claude_magic.content.tables import records
+        from claude_magic.content.tables.records import from_record
 
-        return records.from_record(value, name, LONGEST)
+        return from_record(value, name, LONGEST)
     return to_parts(value, name)
 
 
 def _json(value: object) -> str | None:
-    """Plain data as JSON; None if there is anything else in it, or more than there is room for."""
+    """Plain data as JSON; None if it contains anything else, or is too long."""
     pieces: list[str] = []
     room = LONGEST
     try:
@@ -164,16 +163,16 @@ def _json(value: object) -> str | None:
     return "".join(pieces)
 
 
-def _are_blocks(value: Any) -> bool:
+def _are_blocks(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(map(_is_block, value))
 
 
-def _is_block(value: Any) -> bool:
-    if not isinstance(value, dict) or (needed := _NEEDED.get(kind := str(value.get("type")))) is None:
+def _is_block(value: object) -> bool:
+    if not isinstance(value, dict) or (required := _REQUIRED.get(kind := str(value.get("type")))) is None:
         return False
-    if not all(isinstance(value.get(key), type_) for key, type_ in needed.items()):
+    if not all(isinstance(value.get(key), type_) for key, type_ in required.items()):
         return False
-    if value.keys() - needed.keys() - _MORE[kind] - {"type"}:
+    if value.keys() - required.keys() - _OPTIONAL[kind] - {"type"}:
         return False
     if kind in _SOURCES:
         return value["source"].get("type") in _SOURCES[kind]
@@ -182,7 +181,7 @@ def _is_block(value: Any) -> bool:
 
 def _of_block(block: Block, name: str) -> Part:
     source = block["source"] if block["type"] == "image" else {}
-    if source.get("type") == "base64":  # read, so that it is fitted and has no metadata, as other pictures
+    if source.get("type") == "base64":  # decoded, so that it is resized and stripped of metadata like any picture
         [part] = to_parts(RemotePicture(f"data:{source.get('media_type')};base64,{source.get('data')}"), name)
         return part
     return Part(block, None if block["type"] == "text" else block["type"].replace("_", " "))
@@ -202,7 +201,7 @@ def _bounded(parts: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
         wire, shown, long = _cut(part.wire, room)
         room, cut = room - shown, cut + long
         if shown or (not long and wire["type"] != "text"):
-            kept.append(dataclasses.replace(part, wire=_cleaned(wire)))
+            kept.append(dataclasses.replace(part, wire={key: _cleaned(each) for key, each in wire.items()}))
     notes = [f"{pluralize(cut, 'character')} cut"] if cut else []
     if dropped:
         notes.append(f"{pluralize(dropped, 'picture')} left out")
@@ -213,8 +212,8 @@ def _bounded(parts: Sequence[Part]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
     return tuple(kept), tuple(notes)
 
 
-def _cleaned(value: Any) -> Any:
-    """A block with all texts in it clean."""
+def _cleaned(value: object) -> object:
+    """Part of a block, with every text in it cleaned."""
     if isinstance(value, dict):
         return {key: _cleaned(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -223,7 +222,7 @@ def _cleaned(value: Any) -> Any:
 
 
 def _cut(block: Block, room: int) -> tuple[Block, int, int]:
-    """The block with as much of its text as there is room for; how many characters these are, and how many not."""
+    """The block with as much of its text as fits, the number of characters kept, and the number cut."""
     source = block.get("source")
     if isinstance(source, dict):
         inner, shown, cut = _cut_at("data" if source.get("type") == "text" else "content", source, room)

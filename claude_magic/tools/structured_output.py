@@ -1,4 +1,4 @@
-"""Structured answers: what is wanted as a JSON schema, and Claude's text as a value of it."""
+"""Structured output: the JSON schema of the answer that is asked for, and the value parsed from Claude's text."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from typing import Any
 
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.text import one_line, pluralize
-from claude_magic.tools.strict_schema import Schema, reduced
+from claude_magic.tools.strict_schema import Schema, to_strict
 
 _MOST_PROBLEMS = 20
-_FENCED = re.compile(r"```\w*[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
-_IN_JSON = (
-    "What JSON can hold is described by a class with typed fields; "
-    "list[Row] does for a table (reply.frame makes a DataFrame of it), list[float] for an array."
+_FENCE = re.compile(r"```\w*[ \t]*\n(.*)\n[ \t]*```", re.DOTALL)
+_ADVICE = (
+    "Use a class with typed fields that JSON can represent: "
+    "list[Row] for a table (reply.frame turns it into a DataFrame), list[float] for an array."
 )
 
 
 class WrongAnswer(Exception):
-    """An answer that does not fit; as text it is what goes back to Claude.
+    """An answer that does not match its type; the message is written for Claude.
 
     Attributes
     ----------
     problems : list of str
-        Path, reason and value of each.
+        One line each: path, reason and value.
     """
 
     def __init__(self, name: str, problems: Iterable[str]) -> None:
@@ -40,23 +40,23 @@ class WrongAnswer(Exception):
             lines.append(f"- and {pluralize(more, 'problem')} more")
         super().__init__(
             "\n".join(
-                [f"The answer does not fit {name}:", *lines, "Answer again with the whole JSON and nothing else."]
+                [f"The answer does not fit {name}:", *lines, "Answer again with the complete JSON and nothing else."]
             )
         )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class AnswerType:
-    """The form in which an answer is wanted.
+    """The type of answer that is asked for.
 
     Attributes
     ----------
     name : str
-        For people.
+        For display.
     schema : dict
-        In the subset of the API; always an object, so what is wanted may be its field ``value``.
+        In the subset of the API. Always an object; a type of another kind is its field ``value``.
     note : str
-        What the user should know, for example that answers are not checked; usually empty.
+        A warning for the user, for example that answers are not validated; usually empty.
     """
 
     name: str
@@ -65,19 +65,19 @@ class AnswerType:
     _parse: Callable[[str], Any] = dataclasses.field(repr=False, kw_only=True)
 
     @classmethod
-    def of(cls, wanted: Any) -> AnswerType:
-        """The shape of a type or a JSON schema.
+    def of(cls, wanted: object) -> AnswerType:
+        """Make it from a type or a JSON schema.
 
         Parameters
         ----------
         wanted : type, mapping or AnswerType
-            A pydantic model, dataclass, TypedDict, Enum, Literal, number, string, truth value, a list or union of
+            A pydantic model, dataclass, TypedDict, Enum, Literal, number, string, bool, or a list or union of
             these; or a JSON schema.
 
         Raises
         ------
         BadInput
-            If no JSON schema can describe it, or none that the API takes.
+            If no JSON schema can describe it, or none that the API accepts.
         """
         if isinstance(wanted, AnswerType):
             return wanted
@@ -85,49 +85,47 @@ class AnswerType:
         try:
             return _of_schema(name, wanted) if isinstance(wanted, Mapping) else _of_type(name, wanted)
         except BadInput as error:
-            raise BadInput(f"{name} cannot be the form of an answer. {error}") from error.__cause__
+            raise BadInput(f"{name} cannot be the type of an answer. {error}") from error.__cause__
 
     def format(self) -> dict[str, Any]:
-        """``output_config.format`` of a request."""
+        """The value of ``output_config.format`` in a request."""
         return {"type": "json_schema", "schema": self.schema}
 
     def instruction(self) -> str:
-        """Words for a model or server without structured outputs."""
+        """A prompt for a model or server that does not support structured outputs."""
         schema = json.dumps(self.schema, ensure_ascii=False)
-        return (
-            f"Answer with one JSON object and nothing else, no words around it. It must fit this JSON schema:\n{schema}"
-        )
+        return f"Answer with one JSON object and nothing else around it. It must match this JSON schema:\n{schema}"
 
     def read(self, text: str) -> Any:
-        """The value that an answer stands for.
+        """Parse and validate an answer.
 
         Parameters
         ----------
         text : str
-            JSON, perhaps in a code fence.
+            JSON, possibly in a code fence.
 
         Raises
         ------
         WrongAnswer
-            If it is no JSON, or does not fit.
+            If it is not JSON, or does not match the type.
         """
-        fenced = _FENCED.search(text)  # in a string of JSON the line breaks of a fence would be escaped
+        fenced = _FENCE.search(text)  # no false match: inside a JSON string, line breaks are escaped
         return self._parse(fenced[1] if fenced else text)
 
 
-def frame(value: Any) -> Any:
-    """Records as a DataFrame of pandas, or of polars where there is no pandas.
+def frame(value: object) -> Any:
+    """Convert records to a DataFrame of pandas, or of polars if pandas is not installed.
 
     Parameters
     ----------
     value : object
         A list of records (models, dataclasses, dicts), one record, or an object with exactly one list of records,
-        which then are the rows. An empty list counts as none: nobody knows of what it is.
+        which become the rows. An empty list does not count: its items could be anything.
 
     Raises
     ------
     BadInput
-        If there are no records in it, or no library for them.
+        If it contains no records, or neither library is installed.
     """
     rows = _rows(_plain(value))
     if rows is None:
@@ -144,26 +142,26 @@ def frame(value: Any) -> Any:
 
 
 def _of_type(name: str, wanted: Any) -> AnswerType:
-    """The shape of what pydantic knows."""
+    """For any type that pydantic supports."""
     if inspect.isroutine(wanted):
-        raise BadInput("It is a function: give the type of what it returns.")
+        raise BadInput("It is a function: give the type that it returns.")
     if isinstance(wanted, str):
-        raise BadInput("It is a text. Give the type itself, or a JSON schema as a dict: json.loads(…).")
+        raise BadInput("It is a string. Give the type itself, or a JSON schema as a dict: json.loads(…).")
     import pydantic
 
     try:
         adapter = pydantic.TypeAdapter(wanted)
         given = adapter.json_schema()
     except (pydantic.errors.PydanticSchemaGenerationError, pydantic.errors.PydanticInvalidForJsonSchema) as error:
-        raise BadInput(f"{_reason(error)} {_IN_JSON}") from error
+        raise BadInput(f"{_reason(error)} {_ADVICE}") from error
     except (pydantic.errors.PydanticUserError, pydantic.errors.PydanticUndefinedAnnotation) as error:
         raise BadInput(_reason(error)) from error
-    schema = reduced(given)
+    schema = to_strict(given)
     wrapped = schema.get("type") != "object"
     if wrapped:
         adapter = pydantic.TypeAdapter(pydantic.create_model("Answer", value=(wanted, ...)))
 
-    def parse(text: str) -> Any:
+    def parse(text: str) -> object:
         try:
             value = adapter.validate_json(text)
         except pydantic.ValidationError as error:
@@ -174,16 +172,16 @@ def _of_type(name: str, wanted: Any) -> AnswerType:
 
 
 def _reason(error: Any) -> str:
-    """The first sentence of what pydantic says."""
+    """The first sentence of pydantic's message."""
     return str(error.message).partition("\n")[0].partition(" Set `")[0].rstrip(".") + "."
 
 
 def _of_schema(name: str, wanted: Mapping[str, Any]) -> AnswerType:
-    """The shape of a JSON schema, checked by jsonschema where that is installed, as it is with Jupyter."""
+    """For a JSON schema; answers are validated by jsonschema if that is installed, as it is with Jupyter."""
     try:
         original = json.loads(json.dumps(wanted))
     except (TypeError, ValueError) as error:
-        raise BadInput(f"A dict is taken as a JSON schema, and this is none: {error}. Give a class.") from error
+        raise BadInput(f"A dict has to be a JSON schema, and this is not one: {error}. Give a class.") from error
     try:
         jsonschema: Any = importlib.import_module("jsonschema")
     except ImportError:
@@ -194,13 +192,13 @@ def _of_schema(name: str, wanted: Mapping[str, Any]) -> AnswerType:
         try:
             kind.check_schema(original)
         except jsonschema.SchemaError as error:
-            raise BadInput(f"It is no JSON schema: {one_line(error.message)}.") from error
+            raise BadInput(f"It is not a valid JSON schema: {one_line(error.message)}.") from error
         validator = kind(original)
-    schema = reduced(original)
+    schema = to_strict(original)
     wrapped = schema.get("type") != "object"
-    above = ["value"] if wrapped else []
+    prefix = ["value"] if wrapped else []
 
-    def parse(text: str) -> Any:
+    def parse(text: str) -> object:
         try:
             value = json.loads(text)
             value = value["value"] if wrapped else value
@@ -209,22 +207,22 @@ def _of_schema(name: str, wanted: Mapping[str, Any]) -> AnswerType:
         except (KeyError, TypeError):
             raise WrongAnswer(name, ["value: Field required"]) from None
         found = validator.iter_errors(value) if validator is not None else ()
-        if problems := [_problem([*above, *e.absolute_path], e.message, {"input": e.instance}) for e in found]:
+        if problems := [_problem([*prefix, *e.absolute_path], e.message, {"input": e.instance}) for e in found]:
             raise WrongAnswer(name, problems)
         return value
 
-    note = "" if jsonschema is not None else "Answers are read, not checked: that needs pip install jsonschema."
+    note = "" if jsonschema is not None else "Answers are parsed but not validated: that needs pip install jsonschema."
     return AnswerType(name, _wrapped(schema) if wrapped else schema, note, _parse=parse)
 
 
 def _wrapped(schema: Schema) -> Schema:
-    """An object around what is none: the outermost level of an answer."""
+    """The schema inside an object, because the top level of an answer has to be one."""
     inner = {key: value for key, value in schema.items() if key != "$defs"}
     outer = {"type": "object", "properties": {"value": inner}, "required": ["value"], "additionalProperties": False}
     return outer | ({"$defs": schema["$defs"]} if "$defs" in schema else {})
 
 
-def _name(wanted: Any) -> str:
+def _name(wanted: object) -> str:
     if isinstance(wanted, Mapping):
         return str(wanted.get("title", "the JSON schema"))
     if isinstance(wanted, type) or inspect.isroutine(wanted):
@@ -232,17 +230,17 @@ def _name(wanted: Any) -> str:
     return one_line(re.sub(r"(?:[\w<>]+\.)+(?=\w)", "", repr(wanted)))
 
 
-def _problem(path: Iterable[Any], reason: str, found: Mapping[str, Any]) -> str:
-    """One line for Claude: where, why, and what stood there."""
+def _problem(path: Iterable[object], reason: str, found: Mapping[str, object]) -> str:
+    """One line for Claude: path, reason, and the value found there."""
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
-    if found.get("type") == "missing":  # what stood there is all that is around it
+    if found.get("type") == "missing":  # its input is the whole object around it
         return f"{where}: {reason}"
     value = one_line(json.dumps(found.get("input"), ensure_ascii=False, default=str))
     return f"{where or 'the answer'}: {one_line(reason, 300)} (it was {value})"
 
 
-def _plain(value: Any) -> Any:
-    """Records as dicts, whatever they were."""
+def _plain(value: Any) -> object:
+    """The value with records of every kind as dicts."""
     if callable(getattr(type(value), "model_dump", None)):
         return _plain(value.model_dump())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -256,7 +254,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _rows(value: Any) -> list[dict[str, Any]] | None:
+def _rows(value: object) -> list[dict[str, Any]] | None:
     if isinstance(value, list):
         return value if all(isinstance(row, dict) for row in value) else None
     if not isinstance(value, dict):

@@ -1,11 +1,11 @@
-"""What pydantic finds wrong with a value, in words for the model that wrote it."""
+"""Validation errors of pydantic, reworded for the model that wrote the value."""
 
 from __future__ import annotations
 
 import re
 import reprlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from claude_magic.messages.text import one_line
 
@@ -14,34 +14,34 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _NOISE = re.compile(r"^\w+ (?=should )|, (unable to|got) .*| after validation", re.DOTALL)
-"""What the subject is, and what pydantic adds about the value, which stands at the end of the line anyway."""
+"""The subject, and what pydantic adds about the value, which is at the end of the line anyway."""
 
 _REASONS = {
     "missing": "is missing",
     "extra_forbidden": "is not a known field",
-    "json_invalid": "is nested too deeply, or holds half a character",  # what else was decoded from JSON
+    "json_invalid": "is nested too deeply, or contains half a character",  # all else has been decoded from JSON
 }
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 80
 
 
-def short(value: object) -> str:
+def short_repr(value: object) -> str:
     """A value on one short line."""
     return _repr.repr(value)
 
 
-def problems(name: str, value: object, error: ValidationError) -> Iterator[str]:
-    """One line for each place where a value does not fit: path, reasons, what stands there.
+def error_lines(name: str, value: object, error: ValidationError) -> Iterator[str]:
+    """One line for each place where a value is invalid: path, reasons, and the value found there.
 
     Parameters
     ----------
     name : str
-        What the value is called.
+        What the path begins with.
     value : object
-        As it came, decoded from JSON.
+        The whole value, as decoded from JSON.
     error : pydantic.ValidationError
-        Of ``validate_json``.
+        Raised by ``validate_json``.
     """
     found: dict[str, list[str]] = {}
     ends: dict[str, str] = {}
@@ -51,13 +51,13 @@ def problems(name: str, value: object, error: ValidationError) -> Iterator[str]:
         if (reason := _reason(each)) not in reasons:
             reasons.append(reason)
         got = value if each["type"] == "json_invalid" else each["input"]
-        ends[path] = "" if each["type"] == "missing" else f", got {short(got)}"
-    for path, reasons in found.items():  # each type of a union has a reason of its own
+        ends[path] = "" if each["type"] == "missing" else f", got {short_repr(got)}"
+    for path, reasons in found.items():  # each type of a union has its own reason
         yield f"{path}: {' or '.join(reasons)}{ends[path]}"
 
 
-def _path(value: Any, error: ErrorDetails) -> str:
-    """Where in the value; pydantic's path also names the types of unions, which are no part of it."""
+def _path(value: object, error: ErrorDetails) -> str:
+    """The place inside the value, without the types of unions, which pydantic's own path contains too."""
     path = ""
     for step in error["loc"]:
         if isinstance(value, list) and isinstance(step, int):
@@ -73,6 +73,6 @@ def _path(value: Any, error: ErrorDetails) -> str:
 def _reason(error: ErrorDetails) -> str:
     if error["type"] in _REASONS:
         return _REASONS[error["type"]]
-    if error["type"] in ("value_error", "assertion_error"):  # the user's own words, after "Value error, "
+    if error["type"] in ("value_error", "assertion_error"):  # the user's own message follows "Value error, "
         return " ".join(error["msg"].partition(", ")[2].split())
     return _NOISE.sub("", error["msg"])

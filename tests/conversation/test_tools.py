@@ -453,7 +453,7 @@ def test_where_nobody_can_answer_a_call_is_refused(claude: Conversation, simulat
     simulator.faults.extend(["tool=drop"])
     claude("Drop.", tools=[drop])  # pytest has no standard input
     assert not ran
-    assert "Nobody is there to be asked" in str(results(simulator))
+    assert "There is nobody to ask" in str(results(simulator))
 
 
 def test_a_tool_loop_that_leaves_nothing_is_cached_from_its_second_request_on(
@@ -572,7 +572,7 @@ def test_what_ran_to_its_end_is_not_told_as_stopped(claude: Conversation, simula
     with pytest.raises(Interrupted):
         claude("Pay.", tools=[pay])
     claude("And?")
-    assert "It ran to its end. What it returned was not read: stopped by the user." in str(results_before(simulator))
+    assert "It ran to completion, but its result was not read: stopped by the user." in str(results_before(simulator))
 
 
 def test_results_that_are_too_large_do_not_cost_the_turn(

@@ -400,7 +400,7 @@ def test_a_call_is_confirmed_by_who_waits(home: Conversations, notebook: Noteboo
     claude.wait()
     (call,) = claude.turns[1].tool_calls
     assert call.state == "refused"
-    assert "Nobody is there to be asked." in call.parts[0].wire["text"]
+    assert "There is nobody to ask." in call.parts[0].wire["text"]
 
 
 def test_wait_may_end_before_the_answer(claude: Conversation, gate: Gate) -> None:
@@ -437,7 +437,7 @@ def test_an_interrupt_of_a_tool_stops_its_answer(claude: Conversation) -> None:
         threading.Event().wait(PATIENCE)
 
     answer = claude("Go\nsimulate: tool=endless", tools=[endless], background=True)
-    with pytest.raises(Interrupted, match="Stopped what Claude had called"):
+    with pytest.raises(Interrupted, match="Stopped the tool that Claude had called"):
         claude.wait()
     with pytest.raises(Interrupted):
         answer.wait(PATIENCE)

@@ -84,7 +84,7 @@ def told(simulator: Simulator) -> list[dict[str, Any]]:
     [
         (["y"], ["a"], 1, "gone"),
         (["what?", "no"], [], 2, "The user was asked and said no."),
-        ([], [], 0, "Nobody is there to be asked."),
+        ([], [], 0, "There is nobody to ask."),
     ],
 )
 def test_a_call_that_wants_a_yes_is_asked_for_in_the_cell(

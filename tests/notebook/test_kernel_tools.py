@@ -147,5 +147,5 @@ def test_where_nobody_can_be_asked_a_tool_is_not_run(kernel: Kernel) -> None:
     assert ran.status == "ok", ran.error
     assert kernel.value("(calls[0].state, calls[0].parts[0].wire['text'])") == (
         "refused",
-        "Not run: delete has to be confirmed. Nobody is there to be asked.",
+        "Not run: delete has to be confirmed. There is nobody to ask.",
     )

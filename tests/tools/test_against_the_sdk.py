@@ -1,4 +1,4 @@
-"""Definitions of functions say what those of the official SDK say."""
+"""Tool definitions mean the same as those of the official SDK."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ json.dump(found, sys.stdout)
 
 DIFFERENT = {
     "positional_only": "the SDK describes an array of arguments, which the API does not take",
-    "none_by_default": "its default is None, so null is taken; the SDK tells Claude of a default that it then refuses",
-    "default_of_another_type": "a default that the type refuses is not told",
+    "none_by_default": "its default is None, so null is accepted; the SDK announces a default that it then refuses",
+    "default_of_another_type": "a default that the type refuses is not in the schema",
     "returns_unknown": "the SDK fails: it evaluates the return annotation",
     "numpydoc": "two parameters that are described together are both described",
 }
 REFUSED = {
-    "without_type": "the SDK says nothing on the type, and passes anything",
+    "without_type": "the SDK leaves the type open and passes anything",
     "default_in_field": "the function itself has no default, and a plain call would fail",
     "many": "the SDK refuses it too",
     "named": "the SDK lets Claude invent names",

@@ -1,4 +1,4 @@
-"""Arguments: what is told of them, and what comes of what Claude gives."""
+"""Arguments: their schema, and the conversion and validation of what Claude passes."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ Even = Annotated[int, pydantic.AfterValidator(even)]
             {"name": "A", "address": {"street": "B", "zip": 3}},
             "value.address.zip: is not a known field, got 3",
         ),
-        ("text", "\ud800", r"value: is nested too deeply, or holds half a character, got '\ud800'"),
+        ("text", "\ud800", r"value: is nested too deeply, or contains half a character, got '\ud800'"),
         ("text", "x\n" * 10**6, None),
         ("text", list(range(1000)), "value: should be a valid string, got [0, 1, 2, 3, 4, 5, ...]"),
         ("day", "soon", "value: should be a valid date or datetime, input is too short, got 'soon'"),
@@ -162,7 +162,7 @@ def test_one_problem(name: str, value: Any, line: str | None) -> None:
         assert line in wrong(signatures.FUNCTIONS[name], {"value": value})
 
 
-def test_words_of_the_users_own() -> None:
+def test_messages_of_the_users_validators() -> None:
     def f(rows: Annotated[int, pydantic.Field(gt=0)], value: Even) -> None: ...
 
     assert wrong(f, {"rows": 1, "value": 3}) == ["value: Take an even number, got an odd one, got 3"]
@@ -177,7 +177,7 @@ def test_long_values_and_many_problems_are_kept_short() -> None:
 
 
 @pytest.mark.parametrize("value", [None, [], "{}", 3])
-def test_arguments_that_are_no_object(value: Any) -> None:
+def test_arguments_that_are_not_an_object(value: Any) -> None:
     assert wrong(run_query, value) == [f"the arguments should be an object, got {value!r}"]
 
 
@@ -199,7 +199,7 @@ def test_defaults_in_the_schema() -> None:
     assert schema["required"] == []
 
 
-def test_a_field_with_a_default_that_json_does_not_know() -> None:
+def test_a_field_with_a_default_that_json_cannot_represent() -> None:
     class Settings(pydantic.BaseModel):
         value: Any = object()
 

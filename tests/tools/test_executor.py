@@ -1,4 +1,4 @@
-"""Where work runs, and that it ends when it should: real threads, real signals, real loops."""
+"""Where jobs run, and that they end when they should: real threads, real signals, real event loops."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from claude_magic.tools import executor
-from claude_magic.tools.executor import Threads, Work, here, on_loop
+from claude_magic.tools.executor import Job, JobThreads, run_async, run_sync
 
 ENOUGH = 20.0
 """Seconds after which a test is given up; nothing that works takes as long."""
@@ -57,7 +57,7 @@ def timer() -> tuple[Any, bool]:
 
 
 @pytest.fixture(autouse=True)
-def _no_timer_of_others() -> Iterator[None]:
+def _no_other_timer() -> Iterator[None]:
     """pytest-timeout has a timer of its own, which some of these tests want to be without."""
     left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
     faulthandler.dump_traceback_later(60, exit=True)
@@ -69,9 +69,9 @@ def _no_timer_of_others() -> Iterator[None]:
 
 
 def test_a_plain_function_runs_in_this_thread_and_may_fail() -> None:
-    good, bad, leaving = Work(threading.current_thread), Work(lambda: 1 / 0), Work(sys.exit)
-    for work in (good, bad, leaving):
-        here(work)
+    good, bad, leaving = Job(threading.current_thread), Job(lambda: 1 / 0), Job(sys.exit)
+    for job in (good, bad, leaving):
+        run_sync(job)
     assert good.value is threading.main_thread()
     assert isinstance(bad.exception, ZeroDivisionError)
     assert bad.exception.__traceback__ is not None
@@ -89,40 +89,40 @@ def test_a_plain_function_is_stopped_at_its_timeout() -> None:
         finally:
             ended.append("tidied")
 
-    work = Work(slow, 0.1)
-    here(work)
-    assert (work.timed_out, work.left_behind, work.exception) == (True, False, None)
+    job = Job(slow, 0.1)
+    run_sync(job)
+    assert (job.timed_out, job.abandoned, job.exception) == (True, False, None)
     assert ended == ["tidied"]
 
 
 def test_a_timeout_ends_a_wait() -> None:
-    work = Work(threading.Event().wait, 0.1)
-    here(work)
-    assert work.timed_out
+    job = Job(threading.Event().wait, 0.1)
+    run_sync(job)
+    assert job.timed_out
 
 
 def test_a_timeout_that_is_not_reached_changes_nothing() -> None:
-    work = Work(lambda: 5, 60)
-    here(work)
-    assert (work.value, work.timed_out) == (5, False)
+    job = Job(lambda: 5, 60)
+    run_sync(job)
+    assert (job.value, job.timed_out) == (5, False)
 
 
-def test_a_timer_of_the_user_rings_at_its_own_time() -> None:
+def test_a_timer_of_the_user_still_rings_on_time() -> None:
     rang: list[int] = []
     former = signal.signal(signal.SIGALRM, lambda *_: rang.append(len(rang)))
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.1)
-        work = Work(lambda: spin(lambda: rang), 60)
-        here(work)
-        assert (work.exception, rang) == (None, [0])
+        job = Job(lambda: spin(lambda: rang), 60)
+        run_sync(job)
+        assert (job.exception, rang) == (None, [0])
         signal.setitimer(signal.ITIMER_REAL, 0.3, 0.05)  # again and again
-        work = Work(spin, 0.1)
-        here(work)
-        assert (work.timed_out, rang) == (True, [0])
+        job = Job(spin, 0.1)
+        run_sync(job)
+        assert (job.timed_out, rang) == (True, [0])
         spin(lambda: len(rang) > 3)
-        work = Work(lambda: spin(lambda: len(rang) > 6), 60)
-        here(work)
-        assert work.exception is None
+        job = Job(lambda: spin(lambda: len(rang) > 6), 60)
+        run_sync(job)
+        assert job.exception is None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
@@ -130,29 +130,29 @@ def test_a_timer_of_the_user_rings_at_its_own_time() -> None:
 
 @pytest.mark.parametrize(("outer", "inner", "which"), [(0.1, 60, "outer"), (60, 0.1, "inner")])
 def test_timeouts_may_be_nested(outer: float, inner: float, which: str) -> None:
-    within = Work(spin, inner)
+    within = Job(spin, inner)
 
     def around() -> str:
-        here(within)
+        run_sync(within)
         return "went on"
 
-    work = Work(around, outer)
-    here(work)
-    assert work.timed_out is (which == "outer")
+    job = Job(around, outer)
+    run_sync(job)
+    assert job.timed_out is (which == "outer")
     assert within.timed_out is (which == "inner")
-    assert work.value == (None if which == "outer" else "went on")
+    assert job.value == (None if which == "outer" else "went on")
 
 
 def test_after_a_nested_timeout_the_outer_one_still_holds() -> None:
-    within = Work(spin, 0.05)
+    within = Job(spin, 0.05)
 
     def around() -> None:
-        here(within)
+        run_sync(within)
         spin()
 
-    work = Work(around, 0.2)
-    here(work)
-    assert (within.timed_out, work.timed_out) == (True, True)
+    job = Job(around, 0.2)
+    run_sync(job)
+    assert (within.timed_out, job.timed_out) == (True, True)
 
 
 def test_a_timeout_can_ring_at_any_moment() -> None:
@@ -165,21 +165,21 @@ def test_a_timeout_can_ring_at_any_moment() -> None:
         spin(lambda: time.monotonic() > end)
 
     for number in range(3000):
-        work = Work(busy, 2e-4)
+        job = Job(busy, 2e-4)
         end = time.monotonic() + 2e-4 + number % 80 * 1e-6
-        here(work)
-        outcomes.add(work.timed_out)
+        run_sync(job)
+        outcomes.add(job.timed_out)
         assert timer() == (former, False)
     assert outcomes == {True, False}
 
 
 def test_ctrl_c_goes_through_a_plain_function() -> None:
-    began = []
-    work = Work(lambda: (began.append(1), spin()), 60)
+    began: list[int] = []
+    job = Job(lambda: spin(lambda: began.append(1)), 60)
     with ctrl_c(lambda: began), pytest.raises(KeyboardInterrupt):
-        here(work)
-    assert not work.timed_out
-    assert work.seconds > 0
+        run_sync(job)
+    assert not job.timed_out
+    assert job.seconds > 0
 
 
 def test_threads_run_at_the_same_time_and_see_the_context() -> None:
@@ -191,14 +191,14 @@ def test_threads_run_at_the_same_time_and_see_the_context() -> None:
         together.wait(ENOUGH)
         return name.get(), threading.current_thread().daemon
 
-    works = [Work(meet), Work(meet), Work(meet), Work(lambda: 1 / 0), Work(sys.exit)]
-    with Threads(works) as threads:
-        assert set(threads) == set(works)
-    assert [work.value for work in works] == [("of the cell", True)] * 3 + [None, None]
-    assert [type(work.exception) for work in works[3:]] == [ZeroDivisionError, SystemExit]
+    jobs = [Job(meet), Job(meet), Job(meet), Job(lambda: 1 / 0), Job(sys.exit)]
+    with JobThreads(jobs) as threads:
+        assert set(threads) == set(jobs)
+    assert [job.value for job in jobs] == [("of the cell", True)] * 3 + [None, None]
+    assert [type(job.exception) for job in jobs[3:]] == [ZeroDivisionError, SystemExit]
 
 
-def test_a_thread_is_given_up_at_its_timeout_and_can_change_nothing_more() -> None:
+def test_a_thread_is_abandoned_at_its_timeout_and_can_change_nothing_more() -> None:
     go, gone = threading.Event(), threading.Event()
 
     def slow() -> str:
@@ -206,38 +206,38 @@ def test_a_thread_is_given_up_at_its_timeout_and_can_change_nothing_more() -> No
         threading.Timer(0.1, gone.set).start()
         return "too late"
 
-    work, other, last = Work(slow, 0.05), Work(lambda: "in time", 60), Work(lambda: gone.wait(ENOUGH))
+    job, other, last = Job(slow, 0.05), Job(lambda: "in time", 60), Job(lambda: gone.wait(ENOUGH))
     seen = []
-    with Threads([work, other, last]) as threads:
+    with JobThreads([job, other, last]) as threads:
         for each in threads:
             seen.append(each)
-            if each is work:
+            if each is job:
                 go.set()
-    assert seen == [other, work, last]
-    assert (work.timed_out, work.left_behind, work.value, work.ended) == (True, True, None, False)
+    assert seen == [other, job, last]
+    assert (job.timed_out, job.abandoned, job.value, job.finished) == (True, True, None, False)
     assert (other.timed_out, other.value) == (False, "in time")
 
 
-def test_ctrl_c_ends_the_wait_for_threads_and_says_which_are_left() -> None:
+def test_ctrl_c_ends_the_wait_for_threads_and_marks_the_abandoned() -> None:
     go = threading.Event()
-    quick, slow = Work(lambda: 5), Work(lambda: go.wait(ENOUGH))
+    quick, slow = Job(lambda: 5), Job(lambda: go.wait(ENOUGH))
 
     def wait() -> None:
-        with Threads([quick, slow]) as threads:
+        with JobThreads([quick, slow]) as threads:
             seen.extend(threads)
 
-    seen: list[Work] = []
+    seen: list[Job] = []
     with ctrl_c(lambda: seen), pytest.raises(KeyboardInterrupt):
         wait()
     go.set()
     assert seen == [quick]
-    assert (quick.left_behind, slow.left_behind) == (False, True)
+    assert (quick.abandoned, slow.abandoned) == (False, True)
 
 
 def test_a_thread_left_behind_does_not_keep_python_from_ending() -> None:
     program = (
         "from claude_magic.tools.executor import *\nimport time\n"
-        "with Threads([Work(lambda: time.sleep(600), 0.05)]) as t: print([w.left_behind for w in t])"
+        "with JobThreads([Job(lambda: time.sleep(600), 0.05)]) as t: print([j.abandoned for j in t])"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert run.stdout == "[True]\n"
@@ -247,9 +247,9 @@ def test_coroutines_run_at_the_same_time_on_one_loop_that_stays() -> None:
     async def loop() -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
 
-    first, again = Work(loop), Work(loop)
-    on_loop([first])
-    on_loop([again])
+    first, again = Job(loop), Job(loop)
+    run_async([first])
+    run_async([again])
     assert first.value is again.value  # so a connection that a tool opened is of use to the next call
 
     meeting = asyncio.Event()
@@ -271,11 +271,11 @@ def test_coroutines_run_at_the_same_time_on_one_loop_that_stays() -> None:
     async def cancel() -> None:
         raise asyncio.CancelledError
 
-    works = [Work(wait, 60), Work(fail, 60), Work(leave), Work(cancel), Work(come)]
-    on_loop(works)
-    assert [work.value for work in works] == ["met", None, None, None, "came"]
-    assert [work.timed_out for work in works] == [False] * 5
-    assert [type(work.exception).__name__ for work in works[1:4]] == ["TimeoutError", "SystemExit", "CancelledError"]
+    jobs = [Job(wait, 60), Job(fail, 60), Job(leave), Job(cancel), Job(come)]
+    run_async(jobs)
+    assert [job.value for job in jobs] == ["met", None, None, None, "came"]
+    assert [job.timed_out for job in jobs] == [False] * 5
+    assert [type(job.exception).__name__ for job in jobs[1:4]] == ["TimeoutError", "SystemExit", "CancelledError"]
 
 
 def test_a_coroutine_is_cancelled_at_its_timeout() -> None:
@@ -288,9 +288,9 @@ def test_a_coroutine_is_cancelled_at_its_timeout() -> None:
             await asyncio.sleep(0.01)
             ended.append("tidied")
 
-    work, other = Work(slow, 0.05), Work(lambda: asyncio.sleep(0.2, "in time"), 60)
-    on_loop([work, other])
-    assert (work.timed_out, work.left_behind, ended) == (True, False, ["tidied"])
+    job, other = Job(slow, 0.05), Job(lambda: asyncio.sleep(0.2, "in time"), 60)
+    run_async([job, other])
+    assert (job.timed_out, job.abandoned, ended) == (True, False, ["tidied"])
     assert other.value == "in time"
 
 
@@ -302,19 +302,19 @@ async def stubborn(log: list[int], stop: threading.Event) -> None:
             log.append(1)
 
 
-def test_a_coroutine_that_does_not_end_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "GRACE", 0.1)
+def test_a_coroutine_that_ignores_cancellation_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor, "GRACE", 0.1)
     log: list[int] = []
     stop = threading.Event()
-    work = Work(lambda: stubborn(log, stop), 0.05)
-    on_loop([work])
-    assert (work.timed_out, work.left_behind, log) == (True, True, [1])
+    job = Job(lambda: stubborn(log, stop), 0.05)
+    run_async([job])
+    assert (job.timed_out, job.abandoned, log) == (True, True, [1])
     stop.set()
-    on_loop([Work(lambda: asyncio.sleep(0.1))])
+    run_async([Job(lambda: asyncio.sleep(0.1))])
 
 
 @pytest.mark.parametrize("where", ["while it waits", "while it computes"])
-def test_after_ctrl_c_nothing_of_a_coroutine_goes_on(where: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_after_ctrl_c_no_coroutine_runs_on(where: str, caplog: pytest.LogCaptureFixture) -> None:
     steps: list[int] = []
 
     async def endless() -> None:
@@ -324,19 +324,19 @@ def test_after_ctrl_c_nothing_of_a_coroutine_goes_on(where: str, caplog: pytest.
             if where == "while it computes":
                 spin(lambda: len(steps) == 0)
 
-    quick = Work(lambda: asyncio.sleep(0, "done"))
-    work, beside = Work(endless, 60), Work(lambda: asyncio.sleep(ENOUGH))
+    quick = Job(lambda: asyncio.sleep(0, "done"))
+    job, beside = Job(endless, 60), Job(lambda: asyncio.sleep(ENOUGH))
     with ctrl_c(lambda: steps), pytest.raises(KeyboardInterrupt):
-        on_loop([quick, work, beside])
+        run_async([quick, job, beside])
     before = len(steps)
-    on_loop([Work(lambda: asyncio.sleep(0.1))])
+    run_async([Job(lambda: asyncio.sleep(0.1))])
     assert len(steps) == before > 0
-    assert (quick.ended, quick.value, work.ended, work.left_behind) == (True, "done", False, False)
+    assert (quick.finished, quick.value, job.finished, job.abandoned) == (True, "done", False, False)
     gc.collect()
     assert caplog.messages == []  # no exception that "was never retrieved"
 
 
-def test_a_running_loop_is_entered_once_more() -> None:
+def test_a_running_loop_is_reentered() -> None:
     steps: list[int] = []
 
     async def endless() -> None:
@@ -349,15 +349,15 @@ def test_a_running_loop_is_entered_once_more() -> None:
         return asyncio.get_running_loop()
 
     async def cell() -> None:
-        work = Work(loop)
-        on_loop([work])
-        assert work.value is asyncio.get_running_loop()
-        work = Work(endless, 0.05)
-        on_loop([work])
-        assert work.timed_out
+        job = Job(loop)
+        run_async([job])
+        assert job.value is asyncio.get_running_loop()
+        job = Job(endless, 0.05)
+        run_async([job])
+        assert job.timed_out
         steps.clear()
         with ctrl_c(lambda: steps), pytest.raises(KeyboardInterrupt):
-            on_loop([Work(endless)])
+            run_async([Job(endless)])
         before = len(steps)
         await asyncio.sleep(0.1)
         assert len(steps) == before > 0
@@ -368,7 +368,7 @@ def test_a_running_loop_is_entered_once_more() -> None:
 
 
 @pytest.mark.parametrize("first", ["nest_asyncio", "nothing"])
-def test_a_nest_asyncio_of_the_user_changes_nothing(first: str) -> None:
+def test_a_nest_asyncio_of_the_user_does_not_interfere(first: str) -> None:
     program = f"""
 import asyncio, warnings
 warnings.simplefilter("error")
@@ -379,23 +379,23 @@ async def tool():
     return asyncio.get_running_loop()
 
 def plain():
-    inner = Work(tool)
-    on_loop([inner])
+    inner = Job(tool)
+    run_async([inner])
     return inner.value
 
 async def outer_tool():
-    work = Work(plain)
-    here(work)  # a tool that asks Claude, whose tool is a coroutine again
-    return work.value
+    job = Job(plain)
+    run_sync(job)  # a tool that asks Claude, whose tool is a coroutine again
+    return job.value
 
 async def cell():
     if {first!r} == "nest_asyncio":
         import nest_asyncio
         nest_asyncio.apply()
     other = asyncio.ensure_future(asyncio.sleep(0.01, "went on"))
-    work, slow = Work(outer_tool), Work(lambda: asyncio.sleep(20), 0.05)
-    on_loop([work, slow])
-    print(work.value is asyncio.get_running_loop(), work.exception, slow.timed_out, other.result())
+    job, slow = Job(outer_tool), Job(lambda: asyncio.sleep(20), 0.05)
+    run_async([job, slow])
+    print(job.value is asyncio.get_running_loop(), job.exception, slow.timed_out, other.result())
 
 loop = asyncio.new_event_loop()
 loop.run_until_complete(cell())
@@ -405,27 +405,27 @@ loop.close()
     assert (run.stdout, run.stderr) == ("True None True went on\n", "")
 
 
-def test_in_another_thread_a_coroutine_has_a_loop_of_its_own() -> None:
-    work, plain = Work(lambda: asyncio.sleep(0.01, "done")), Work(lambda: time.sleep(0.1) or "done", 0.01)
+def test_on_another_thread_a_coroutine_gets_its_own_loop() -> None:
+    job, plain = Job(lambda: asyncio.sleep(0.01, "done")), Job(lambda: threading.Event().wait(0.1), 0.01)
 
     def ask() -> None:
-        on_loop([work])
-        here(plain)
+        run_async([job])
+        run_sync(plain)
 
     thread = threading.Thread(target=ask)
     thread.start()
     thread.join(ENOUGH)
-    assert work.value == "done"
-    assert (plain.value, plain.timed_out) == ("done", False)  # no signal reaches it there
+    assert job.value == "done"
+    assert (plain.value, plain.timed_out) == (False, False)  # no signal reaches it there
 
 
-def test_asyncio_run_stays_what_it_was() -> None:
+def test_asyncio_run_is_not_replaced() -> None:
     before = asyncio.run
 
     async def cell() -> None:
-        work = Work(lambda: asyncio.sleep(0, "done"))
-        on_loop([work])
-        assert work.value == "done"
+        job = Job(lambda: asyncio.sleep(0, "done"))
+        run_async([job])
+        assert job.value == "done"
 
     asyncio.run(cell())
     assert asyncio.run is before

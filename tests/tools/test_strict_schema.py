@@ -1,4 +1,4 @@
-"""Schemas in the subset of the API; what that is stands here a second time, as the API's documents list it."""
+"""Strict schemas: conversion into the subset of the API, which :func:`outside` checks as its documentation lists it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_magic.messages.errors import BadInput
-from claude_magic.tools.strict_schema import excess, reduced
+from claude_magic.tools.strict_schema import exceeded_limit, to_strict
 
 TYPES = {"object", "array", "string", "integer", "number", "boolean", "null"}
 FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
@@ -35,7 +35,7 @@ OF_TYPE = {
 
 
 def outside(schema: Any, root: Any = None, trail: tuple[str, ...] = ()) -> list[str]:
-    """What of a schema the API would refuse."""
+    """What the API would refuse in a schema."""
     root = schema if root is None else root
     if not isinstance(schema, dict):
         return [f"{schema!r} is no schema"]
@@ -72,17 +72,17 @@ def outside(schema: Any, root: Any = None, trail: tuple[str, ...] = ()) -> list[
 
 
 def fits(instance: Any, schema: Any) -> bool:
-    return jsonschema.Draft202012Validator(schema).is_valid(instance)
+    return bool(jsonschema.Draft202012Validator(schema).is_valid(instance))
 
 
 def check(schema: dict[str, Any]) -> dict[str, Any]:
-    """The reduced schema, after everything that holds for all of them."""
+    """Convert a schema, and check what holds for every conversion."""
     before = copy.deepcopy(schema)
-    small = reduced(schema)
+    small = to_strict(schema)
     assert schema == before
     jsonschema.Draft202012Validator.check_schema(small)
     assert outside(small) == []
-    assert json.dumps(reduced(small)) == json.dumps(small)
+    assert json.dumps(to_strict(small)) == json.dumps(small)
     return small
 
 
@@ -168,7 +168,7 @@ def with_definitions(draw: st.DrawFn) -> tuple[dict[str, Any], list[Any]]:
 
 @settings(max_examples=150, deadline=None)
 @given(with_definitions())
-def test_reduced_schemas_are_in_the_subset_and_take_what_fitted(drawn: tuple[dict[str, Any], list[Any]]) -> None:
+def test_strict_schemas_are_in_the_subset_and_accept_the_same_values(drawn: tuple[dict[str, Any], list[Any]]) -> None:
     schema, values = drawn
     small = check(schema)
     for value in values:
@@ -261,7 +261,7 @@ def test_values_of_types_fit(value: Any) -> None:
     assert fits(plain, check(schema))
 
 
-def test_what_a_model_becomes() -> None:
+def test_the_schema_of_a_model() -> None:
     small = check(pydantic.TypeAdapter(Everything).json_schema())
     fields = small["properties"]
     assert fields["colour"] == {"enum": ["red", "blue"], "default": "red"}
@@ -283,7 +283,7 @@ def test_what_a_model_becomes() -> None:
     assert 'items in this order [{"type": "integer"}, {"type": "string"}]' in fields["mixed"]["description"]
     assert fields["level"] == {"enum": [1, 2, "high", None]}
     assert small["$defs"]["Cat"]["properties"]["lives"]["description"] == "(at least 0; at most 9)"
-    assert small["$defs"]["Dog"]["properties"]["tricks"]["description"] == "(length at most 5; no item twice)"
+    assert small["$defs"]["Dog"]["properties"]["tricks"]["description"] == "(length at most 5; no duplicate items)"
     assert small["title"] == "Everything"
     assert small["description"] == "All at once."
 
@@ -374,34 +374,38 @@ class Node(pydantic.BaseModel):
             "the top",
             "list of pairs",
         ),
-        ({"type": "array", "items": {"type": "object", "properties": {"a": {"type": "object"}}}}, "[].a", "free keys"),
-        (pydantic.TypeAdapter(dict[str, list[int]]).json_schema(), "the top", "free keys"),
+        (
+            {"type": "array", "items": {"type": "object", "properties": {"a": {"type": "object"}}}},
+            "[].a",
+            "arbitrary keys",
+        ),
+        (pydantic.TypeAdapter(dict[str, list[int]]).json_schema(), "the top", "arbitrary keys"),
         (pydantic.TypeAdapter(Node).json_schema(), "children[]", "Node contains itself"),
         ({"type": "object", "properties": {"a": {"$ref": "#"}}}, "a", "the schema contains itself"),
         ({"type": "object", "properties": {"a": {"allOf": [{"$ref": "#/properties/a"}]}}}, "a", "a contains itself"),
-        ({"type": "object", "properties": {"a": {"$ref": "https://x/y.json"}}}, "a", "points out of the schema"),
+        ({"type": "object", "properties": {"a": {"$ref": "https://x/y.json"}}}, "a", "points outside the schema"),
         ({"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}}, "a", "points to nothing"),
         ({}, "the top", "any kind"),
         ({"type": "array"}, "[]", "any kind"),
         ({"type": "object", "properties": {"a": True}}, "a", "any kind"),
         ({"type": "object", "properties": {}, "required": ["a"]}, "a", "any kind"),
-        ({"type": "object", "properties": {"a": False}}, "a", "False is no schema"),
+        ({"type": "object", "properties": {"a": False}}, "a", "False is not a schema"),
         ({"type": "object", "properties": {"a": {"enum": [[1], [2]]}}}, "a", "any kind"),
-        ({"type": "text"}, "the top", "'text' is no type of JSON"),
+        ({"type": "text"}, "the top", "'text' is not a JSON type"),
         ({"anyOf": []}, "the top", "anyOf is empty"),
         ({"allOf": [{"type": "string"}, {"type": "null"}]}, "the top", "differ in type"),
         ({"anyOf": [{"type": "string"}], "oneOf": [{"type": "null"}]}, "the top", "differ in anyOf"),
     ],
 )
-def test_what_cannot_be_said_is_refused(schema: dict[str, Any], where: str, why: str) -> None:
+def test_unsupported_schemas_are_refused(schema: dict[str, Any], where: str, why: str) -> None:
     with pytest.raises(BadInput) as caught:
-        reduced(schema)
+        to_strict(schema)
     assert str(caught.value).startswith(f"In the JSON schema, at {where}: ")
     assert why in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_definition_used_twice_is_no_recursion() -> None:
+def test_a_definition_used_twice_is_not_recursion() -> None:
     leaf = {"type": "object", "properties": {"v": {"type": "null"}}}
     twice = {"type": "object", "properties": {"a": {"$ref": "#/$defs/L"}, "b": {"$ref": "#/$defs/L"}}}
     small = check({"$ref": "#/$defs/T", "$defs": {"L": leaf, "T": twice, "unused": {"$ref": "#/$defs/unused"}}})
@@ -409,12 +413,12 @@ def test_a_definition_used_twice_is_no_recursion() -> None:
     assert list(small["$defs"]) == ["L"]
 
 
-def test_many_levels_of_definitions_take_no_time() -> None:
+def test_many_levels_of_definitions_are_fast() -> None:
     levels: dict[str, Any] = {"L40": {"type": "null"}}
     for level in range(40):
         below = {"$ref": f"#/$defs/L{level + 1}"}
         levels[f"L{level}"] = {"type": "object", "properties": {"a": below, "b": below}}
-    assert len(reduced({"$ref": "#/$defs/L0", "$defs": levels})["$defs"]) == 40
+    assert len(to_strict({"$ref": "#/$defs/L0", "$defs": levels})["$defs"]) == 40
 
 
 def test_limits_of_a_request() -> None:
@@ -424,9 +428,9 @@ def test_limits_of_a_request() -> None:
         fields = dict.fromkeys(names, union) | {f"o{n}": {"type": "null"} for n in range(optional)}
         inner = {"type": "object", "properties": fields, "required": names}
         outer = {"type": "object", "properties": {"a": {"$ref": "#/$defs/I"}}, "required": ["a"]}
-        return reduced({**outer, "$defs": {"I": inner}})
+        return to_strict({**outer, "$defs": {"I": inner}})
 
-    assert excess([]) is None
-    assert excess([schema(24, 16)]) is None
-    assert "25 fields may be left out" in str(excess([schema(24, 0), schema(1, 0)]))
-    assert "17 fields have more than one type" in str(excess([schema(0, 16), schema(0, 1)]))
+    assert exceeded_limit([]) is None
+    assert exceeded_limit([schema(24, 16)]) is None
+    assert "25 fields may be left out" in str(exceeded_limit([schema(24, 0), schema(1, 0)]))
+    assert "17 fields have more than one type" in str(exceeded_limit([schema(0, 16), schema(0, 1)]))

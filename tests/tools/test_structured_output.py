@@ -1,4 +1,4 @@
-"""Structured answers: shapes of types, reading what Claude wrote, and frames."""
+"""Structured output: answer types, parsing what Claude wrote, and frames."""
 
 from __future__ import annotations
 
@@ -141,13 +141,13 @@ def test_any_orders_there_and_back(orders: list[Order]) -> None:
         ({"type": "integer"}, "the JSON schema"),
     ],
 )
-def test_names_for_people(wanted: Any, name: str) -> None:
+def test_names_for_display(wanted: Any, name: str) -> None:
     shape = AnswerType.of(wanted)
     assert shape.name == name
     assert AnswerType.of(shape) is shape
 
 
-def test_what_is_sent() -> None:
+def test_the_format_in_the_request() -> None:
     shape = AnswerType.of(list[Person])
     assert shape.format() == {"type": "json_schema", "schema": shape.schema}
     assert shape.schema == {
@@ -173,12 +173,12 @@ def test_what_is_sent() -> None:
 
 
 def wrong(shape: AnswerType, text: str) -> list[str]:
-    """The problems that are told to Claude."""
+    """The problems that Claude is told about."""
     with pytest.raises(WrongAnswer) as caught:
         shape.read(text)
     first, *problems, last = str(caught.value).split("\n")
     assert first == f"The answer does not fit {shape.name}:"
-    assert last == "Answer again with the whole JSON and nothing else."
+    assert "nothing else" in last
     assert problems == [f"- {problem}" for problem in caught.value.problems]
     assert "https://" not in str(caught.value)
     return caught.value.problems
@@ -198,7 +198,7 @@ def test_each_problem_has_path_reason_and_value() -> None:
     assert problem.endswith('(it was "I cannot do that.")')
 
 
-def test_what_validators_say() -> None:
+def test_messages_of_validators() -> None:
     class Even(pydantic.BaseModel):
         number: int
 
@@ -229,7 +229,7 @@ SCHEMA = {
 }
 
 
-def test_a_json_schema_is_checked_whole() -> None:
+def test_answers_are_validated_by_the_original_json_schema() -> None:
     shape = AnswerType.of(SCHEMA)
     assert shape.note == ""
     assert "minimum" not in json.dumps(shape.schema)
@@ -247,7 +247,7 @@ def test_a_json_schema_is_checked_whole() -> None:
     assert wrong(numbers, "[1]") == wrong(numbers, "{}") == ["value: Field required"]
 
 
-def test_without_jsonschema_answers_are_read_and_that_is_said() -> None:
+def test_without_jsonschema_answers_are_not_validated_and_the_user_is_told() -> None:
     program = f"""
 import sys
 sys.modules["jsonschema"] = None
@@ -256,7 +256,7 @@ shape = AnswerType.of({SCHEMA!r})
 print(shape.read('{{"n": 1}}'), shape.note)
 """
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert run.stdout == "{'n': 1} Answers are read, not checked: that needs pip install jsonschema.\n"
+    assert run.stdout == "{'n': 1} Answers are parsed but not validated: that needs pip install jsonschema.\n"
 
 
 class WithCallable(pydantic.BaseModel):
@@ -270,30 +270,30 @@ class OldRow(typing_extensions.TypedDict):
 @pytest.mark.parametrize(
     ("wanted", "name", "way_out"),
     [
-        (pd.DataFrame, "DataFrame", "list[Row] does for a table"),
-        (list[pd.DataFrame], "list[DataFrame]", "list[Row] does for a table"),
+        (pd.DataFrame, "DataFrame", "list[Row] for a table"),
+        (list[pd.DataFrame], "list[DataFrame]", "list[Row] for a table"),
         (WithCallable, "WithCallable", "a class with typed fields"),
-        (print, "print", "give the type of what it returns"),
-        (frame, "frame", "give the type of what it returns"),
-        (Person.model_dump, "model_dump", "give the type of what it returns"),
+        (print, "print", "give the type that it returns"),
+        (frame, "frame", "give the type that it returns"),
+        (Person.model_dump, "model_dump", "give the type that it returns"),
         (5, "5", "a class with typed fields"),
         ("Person", "'Person'", "Give the type itself"),
         (dict, "dict", "list of pairs"),
         (dict[str, int], "dict[str, int]", "list of pairs"),
-        (OldRow, "OldRow", "at data: an object with free keys"),
+        (OldRow, "OldRow", "at data: an object with arbitrary keys"),
         (list, "list", "any kind"),
         (Any, "Any", "any kind"),
         (Node, "Node", "at children[]: Node contains itself"),
         ({"name": str}, "the JSON schema", "Give a class"),
         ({"name": "str"}, "the JSON schema", "any kind"),
-        ({"type": "text"}, "the JSON schema", "It is no JSON schema: 'text'"),
-        ({"type": "object", "properties": []}, "the JSON schema", "It is no JSON schema"),
+        ({"type": "text"}, "the JSON schema", "It is not a valid JSON schema: 'text'"),
+        ({"type": "object", "properties": []}, "the JSON schema", "It is not a valid JSON schema"),
     ],
 )
-def test_what_has_no_schema_is_refused_with_a_way_out(wanted: Any, name: str, way_out: str) -> None:
+def test_types_without_a_schema_are_refused_with_advice(wanted: Any, name: str, way_out: str) -> None:
     with pytest.raises(BadInput) as caught:
         AnswerType.of(wanted)
-    assert str(caught.value).startswith(f"{name} cannot be the form of an answer. ")
+    assert str(caught.value).startswith(f"{name} cannot be the type of an answer. ")
     assert way_out in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "https://" not in str(caught.value)
@@ -344,7 +344,7 @@ def test_other_frames() -> None:
 
 
 @pytest.mark.parametrize("value", [3, "text", None, Colour.RED, [1, 2], [TOWNS[0], 3], [[1]]])
-def test_no_frame_of_what_has_no_columns(value: Any) -> None:
+def test_values_without_columns_have_no_frame(value: Any) -> None:
     with pytest.raises(BadInput, match="has no rows and columns"):
         frame(value)
 
@@ -364,7 +364,7 @@ except ValueError as error:
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
 
 
-def test_polars_where_there_is_no_pandas() -> None:
+def test_polars_without_pandas() -> None:
     assert pl.__version__
     assert without() == "pandas (201, 3)\n"
     assert without("pandas") == "polars (201, 3)\n"

@@ -1,4 +1,4 @@
-"""What a database has to do for Claude: tell its columns, and answer one query without being changed."""
+"""The interface to a database: list its columns, and answer one query without being modified."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 
 class QueryRefused(ValueError):
-    """A query that is more than one SELECT; the text is for Claude."""
+    """A query that is not exactly one SELECT; the message is for Claude."""
 
 
 class Column(NamedTuple):
-    """A column, with its table as it is written in SQL."""
+    """A column; the names are quoted as SQL requires."""
 
     table: str
     name: str
     type: str
 
 
-class Found(NamedTuple):
+class QueryResult(NamedTuple):
     """The first rows of a result."""
 
     names: Sequence[str]
@@ -29,50 +29,50 @@ class Found(NamedTuple):
 
 
 class Database(abc.ABC):
-    """A connection of the user's.
+    """A database to which the user is connected.
 
     Attributes
     ----------
     dialect : str
-        Which SQL it speaks.
+        Name of its SQL dialect.
     """
 
     dialect: str
 
     @abc.abstractmethod
     def columns(self) -> list[Column]:
-        """Those of all tables and views, table by table."""
+        """List the columns of all tables and views, table by table."""
 
     @abc.abstractmethod
-    def query(self, sql: str, most: int, timeout: float) -> Found:
+    def query(self, sql: str, limit: int, timeout: float) -> QueryResult:
         """Run one SELECT.
 
         Parameters
         ----------
         sql : str
             Written by a model.
-        most : int
-            Rows that are read; the database does not have to make more of them.
+        limit : int
+            Most rows to fetch; the database need not compute any more.
         timeout : float
             Seconds.
 
         Raises
         ------
         QueryRefused
-            If it is anything else than one SELECT, or would read what is not in the database.
+            If it is anything but one SELECT, or would read from outside the database.
         TimeoutError
-            If it took too long.
+            If it took too long. A server may raise an error of its own instead.
         """
 
 
 @contextlib.contextmanager
 def time_limit(seconds: float, interrupt: Callable[[], object]) -> Iterator[None]:
-    """Have a query interrupted when its time is up.
+    """Interrupt a query at its timeout.
 
     Raises
     ------
     TimeoutError
-        Instead of what the interrupted query raises.
+        In place of the error that the interrupted query raises.
     """
     late = threading.Event()
 
@@ -88,14 +88,14 @@ def time_limit(seconds: float, interrupt: Callable[[], object]) -> Iterator[None
     except Exception as error:
         if late.is_set():
             raise TimeoutError(
-                f"The query was stopped after {seconds:g} s. Ask for less: a WHERE, an aggregate, fewer joined tables."
+                f"The query was stopped after {seconds:g} s. Ask for less: use WHERE, aggregate, or join fewer tables."
             ) from error
         raise
     finally:
         timer.cancel()
-        timer.join()  # else it might interrupt what comes next
+        timer.join()  # or it might interrupt the next query
 
 
 def quoted(name: str) -> str:
-    """A name as it is written in SQL."""
+    """A name, in double quotes if SQL requires them."""
     return name if name.isidentifier() and name.islower() else '"' + name.replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""``tools.python``: code runs among the user's variables, and leaves nothing else behind."""
+"""``tools.python``: code runs among the user's variables and has no other effects."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_errors_say_where(shell: InteractiveShell) -> None:
         python("import asyncio\nawait asyncio.sleep(0)")
 
 
-def test_what_is_done_before_an_error_stays(shell: InteractiveShell) -> None:
+def test_effects_before_an_error_stay(shell: InteractiveShell) -> None:
     with pytest.raises(NameError):
         python("kept = 1\nmissing")
     assert shell.user_ns["kept"] == 1
@@ -142,9 +142,8 @@ def test_the_source_can_be_found(shell: InteractiveShell) -> None:
 
 def test_in_a_kernel(simulator: Simulator, tmp_path: Path) -> None:
     with running_kernel(tmp_path, simulator.url) as kernel:
-        kernel.run(
-            "%matplotlib inline\nfrom claude_magic.tools import python\nfrom claude_magic.content import to_parts"
-        )
+        kernel.run("%matplotlib inline\nfrom claude_magic.tools import python")
+        kernel.run("from claude_magic.content.convert import to_parts")
         show = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
         shown = kernel.run(f"parts = to_parts(python({show!r}), 'python')")
         assert ["image/png" in output["data"] for output in shown.screen.outputs] == [True]
@@ -172,7 +171,7 @@ def test_a_figure_left_open_is_the_result_if_there_is_no_other(inline: Interacti
     assert python("x = 1") is None  # figures that were open before are no result
 
 
-def test_what_is_shown_is_seen_by_claude_and_the_user(inline: InteractiveShell) -> None:
+def test_displayed_output_is_seen_by_claude_and_the_user(inline: InteractiveShell) -> None:
     with capture_output() as shown:
         value = python(PLOT + "plt.show()")
     assert pictures(value) == 1
@@ -192,7 +191,7 @@ def test_displays_and_tables_together(shell: InteractiveShell) -> None:
     assert value[1] is shell.user_ns["df"]
 
 
-def test_what_other_threads_display_is_not_the_codes(shell: InteractiveShell) -> None:
+def test_output_of_other_threads_is_not_attributed_to_the_code(shell: InteractiveShell) -> None:
     def elsewhere() -> None:
         shell.display_pub.publish({"text/plain": "not mine"})
 

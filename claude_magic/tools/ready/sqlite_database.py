@@ -1,5 +1,5 @@
-# ruff: noqa: D102 - what the methods do is said at Database
-"""SQLite, through the module ``sqlite3``."""
+# ruff: noqa: D102 - the methods are documented in Database
+"""SQLite databases, through the module ``sqlite3``."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 
-from claude_magic.tools.ready.database import Column, Database, Found, QueryRefused, quoted, time_limit
+from claude_magic.tools.ready.database import Column, Database, QueryRefused, QueryResult, quoted, time_limit
 
 
 class SQLite(Database):
     """A connection to SQLite.
 
-    Nothing of it is changed, not even for a moment: what an authorizer or a pragma was before could
-    not be asked for. So a query is first put before SQLite's own parser, as the body of a view in
-    a database of its own; that accepts exactly one SELECT, and a SELECT writes nothing.
+    Its authorizer and pragmas are not touched, not even briefly: their previous state could not be queried
+    and restored. Instead, SQLite itself first parses the query as the body of a view, in a database of its
+    own. That accepts exactly one SELECT, and a SELECT writes nothing.
 
     Parameters
     ----------
     connect : callable
-        Lends the connection, as a context manager.
+        Returns a context manager that provides the connection.
     """
 
     dialect = "SQLite"
@@ -40,18 +40,18 @@ class SQLite(Database):
                 if table.startswith("sqlite_"):
                     continue
                 prefix = "" if schema in ("main", "temp") else quoted(schema) + "."
-                with contextlib.suppress(sqlite3.Error):  # a view of a table that is gone
+                with contextlib.suppress(sqlite3.Error):  # a view of a dropped table
                     cursor.execute("SELECT name, type FROM pragma_table_info(?, ?)", (table, schema))
                     found += [Column(prefix + quoted(table), quoted(name), kind) for name, kind in cursor]
         return found
 
-    def query(self, sql: str, most: int, timeout: float) -> Found:
+    def query(self, sql: str, limit: int, timeout: float) -> QueryResult:
         _check(sql)
         with self._connect() as con, closing(con.cursor()) as cursor:
-            cursor.row_factory = None  # the user's might make anything of a row
+            cursor.row_factory = None  # the user's factory might turn rows into anything
             with time_limit(timeout, con.interrupt):
                 cursor.execute(sql)
-                return Found([column[0] for column in cursor.description], cursor.fetchmany(most))
+                return QueryResult([column[0] for column in cursor.description], cursor.fetchmany(limit))
 
 
 def _check(sql: str) -> None:
@@ -59,4 +59,4 @@ def _check(sql: str) -> None:
         try:
             parser.execute(f"CREATE TEMP VIEW query AS {sql}")
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
-            raise QueryRefused(f"This is not one SELECT of SQLite, and nothing else is run: {error}") from error
+            raise QueryRefused(f"This is not exactly one SELECT of SQLite, and nothing else is run: {error}") from error

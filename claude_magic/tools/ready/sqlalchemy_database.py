@@ -1,5 +1,5 @@
-# ruff: noqa: D102 - what the methods do is said at Database
-"""Engines and connections of SQLAlchemy: SQLite, DuckDB and PostgreSQL."""
+# ruff: noqa: D102 - the methods are documented in Database
+"""SQLAlchemy engines and connections: SQLite, DuckDB and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from collections.abc import Iterator
 from typing import Any
 
 from claude_magic.messages.errors import BadInput
-from claude_magic.tools.ready.database import Column, Database, Found, quoted
-from claude_magic.tools.ready.duck import DuckDB
-from claude_magic.tools.ready.sqlite import SQLite
+from claude_magic.tools.ready.database import Column, Database, QueryResult, quoted
+from claude_magic.tools.ready.duckdb_database import DuckDB
+from claude_magic.tools.ready.sqlite_database import SQLite
 
 
-def of(con: Any) -> Database:
-    """The database behind an engine or a connection.
+def from_sqlalchemy(con: Any) -> Database:
+    """Wrap the database of an engine or a connection.
 
     Raises
     ------
     BadInput
-        If it is of a kind that could not be kept from being changed.
+        If its dialect is not one of those that can be protected from changes.
     """
     dialect = con.dialect.name
     if dialect == "sqlite":
-        return SQLite(functools.partial(_driver, con))
+        return SQLite(functools.partial(_driver_connection, con))
     if dialect == "duckdb":
-        return DuckDB(functools.partial(_driver, con))
+        return DuckDB(functools.partial(_driver_connection, con))
     if dialect == "postgresql":
         return PostgreSQL(con.engine)
     raise BadInput(
-        f"tools.sql knows how to keep SQLite, DuckDB and PostgreSQL from being changed, not {dialect}. "
-        "Write a function that runs your queries, with a login that may only read, and decorate it with @tool."
+        f"tools.sql can protect SQLite, DuckDB and PostgreSQL from changes, but not {dialect}. "
+        "Write a function that queries it with a read-only login, and decorate that with @tool."
     )
 
 
 @contextlib.contextmanager
-def _driver(con: Any) -> Iterator[Any]:
-    """The driver's own connection."""
+def _driver_connection(con: Any) -> Iterator[Any]:
+    """The underlying connection of the database driver."""
     if hasattr(con, "connect"):
         with con.connect() as made:
             yield made.connection.driver_connection
@@ -45,7 +45,7 @@ def _driver(con: Any) -> Iterator[Any]:
         yield con.connection.driver_connection
 
 
-_OPEN = """
+_OPEN_CURSOR = """
 DO $$
 DECLARE
     query text := current_setting('claude_magic.sql');
@@ -56,14 +56,14 @@ BEGIN
     EXECUTE 'DECLARE claude_magic NO SCROLL CURSOR FOR ' || query;
 END $$
 """
-"""Opens a cursor. OPEN takes no more than one statement, DECLARE none but SELECT; neither runs it."""
+"""Opens a cursor. OPEN accepts only one statement, and DECLARE only SELECT; neither runs it."""
 
 
 class PostgreSQL(Database):
-    """A server of PostgreSQL, always by a connection of our own, in a read-only transaction that is rolled back.
+    """A PostgreSQL server, queried on a new connection in a read-only transaction that is rolled back.
 
-    The server's own parser sees to it that there is one SELECT, so nothing can follow that would leave the
-    transaction. What a function on the server may do is a matter of the login's rights.
+    The server's own parser ensures that there is only one SELECT, so nothing can end the transaction early.
+    What functions on the server may do depends on the privileges of the login.
 
     Parameters
     ----------
@@ -87,26 +87,26 @@ class PostgreSQL(Database):
             for own, schema, table, name, kind in found
         ]
 
-    def query(self, sql: str, most: int, timeout: float) -> Found:
+    def query(self, sql: str, limit: int, timeout: float) -> QueryResult:
         from sqlalchemy import text
 
         with self._read_only() as con:
             con.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, int(timeout * 1000))}")
             con.execute(text("SELECT set_config('claude_magic.sql', :sql, true)"), {"sql": sql})
-            con.exec_driver_sql(_OPEN)
-            found = con.exec_driver_sql(f"FETCH {int(most)} FROM claude_magic")
-            return Found(list(found.keys()), found.all())
+            con.exec_driver_sql(_OPEN_CURSOR)
+            found = con.exec_driver_sql(f"FETCH {int(limit)} FROM claude_magic")
+            return QueryResult(list(found.keys()), found.all())
 
     @contextlib.contextmanager
     def _read_only(self) -> Iterator[Any]:
         from sqlalchemy.exc import DBAPIError
 
-        # An engine may be set to commit after each statement: then there would be no transaction.
+        # An engine in autocommit mode would otherwise not begin a transaction.
         with self._engine.connect().execution_options(isolation_level="READ COMMITTED") as con:
             con.exec_driver_sql("SET TRANSACTION READ ONLY")
             try:
                 yield con
-            except DBAPIError as error:  # its text shows our statements, not Claude's
+            except DBAPIError as error:  # its message shows our statements, not Claude's
                 raise error.orig or error from None
             finally:
                 con.rollback()

@@ -1,4 +1,4 @@
-"""``tools.dataframes``: Claude looks into tables of the notebook."""
+"""``tools.dataframes``: lets Claude inspect and query DataFrames of the notebook."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from claude_magic.content.tables.source import Source
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.text import join_names, one_line, pluralize
 from claude_magic.tools.definition import Tool
-from claude_magic.tools.ready.duck import DuckDB
-from claude_magic.tools.ready.query import asking
+from claude_magic.tools.ready.duckdb_database import DuckDB
+from claude_magic.tools.ready.sql_tool import query_tool
 
 _KINDS: dict[tuple[str, str], Callable[[Any], Source]] = {
     ("pandas", "DataFrame"): Pandas,
@@ -28,22 +28,22 @@ _KINDS: dict[tuple[str, str], Callable[[Any], Source]] = {
 _ROWS = 100
 _TIMEOUT = 30.0
 _ROOM = 20_000
-"""Characters for the names and types of columns."""
+"""Characters of the list of columns and types."""
 
 
-def dataframes(*frames: Any, **named: Any) -> list[Tool[..., Any]]:
-    """Tools with which Claude looks into frames, and asks them with SQL where DuckDB is installed.
+def dataframes(*frames: object, **named: object) -> list[Tool[..., Any]]:
+    """Create tools with which Claude inspects frames, and queries them with SQL if DuckDB is installed.
 
-    Claude sees these frames and nothing else of the notebook; queries cannot change them. Make the
-    tools again when a name stands for another frame.
+    Claude sees these frames and nothing else in the notebook, and queries cannot change them. Create
+    the tools again when a name refers to another frame.
 
     Parameters
     ----------
     *frames : DataFrame
-        Frames of pandas or polars, or tables of pyarrow, that are variables where this is called: Claude calls
-        them by these names.
+        DataFrames of pandas or polars, or pyarrow tables, that are variables where this is called. Claude
+        uses the names of the variables.
     **named : DataFrame
-        Frames under other names.
+        Frames with other names.
 
     Returns
     -------
@@ -53,12 +53,12 @@ def dataframes(*frames: Any, **named: Any) -> list[Tool[..., Any]]:
     Raises
     ------
     BadInput
-        If there is no frame, something else, or one without a name.
+        If there are no frames, or something is not a frame or has no name.
 
     Warns
     -----
     UserWarning
-        If DuckDB is not there or cannot read a frame: then there is no ``dataframe_sql``.
+        If DuckDB is not installed or cannot read a frame; then ``dataframe_sql`` is missing.
 
     Examples
     --------
@@ -71,45 +71,45 @@ def dataframes(*frames: Any, **named: Any) -> list[Tool[..., Any]]:
     found = {_name_of(frame, number, caller): frame for number, frame in enumerate(frames, 1)}
     _check(found, named)
     found |= named
-    query = _query(found)
-    return [*_looking(found), *([query] if query is not None else [])]
+    query = _sql_tool(found)
+    return [*_inspection_tools(found), *([query] if query is not None else [])]
 
 
-def _name_of(frame: Any, number: int, caller: FrameType) -> str:
+def _name_of(frame: object, number: int, caller: FrameType) -> str:
     for namespace in (caller.f_locals, caller.f_globals):
         for name, value in namespace.items():
             if value is frame and not name.startswith("_"):
                 return name
     raise BadInput(
-        f"Frame {number} (a {type(frame).__name__}) is no variable here. Give it a name: tools.dataframes(sales=…)."
+        f"Frame {number} (a {type(frame).__name__}) is not a variable here. Give it a name: tools.dataframes(sales=…)."
     )
 
 
-def _check(found: Mapping[str, Any], named: Mapping[str, Any]) -> None:
+def _check(found: Mapping[str, object], named: Mapping[str, object]) -> None:
     everything = [*found.items(), *named.items()]
     if not everything:
-        raise BadInput("Which frames? tools.dataframes(df, sales) or tools.dataframes(sales=df).")
+        raise BadInput("Which frames? Call tools.dataframes(df, sales) or tools.dataframes(sales=df).")
     seen: set[str] = set()
     for name, frame in everything:
         _kind(name, frame)
         if name.casefold() in seen:
-            raise BadInput(f"Two frames are called {name}, for SQL knows no capitals. Give one another name.")
+            raise BadInput(f"Two frames are called {name} (SQL ignores case). Give one of them another name.")
         seen.add(name.casefold())
 
 
-def _kind(name: str, frame: Any) -> Callable[[Any], Source]:
-    """How a frame is asked, by the names of its classes."""
+def _kind(name: str, frame: object) -> Callable[[Any], Source]:
+    """The reader for a kind of frame, found by class name."""
     for base in type(frame).__mro__:
         if kind := _KINDS.get((base.__module__.partition(".")[0], base.__name__)):
             return kind
     raise BadInput(
-        f"{name} is a {type(frame).__name__}, not a DataFrame of pandas or polars or a table of pyarrow. "
-        "A Series becomes one with to_frame(), a LazyFrame with collect()."
+        f"{name} is a {type(frame).__name__}, not a pandas or polars DataFrame or a pyarrow Table. "
+        "Convert a Series with to_frame(), a LazyFrame with collect()."
     )
 
 
-def _looking(frames: Mapping[str, Any]) -> list[Tool[..., Any]]:
-    """The tools that need no database."""
+def _inspection_tools(frames: Mapping[str, object]) -> list[Tool[..., Any]]:
+    """The tools that work without DuckDB."""
 
     def source_of(name: str) -> Source:
         return _kind(name, frames[name])(frames[name])
@@ -133,22 +133,23 @@ def _looking(frames: Mapping[str, Any]) -> list[Tool[..., Any]]:
     return [
         Tool(
             dataframe_columns,
-            description=f"Names and types of the columns of a table of the user's, and missing values. {about}.",
+            description=f"Get the column names and types of one of the user's tables, and its missing values. {about}.",
         ),
         Tool(
             dataframe_describe,
-            description="Statistics of the columns of a table of the user's over all rows: count, mean, standard "
-            "deviation, quartiles; number of distinct values, most frequent value. Without columns, of all.",
+            description="Get statistics of columns of one of the user's tables over all rows: count, mean, standard "
+            "deviation, quartiles; number of distinct values, most frequent value. By default of all columns.",
         ),
     ]
 
 
 def _title(name: str, source: Source) -> str:
-    return f"Table {one_line(name)}: {source.kind}, {pluralize(source.rows, 'row')}, {pluralize(len(source.names), 'column')}"
+    size = f"{pluralize(source.rows, 'row')}, {pluralize(len(source.names), 'column')}"
+    return f"Table {one_line(name)}: {source.kind}, {size}"
 
 
 def _has_index(frame: Any) -> bool:
-    """Whether it is of pandas and has an index that says something."""
+    """Whether it is a pandas frame with an index other than row numbers."""
     return hasattr(frame, "index") and type(frame.index).__name__ != "RangeIndex"
 
 
@@ -157,32 +158,33 @@ def _size(frame: Any) -> str:
     return f"{pluralize(rows, 'row')} and {pluralize(columns, 'column')}"
 
 
-def _query(frames: Mapping[str, Any]) -> Tool[..., Any] | None:
-    """The tool for SQL, if that is possible."""
+def _sql_tool(frames: Mapping[str, object]) -> Tool[..., Any] | None:
+    """The SQL tool; None, with a warning, if DuckDB is not installed or cannot read the frames."""
     if importlib.util.find_spec("duckdb") is None:
-        warnings.warn("Claude cannot query these frames: that needs DuckDB, pip install duckdb.", stacklevel=3)
+        warnings.warn("Claude cannot query these frames without DuckDB: pip install duckdb.", stacklevel=3)
         return None
     import duckdb
 
     @contextlib.contextmanager
     def connect() -> Iterator[Any]:
-        """A database of nothing but the frames, new for each query."""
+        """A new database with only the frames, for each query."""
         with duckdb.connect(config={"enable_external_access": "false"}) as con:
             for name, frame in frames.items():
                 con.register(name, _with_index(frame))
             yield con
 
     try:
-        return asking(DuckDB(connect), _ROWS, _TIMEOUT, "dataframe_sql", "the user's tables")
+        return query_tool(DuckDB(connect), _ROWS, _TIMEOUT, "dataframe_sql", "the user's tables")
     except (duckdb.Error, ImportError) as error:
         warnings.warn(
-            f"Claude cannot query these frames, for DuckDB cannot read them: {one_line(str(error), 300)}", stacklevel=3
+            f"Claude cannot query these frames, because DuckDB cannot read them: {one_line(str(error), 300)}",
+            stacklevel=3,
         )
         return None
 
 
 def _with_index(frame: Any) -> Any:
-    """A frame of pandas with its index among the columns, where it says something: DuckDB does not see it."""
+    """The frame with a meaningful pandas index as columns, because DuckDB does not see an index."""
     if not _has_index(frame) or set(frame.index.names) & set(frame.columns):
         return frame
     return frame.reset_index()

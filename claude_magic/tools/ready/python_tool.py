@@ -1,4 +1,4 @@
-"""``tools.python``: Claude runs code where the notebook's cells run."""
+"""``tools.python``: lets Claude run code where the notebook's cells run."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _numbers = itertools.count(1)
 
 @tool(confirm=True)
 def python(code: str) -> Any:
-    """Run Python in the user's notebook, where its variables live; what you define stays there.
+    """Run Python code among the variables of the user's notebook; what you define stays there.
 
-    You get what the code prints and displays, and the value of its last line if that is an expression, as in
-    a cell; without such a value also the figures of matplotlib that it leaves open.
+    As in a cell, you get what the code prints and displays, and the value of its last line if that is an
+    expression. Without such a value, you also get the matplotlib figures that it leaves open.
 
     Parameters
     ----------
     code : str
-        As in a cell of a notebook, but without ``await`` outside a function.
+        As in a notebook cell, but without ``await`` outside functions.
     """
     shell = _shell()
     name = f"<claude code {next(_numbers)}>"
@@ -36,22 +36,22 @@ def python(code: str) -> Any:
     scope = sys.modules["__main__"].__dict__
     namespaces = (scope, scope) if shell is None else (shell.user_global_ns, shell.user_ns)
     before = _open_figures()
-    with _displayed(shell) as shown, _placed(name):
-        exec(body, *namespaces)  # noqa: S102 - that is what it is for, and the user is asked first
+    with _displayed(shell) as shown, _error_lines(name):
+        exec(body, *namespaces)  # noqa: S102 - this is its purpose, and the user is asked first
         value = None if last is None else eval(last, *namespaces)  # noqa: S307
     results = [*shown, *(_figures(_open_figures() - before) if value is None else [value])]
     return results[0] if len(results) == 1 else results or None
 
 
 def _shell() -> Any:
-    """IPython's shell, where there is one."""
+    """IPython's shell, if there is one."""
     ipython = sys.modules.get("IPython")
     return None if ipython is None else ipython.get_ipython()
 
 
 def _compiled(code: str, name: str) -> tuple[CodeType, CodeType | None]:
-    """Everything but a last expression, and that. Tracebacks and ``inspect.getsource`` find the source."""
-    # Not by run_cell: that would write into the history, and count as a cell.
+    """The code up to a final expression, and that expression. Tracebacks and ``inspect.getsource`` find the source."""
+    # Not with run_cell, which would write to the history and count as a cell.
     linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
     tree = ast.parse(code, name)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
@@ -62,8 +62,8 @@ def _compiled(code: str, name: str) -> tuple[CodeType, CodeType | None]:
 
 
 @contextlib.contextmanager
-def _placed(name: str) -> Iterator[None]:
-    """Errors say in which line of the code they were raised."""
+def _error_lines(name: str) -> Iterator[None]:
+    """Add the line of the code to each error that is raised inside."""
     try:
         yield
     except Exception as error:
@@ -76,31 +76,31 @@ def _placed(name: str) -> Iterator[None]:
         raise
 
 
-def _figures(numbers: set[int]) -> list[Any]:
-    """Those of which there is anything to see."""
+def _figures(numbers: set[int]) -> list[object]:
+    """The figures with these numbers that are not empty."""
     figures = [sys.modules["matplotlib.pyplot"].figure(number) for number in sorted(numbers)]
     return [figure for figure in figures if figure.axes]
 
 
 def _open_figures() -> set[int]:
-    """The numbers of matplotlib's figures."""
+    """The numbers of the open matplotlib figures."""
     pyplot = sys.modules.get("matplotlib.pyplot")
     return set() if pyplot is None else set(pyplot.get_fignums())
 
 
 @contextlib.contextmanager
-def _displayed(shell: Any) -> Iterator[list[Any]]:
-    """What this thread displays meanwhile. The user sees it all the same."""
-    shown: list[Any] = []
+def _displayed(shell: Any) -> Iterator[list[object]]:
+    """Collect what this thread displays inside; the user still sees it."""
+    shown: list[object] = []
     if shell is None:
         yield shown
         return
     thread, publisher = threading.current_thread(), shell.display_pub
     publish = publisher.publish
 
-    def record(data: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+    def record(data: dict[str, Any], *args: object, **kwargs: object) -> None:
         if threading.current_thread() is thread and not kwargs.get("update"):
-            shown.extend(_of_bundle(data))
+            shown.extend(_from_mime_bundle(data))
         publish(data, *args, **kwargs)
 
     publisher.publish = record
@@ -110,8 +110,8 @@ def _displayed(shell: Any) -> Iterator[list[Any]]:
         del publisher.publish
 
 
-def _of_bundle(data: dict[str, Any]) -> list[Any]:
-    """What is displayed as a picture, or else as text."""
+def _from_mime_bundle(data: dict[str, Any]) -> list[object]:
+    """The image in a MIME bundle, or else its text."""
     for mime in ("image/png", "image/jpeg"):
         if mime in data:
             return [data[mime] if isinstance(data[mime], bytes) else base64.b64decode(data[mime])]

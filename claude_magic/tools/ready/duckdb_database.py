@@ -1,5 +1,5 @@
-# ruff: noqa: D102 - what the methods do is said at Database
-"""DuckDB."""
+# ruff: noqa: D102 - the methods are documented in Database
+"""DuckDB databases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from claude_magic.tools.ready.database import Column, Database, Found, QueryRefused, quoted, time_limit
+from claude_magic.tools.ready.database import Column, Database, QueryRefused, QueryResult, quoted, time_limit
 
 _TABLE_FUNCTIONS = {
     "duckdb_columns",
@@ -27,26 +27,26 @@ _TABLE_FUNCTIONS = {
     "summary",
     "unnest",
 }
-"""Those after FROM that read nothing but the database. The others read files, settings or other databases."""
-_NOT_RUN = {"current_setting", "getenv", "nextval", "setseed", "setval", "write_log"}
-"""Functions that read secrets, or change what no rollback brings back."""
+"""Table functions that read only from the database. The others read files, settings or other databases."""
+_REFUSED_FUNCTIONS = {"current_setting", "getenv", "nextval", "setseed", "setval", "write_log"}
+"""Functions that read secrets, or make changes that a rollback does not undo."""
 _PLAIN = re.compile(r"[\w $-]+")
-"""Names that DuckDB never takes for that of a file."""
+"""Names that DuckDB never interprets as a file name."""
 
 
 class DuckDB(Database):
     """A connection to DuckDB.
 
-    Queries run on it, and not on a cursor of its own, which would not see temporary tables and
-    registered frames: in a read-only transaction, which is always rolled back.
+    Queries run in a read-only transaction that is always rolled back, on the connection itself, because
+    a cursor would not see temporary tables and registered frames.
 
-    DuckDB can only be kept from files for good, so the query, as DuckDB's own parser reads it, is
-    looked through for what is not of the database. What a view of the user's reads may be read.
+    DuckDB's access to files could only be disabled for good. Instead, the query as parsed by DuckDB is
+    searched for anything outside the database. A view of the user's may read whatever it reads.
 
     Parameters
     ----------
     connect : callable
-        Lends the connection, as a context manager.
+        Returns a context manager that provides the connection.
     """
 
     dialect = "DuckDB"
@@ -69,16 +69,16 @@ class DuckDB(Database):
             for own_database, own, database, schema, table, name, kind in found
         ]
 
-    def query(self, sql: str, most: int, timeout: float) -> Found:
+    def query(self, sql: str, limit: int, timeout: float) -> QueryResult:
         with self._connect() as con, _read_only(con), time_limit(timeout, con.interrupt):
             _check(con, sql)
-            relation = con.sql(_without_end(con, sql))
-            # As values, times with a zone need a package that may not be there.
-            wanted = (
+            relation = con.sql(_single_statement(con, sql))
+            # As Python objects, times with a zone need a package that may not be installed.
+            columns = (
                 f"CAST(#{number} AS VARCHAR)" if "TIME ZONE" in str(kind) else f"#{number}"
                 for number, kind in enumerate(relation.types, 1)
             )
-            return Found(relation.columns, relation.limit(most).project(", ".join(wanted)).fetchall())
+            return QueryResult(relation.columns, relation.limit(limit).project(", ".join(columns)).fetchall())
 
 
 def _path(*names: str | None) -> str:
@@ -87,8 +87,8 @@ def _path(*names: str | None) -> str:
 
 @contextlib.contextmanager
 def _read_only(con: Any) -> Iterator[None]:
-    """A transaction of our own, in which nothing can be written and which leaves nothing."""
-    # Another BEGIN would abort a transaction of the user's; outside of one, each query has a number of its own.
+    """A read-only transaction that is rolled back at the end."""
+    # A second BEGIN would abort a transaction of the user's. Outside a transaction, each query has a new number.
     first, second = (con.execute("SELECT txid_current()").fetchall() for _ in range(2))
     if first == second:
         raise RuntimeError("The user's connection is in a transaction: it needs con.commit() or con.rollback() first.")
@@ -100,40 +100,40 @@ def _read_only(con: Any) -> Iterator[None]:
 
 
 def _check(con: Any, sql: str) -> None:
-    """Refuse what is not one SELECT on what is in the database."""
-    if "\0" in sql:  # where some versions stop reading
-        raise QueryRefused("There is a null character in this query.")
+    """Refuse anything but one SELECT on the contents of the database."""
+    if "\0" in sql:  # where some versions stop parsing
+        raise QueryRefused("The query contains a null character.")
     [[text]] = con.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
     parsed = json.loads(text)
     if parsed["error"]:
-        # Of what is no SELECT it only says that it cannot be made JSON of.
+        # Of other statements DuckDB only says that it cannot serialize them.
         why = f": {parsed['error_message']}" if parsed["error_type"] == "parser" else "."
-        raise QueryRefused(f"This is not one SELECT of DuckDB, and nothing else is run{why}")
+        raise QueryRefused(f"This is not exactly one SELECT of DuckDB, and nothing else is run{why}")
     if len(parsed["statements"]) != 1:
-        raise QueryRefused(f"Send one SELECT at a time; this is {len(parsed['statements'])} of them.")
+        raise QueryRefused(f"Send one SELECT at a time; this query has {len(parsed['statements'])} statements.")
     nodes = list(_nodes(parsed["statements"]))
-    local = {entry["key"].casefold() for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
+    ctes = {entry["key"].casefold() for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
     tables = con.execute(
         "SELECT database_name, schema_name, table_name FROM duckdb_tables() UNION ALL "
         "SELECT database_name, schema_name, view_name FROM duckdb_views() "
-        "WHERE view_name NOT IN ('pg_settings', 'duckdb_logs')"  # which may hold secrets
+        "WHERE view_name NOT IN ('pg_settings', 'duckdb_logs')"  # which may contain secrets
     ).fetchall()
     known = [[name.casefold() for name in table] for table in tables]
     for node in nodes:
         kind = str(node.get("type"))
         if kind.endswith("_QUERY_NODE"):  # INSERT, UPDATE, DELETE in a WITH
-            raise QueryRefused("Only SELECT is run here, also within WITH.")
+            raise QueryRefused("Only SELECT is allowed, also within WITH.")
         if kind == "TABLE_FUNCTION" and _called(node["function"]) not in _TABLE_FUNCTIONS:
             function = _called(node["function"])
-            raise QueryRefused(f"{function}(…) is not run here: only tables and views of the database are read.")
-        if (function := _called(node)) in _NOT_RUN:
-            raise QueryRefused(f"{function}(…) is not run here.")
+            raise QueryRefused(f"{function}(…) is not allowed: only tables and views of the database can be read.")
+        if (function := _called(node)) in _REFUSED_FUNCTIONS:
+            raise QueryRefused(f"{function}(…) is not allowed.")
         if kind == "BASE_TABLE":
-            _check_table([node["catalog_name"], node["schema_name"], node["table_name"]], known, local)
+            _check_table([node["catalog_name"], node["schema_name"], node["table_name"]], known, ctes)
 
 
-def _without_end(con: Any, sql: str) -> str:
-    """A statement without a semicolon and what may stand behind it, in front of which a relation puts more SQL."""
+def _single_statement(con: Any, sql: str) -> str:
+    """The statement without the semicolon and anything after it, because a relation appends more SQL."""
     import duckdb
 
     [statement] = con.extract_statements(sql)
@@ -142,26 +142,26 @@ def _without_end(con: Any, sql: str) -> str:
     return text.encode()[: ends[0]].decode() if ends else text
 
 
-def _check_table(path: list[str], known: list[list[str]], local: set[str]) -> None:
-    """Refuse a table that is none of the database, but a file or a variable of Python's."""
-    *around, name = (part.casefold() for part in path if part)
-    if any(table[2] == name and set(around) <= set(table[:2]) for table in known):
+def _check_table(path: list[str], known: list[list[str]], ctes: set[str]) -> None:
+    """Refuse a name that is not a table of the database, but a file or a Python variable."""
+    *prefix, name = (part.casefold() for part in path if part)
+    if any(table[2] == name and set(prefix) <= set(table[:2]) for table in known):
         return
-    if not around and name in local and _PLAIN.fullmatch(name):
+    if not prefix and name in ctes and _PLAIN.fullmatch(name):
         return
-    raise QueryRefused(f"There is no table {_path(*filter(None, path))} in the database, and no file is read.")
+    raise QueryRefused(f"There is no table {_path(*filter(None, path))} in the database, and files cannot be read.")
 
 
 def _called(node: dict[str, Any]) -> str:
-    """The function that is called there, if one is."""
+    """The name of the function that a node calls; empty if it calls none."""
     return str(node.get("function_name", "")).casefold()
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Everything in a parsed query, however deep."""
-    waiting = [tree]
-    while waiting:
-        item = waiting.pop()
+def _nodes(tree: object) -> Iterator[dict[str, Any]]:
+    """All nodes of a parsed query, at any depth."""
+    pending = [tree]
+    while pending:
+        item = pending.pop()
         if isinstance(item, dict):
             yield item
-        waiting += item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        pending += item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()

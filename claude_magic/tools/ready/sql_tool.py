@@ -1,4 +1,4 @@
-"""``tools.sql``: Claude asks a database of the user's."""
+"""``tools.sql``: lets Claude query a database."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from claude_magic.content.tables.table_limits import AROUND
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.text import join_names, one_line, pluralize, replace_surrogates
 from claude_magic.tools.definition import Tool
-from claude_magic.tools.ready.database import Column, Database, Found
+from claude_magic.tools.ready.database import Column, Database, QueryResult
 from claude_magic.tools.results import LONGEST
 
 _ROOM = 8_000
-"""Characters of a description that are for the tables."""
+"""Characters of the description that may list tables."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Rows(Table):
-    """The rows of a result: a table that has no name."""
+    """The rows of a query result: a table without a name."""
 
     def __claude__(self) -> Part:
-        """Size and values."""
+        """Convert it to its size and values."""
         source = Columns(self.value)
         columns = list(range(len(source.names)))
         grid = fitted(source, columns, source.rows, LONGEST - AROUND)
@@ -39,21 +39,21 @@ class Rows(Table):
 
 
 def sql(con: Any, *, rows: int = 100, timeout: float = 30.0, name: str = "sql") -> Tool[[str], Any]:
-    """A tool with which Claude asks a database, one SELECT at a time, and changes nothing.
+    """Create a tool with which Claude queries a database, one SELECT at a time, without changing it.
 
-    Claude is told the tables and their columns as they are now; make the tool again when they have changed.
+    Claude is told the present tables and columns; create the tool again when they have changed.
 
     Parameters
     ----------
     con : connection or engine
-        A connection of DuckDB or sqlite3, or an engine or connection of SQLAlchemy for SQLite, DuckDB or
+        A DuckDB or sqlite3 connection, or a SQLAlchemy engine or connection for SQLite, DuckDB or
         PostgreSQL.
     rows : int
-        Most rows that one query gives.
+        Most rows that one query returns.
     timeout : float
         Seconds after which a query is stopped.
     name : str
-        What Claude calls it; needed when there are several databases.
+        What Claude calls it; has to differ if there are several databases.
 
     Returns
     -------
@@ -62,14 +62,14 @@ def sql(con: Any, *, rows: int = 100, timeout: float = 30.0, name: str = "sql") 
     Raises
     ------
     BadInput
-        If it is no such connection, or rows or timeout are not above 0.
+        If it is not such a connection, or if rows or timeout are not above 0.
 
     Notes
     -----
-    DuckDB and PostgreSQL run queries in a read-only transaction that is rolled back, SQLite only what
-    its parser takes for the body of a view. Queries of DuckDB's that name a file, an address or a variable of
-    Python's are refused, while the user's views read what they always read. Functions that the user has
-    added to a database are run.
+    DuckDB and PostgreSQL run queries in a read-only transaction that is rolled back; SQLite runs only what
+    its parser accepts as the body of a view. DuckDB queries that name a file, a URL or a Python variable are
+    refused, but views that you have defined may read them. Functions that you have added to a database can
+    be called.
 
     Examples
     --------
@@ -81,70 +81,70 @@ def sql(con: Any, *, rows: int = 100, timeout: float = 30.0, name: str = "sql") 
     <Tool sales_sql(sql: str)>
     """
     if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
-        raise BadInput(f"tools.sql(rows={rows!r}): rows has to be a whole number, 1 or more.")
+        raise BadInput(f"tools.sql(rows={rows!r}): rows has to be a whole number above 0.")
     if not timeout > 0:
         raise BadInput(f"tools.sql(timeout={timeout!r}): timeout has to be a number of seconds above 0.")
-    return asking(_database(con), rows, timeout, name)
+    return query_tool(_database(con), rows, timeout, name)
 
 
-def asking(
+def query_tool(
     database: Database, rows: int, timeout: float, name: str, about: str = "the user's database"
 ) -> Tool[[str], Any]:
-    """The tool for a database."""
+    """Create the tool for a database; ``about`` names it in the description."""
 
-    def query(sql: str) -> Any:
-        """Ask.
+    def query(sql: str) -> object:
+        """Run the query.
 
         Parameters
         ----------
         sql : str
-            One SELECT statement; WITH … SELECT is one, too.
+            One SELECT statement, possibly with WITH.
         """
         return _table(database.query(sql, rows + 1, timeout), rows)
 
     description = (
-        f"Run one SELECT on {about} ({database.dialect}). It is read-only. A result has up to {rows:,} rows, and a "
-        f"query up to {timeout:g} s: let the database filter and aggregate.\n\n"
+        f"Run one SELECT on {about} ({database.dialect}), read-only. A query returns at most {rows:,} rows and may "
+        f"take at most {timeout:g} s: let the database filter and aggregate.\n\n"
         f"Tables and views:\n{_schema(database.columns())}"
     )
     return Tool(query, name=name, description=description)
 
 
 def _database(con: Any) -> Database:
-    """Which kind it is, by the names of its classes: nothing is imported that the user has not imported."""
+    """Wrap the connection. Its kind is found by class name, so that nothing new is imported."""
     if isinstance(con, sqlite3.Connection):
-        from claude_magic.tools.ready.sqlite import SQLite
+        from claude_magic.tools.ready.sqlite_database import SQLite
 
         return SQLite(lambda: contextlib.nullcontext(con))
     for base in type(con).__mro__:
         package = base.__module__.partition(".")[0].lstrip("_")
         if (package, base.__name__) == ("duckdb", "DuckDBPyConnection"):
-            from claude_magic.tools.ready.duck import DuckDB
+            from claude_magic.tools.ready.duckdb_database import DuckDB
 
             return DuckDB(lambda: contextlib.nullcontext(con))
         if package == "sqlalchemy" and base.__name__ in ("Engine", "Connection"):
-            from claude_magic.tools.ready import alchemy
+            from claude_magic.tools.ready.sqlalchemy_database import from_sqlalchemy
 
-            return alchemy.of(con)
+            return from_sqlalchemy(con)
     raise BadInput(
-        "tools.sql takes a connection of DuckDB or sqlite3, or an engine or connection of SQLAlchemy, "
+        "tools.sql takes a DuckDB or sqlite3 connection, or a SQLAlchemy engine or connection, "
         f"not this {type(con).__name__}."
     )
 
 
-def _table(found: Found, rows: int) -> Any:
-    """What Claude gets: all the rows that were asked for, column by column as the database gave them."""
+def _table(found: QueryResult, rows: int) -> Rows | list[object]:
+    """The rows as a table, with a note if there are more."""
     kept = found.rows[:rows]
     table = Rows(
-        {name: [row[column] for row in kept] for column, name in enumerate(_apart(found.names))}, rows=len(kept)
+        {name: [row[column] for row in kept] for column, name in enumerate(_unique(found.names))}, rows=len(kept)
     )
     if len(found.rows) <= rows:
         return table
     return [table, f"There are more rows; these are the first {rows:,}."]
 
 
-def _apart(names: Iterable[str]) -> list[str]:
-    """Names of columns, of which a result may have two alike."""
+def _unique(names: Iterable[str]) -> list[str]:
+    """Column names with numbers added to duplicates."""
     unique: dict[str, None] = {}
     for name in names:
         free, number = name, 1
@@ -155,7 +155,7 @@ def _apart(names: Iterable[str]) -> list[str]:
 
 
 def _schema(columns: Iterable[Column]) -> str:
-    """Tables with their columns, as many as there is room for."""
+    """The tables with their columns, as many as there is room for."""
     tables: dict[str, list[str]] = {}
     for table, name, kind in columns:
         tables.setdefault(one_line(table), []).append(f"{one_line(name)} {one_line(kind)}".strip())

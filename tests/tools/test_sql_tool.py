@@ -1,4 +1,4 @@
-"""``tools.sql``: what Claude is told of a database, what it gets, and that nothing it writes changes anything."""
+"""``tools.sql``: the description of a database, the results of queries, and that no query changes anything."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def duck() -> Iterator[Base]:
 
 @pytest.fixture(params=["sqlite3", "duckdb", "sqlalchemy engine", "sqlalchemy connection"])
 def base(request: pytest.FixtureRequest) -> Iterator[Base]:
-    """Databases in memory, through every door."""
+    """Databases in memory, by every kind of connection."""
     if request.param == "duckdb":
         yield request.getfixturevalue("duck")
         return
@@ -118,8 +118,8 @@ def postgres_url() -> Iterator[sqlalchemy.URL]:
     options: dict[str, Any] = {"user": user, "cwd": directory, "stdout": subprocess.DEVNULL}
     data = directory / "data"
     subprocess.run([bin / "initdb", "-D", data, "-A", "trust", "-U", "tester", "--no-sync"], check=True, **options)
-    start = [bin / "pg_ctl", "-D", data, "-l", directory / "log", "-o", f"-F -h '' -k {directory}", "-w"]
-    subprocess.run([*start, "start"], check=True, **options)
+    start: list[str | Path] = ["-l", directory / "log", "-o", f"-F -h '' -k {directory}", "-w", "start"]
+    subprocess.run([bin / "pg_ctl", "-D", data, *start], check=True, **options)
     try:
         yield sqlalchemy.URL.create("postgresql+psycopg", "tester", database="postgres", query={"host": str(directory)})
     finally:
@@ -148,7 +148,7 @@ def postgres(postgres_url: sqlalchemy.URL) -> Iterator[Base]:
     engine.dispose()
 
 
-# What Claude is told
+# The description
 
 
 def test_the_description_names_what_there_is(base: Base) -> None:
@@ -190,7 +190,7 @@ def test_several_databases_have_names(lite: Base, duck: Base) -> None:
     assert [sql(lite.con, name="a_sql").name, sql(duck.con, name="b_sql").name] == ["a_sql", "b_sql"]
 
 
-# What it gets
+# Results
 
 
 @pytest.mark.parametrize(
@@ -217,9 +217,9 @@ def test_values_stay_as_they_are(base: Base) -> None:
     assert columns(sql(base.con)("SELECT * FROM sales WHERE 1 = 2")) == {"region": [], "amount": []}
 
 
-def test_the_result_is_told_without_names_that_mean_nothing(base: Base) -> None:
+def test_the_result_has_no_meaningless_names(base: Base) -> None:
     def told(value: Any) -> str:
-        parts, notes = results.of_value(value, "sql")
+        parts, notes = results.value_parts(value, "sql")
         assert notes == ()
         return "\n".join(part.wire["text"] for part in parts).replace("int64", "int")
 
@@ -232,14 +232,14 @@ def test_the_result_is_told_without_names_that_mean_nothing(base: Base) -> None:
     assert told(sql(base.con)("SELECT amount FROM sales WHERE 1 = 2")).startswith("Result: 0 rows, 1 column\n")
 
 
-def test_what_does_not_fit_is_said(lite: Base) -> None:
+def test_shortened_cells_are_reported(lite: Base) -> None:
     query = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, hex(zeroblob(700)) AS z FROM n"
-    [part], _ = results.of_value(sql(lite.con, rows=300)(f"{query} LIMIT 300"), "sql")
+    [part], _ = results.value_parts(sql(lite.con, rows=300)(f"{query} LIMIT 300"), "sql")
     assert "In part: 300 cells shortened to 80 characters with … at the end." in part.wire["text"]
     assert part.about == "300 rows, 2 columns"
 
 
-def test_rows_are_bounded_and_more_are_said(base: Base) -> None:
+def test_rows_are_limited_and_claude_is_told_of_more(base: Base) -> None:
     tool = sql(base.con, rows=2)
     table, note = tool("SELECT amount FROM sales ORDER BY amount")
     assert columns(table) == {"amount": [1, 2]}
@@ -250,7 +250,7 @@ def test_rows_are_bounded_and_more_are_said(base: Base) -> None:
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
 
 
-def test_no_more_is_made_than_is_read(lite: Base, duck: Base) -> None:
+def test_only_as_many_rows_as_needed_are_computed(lite: Base, duck: Base) -> None:
     table, _ = sql(lite.con)(ENDLESS)
     assert len(columns(table)["i"]) == 100
     failing = "SELECT CASE WHEN range < 500000 THEN range ELSE error('read on') END AS i FROM range(1000000)"
@@ -268,7 +268,7 @@ def test_a_query_that_takes_too_long_is_stopped(base: Base) -> None:
     assert columns(tool("SELECT count(*) AS n FROM sales")) == {"n": [3]}
 
 
-def test_the_users_rows_may_have_any_form(lite: Base) -> None:
+def test_a_row_factory_of_the_user_does_not_interfere(lite: Base) -> None:
     lite.con.row_factory = form = lambda cursor, row: {"only": len(row)}
     assert columns(sql(lite.con)("SELECT amount FROM sales")) == {"amount": [1, 2, 3]}
     assert lite.con.row_factory is form
@@ -287,7 +287,7 @@ def test_open_transactions_of_the_user_stay(lite: Base, duck: Base) -> None:
     assert columns(tool("SELECT max(amount) AS m FROM sales")) == {"m": [4]}
 
 
-def test_an_unread_result_is_not_in_the_way(duck: Base) -> None:
+def test_an_unread_result_does_not_interfere(duck: Base) -> None:
     tool = sql(duck.con)
     duck.con.execute("SELECT * FROM range(100000)").fetchone()
     assert columns(tool("SELECT 1 AS one")) == {"one": [1]}
@@ -311,7 +311,7 @@ def test_duckdb_sees_what_the_user_registered_and_what_views_read(duck: Base, tm
     assert columns(tool("PIVOT sales ON region IN ('north') USING sum(amount)"))
 
 
-# What is refused
+# Refusals
 
 ATTACKS = [
     "DROP TABLE sales",
@@ -381,21 +381,20 @@ def test_nothing_but_select_is_run(base: Base, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("query", ["", ";", "-- nothing", "SELECT", "SELECT 1; SELECT 2", "SELECT /* open"])
-def test_what_is_no_query_is_refused(base: Base, query: str) -> None:
+def test_anything_but_a_query_is_refused(base: Base, query: str) -> None:
     with pytest.raises(QueryRefused):
         sql(base.con)(query)
 
 
 def test_duckdb_says_why_only_where_that_helps(duck: Base) -> None:
-    refusal = "This is not one SELECT of DuckDB, and nothing else is run"
-    for query, said in (
-        ("DROP TABLE sales", f"{refusal}."),
-        ("SELECT 1; DROP TABLE sales", f"{refusal}."),
-        ("SELEC 1", f'{refusal}: syntax error at or near "SELEC"'),
+    for query, end in (
+        ("DROP TABLE sales", "nothing else is run."),
+        ("SELECT 1; DROP TABLE sales", "nothing else is run."),
+        ("SELEC 1", 'nothing else is run: syntax error at or near "SELEC"'),
     ):
         with pytest.raises(QueryRefused) as refused:
             sql(duck.con)(query)
-        assert str(refused.value) == said
+        assert str(refused.value).endswith(end)
 
 
 def test_parameters_and_unknown_tables_are_errors(base: Base) -> None:
@@ -465,13 +464,13 @@ def test_variables_are_not_read_even_if_duckdb_looks_everywhere(duck: Base) -> N
     secret = pd.DataFrame({"secret": [1]})
     duck.con.execute("SET python_scan_all_frames = true")
     assert duck.con.execute("FROM secret").fetchall() == [(1,)]
-    with pytest.raises(QueryRefused, match="There is no table secret in the database, and no file is read"):
+    with pytest.raises(QueryRefused, match="There is no table secret in the database"):
         sql(duck.con)("FROM secret")
     assert len(secret) == 1
 
 
-def test_even_unchecked_nothing_is_written(duck: Base, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("claude_magic.tools.ready.duck._check", lambda con, sql: None)
+def test_even_without_our_check_nothing_is_written(duck: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("claude_magic.tools.ready.duckdb_database._check", lambda con, sql: None)
     tool, before = sql(duck.con), duck.state()
     with pytest.raises(duckdb.Error, match="read-only mode"):
         tool("WITH x AS (INSERT INTO sales VALUES ('x', 9) RETURNING amount) SELECT * FROM x")
@@ -545,17 +544,15 @@ def test_postgres_stops_what_takes_too_long(postgres: Base) -> None:
         sql(postgres.con, timeout=0.2)("SELECT pg_sleep(60)")
 
 
-# What the user is told
+# Errors for the user
 
 
-def test_what_cannot_be_kept_from_changes_is_not_taken() -> None:
+def test_databases_that_cannot_be_protected_are_refused() -> None:
     engine = sqlalchemy.create_engine("mysql+pymysql://me:hunter2@db.example/x", module=sqlite3)
-    with pytest.raises(
-        BadInput, match=r"^tools.sql knows how to keep SQLite, DuckDB and PostgreSQL .* not mysql\."
-    ) as no:
+    with pytest.raises(BadInput, match=r"^tools.sql .*SQLite, DuckDB and PostgreSQL .* not mysql\.") as no:
         sql(engine)
     assert "hunter2" not in str(no.value)
-    with pytest.raises(BadInput, match=r"^tools.sql takes a connection of DuckDB or sqlite3, .* not this str\."):
+    with pytest.raises(BadInput, match=r"^tools.sql takes .* not this str\."):
         sql("sales.db")
 
 

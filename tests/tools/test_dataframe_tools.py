@@ -1,4 +1,4 @@
-"""``tools.dataframes``: Claude looks into the frames that were given, and into nothing else."""
+"""``tools.dataframes``: Claude can inspect and query the given frames, and nothing else."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_names_come_from_where_it_is_called() -> None:
     assert not any(tool.confirm for tool in tools.values())
 
 
-def test_names_of_ipython_are_no_names() -> None:
+def test_names_that_ipython_sets_are_not_used() -> None:
     _1 = frame()
     sales = _1
     assert by_name(dataframes(_1))["dataframe_columns"].input_schema["properties"]["name"]["const"] == "sales"
@@ -66,7 +66,7 @@ def test_columns_with_types_and_missing_values() -> None:
         assert "north" not in said
 
 
-def test_results_have_the_name_of_the_frame_and_nothing_that_was_not_asked_for() -> None:
+def test_results_have_the_name_of_the_frame_and_nothing_superfluous() -> None:
     sales, wide = frame(), pd.DataFrame({f"column number {number}": [1] for number in range(2000)})
     tools = by_name(dataframes(sales, wide))
     columns, describe = tools["dataframe_columns"], tools["dataframe_describe"]
@@ -84,7 +84,7 @@ def test_results_have_the_name_of_the_frame_and_nothing_that_was_not_asked_for()
     assert "index" not in text(tools["dataframe_sql"]("SELECT * FROM sales"))
 
 
-def test_an_index_that_says_something_is_among_the_columns() -> None:
+def test_a_meaningful_index_is_among_the_columns() -> None:
     days = pd.DataFrame({"x": [1]}, index=pd.Index(["Monday"], name="day"))
     said = text(by_name(dataframes(days))["dataframe_columns"]("days"))
     assert said.splitlines()[1] == f"Columns: day (index, {days.index.dtype}), x (int64)"
@@ -106,7 +106,7 @@ def test_queries_join_frames_of_any_library() -> None:
     assert table.value == {"boss": ["Ada"], "amount": [1]}
 
 
-def test_frames_are_seen_as_they_are_now_and_not_changed() -> None:
+def test_frames_are_seen_in_their_present_state_and_not_changed() -> None:
     sales = frame()
     query = by_name(dataframes(sales))["dataframe_sql"]
     sales["twice"] = sales["amount"] * 2
@@ -128,14 +128,16 @@ def test_nothing_else_can_be_read(tmp_path: Path) -> None:
     assert len(hidden) == 3
 
 
-def test_even_unchecked_the_database_has_no_way_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_even_without_our_check_the_database_has_no_access_to_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     import duckdb
 
     sales, hidden = frame(), frame()
     file = tmp_path / "data.csv"
     file.write_text("a\n1\n")
     query = by_name(dataframes(sales))["dataframe_sql"]
-    monkeypatch.setattr("claude_magic.tools.ready.duck._check", lambda con, sql: None)
+    monkeypatch.setattr("claude_magic.tools.ready.duckdb_database._check", lambda con, sql: None)
     assert query("SELECT max(amount) AS m FROM sales").value == {"m": [3]}
     for attack in ("FROM hidden", "FROM frame", f"FROM '{file}'", f"FROM read_csv('{file}')"):
         with pytest.raises(duckdb.Error):
@@ -143,7 +145,7 @@ def test_even_unchecked_the_database_has_no_way_out(monkeypatch: pytest.MonkeyPa
     assert len(hidden) == 3
 
 
-def test_an_index_that_says_something_can_be_asked() -> None:
+def test_a_meaningful_index_can_be_queried() -> None:
     sales = frame().set_index("region")
     days = pd.DataFrame({"x": [1, 2]}, index=pd.date_range("2026-01-01", periods=2))
     both = frame().set_index("region", drop=False)
@@ -162,15 +164,15 @@ def test_names_with_times_and_zones() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (dataframes, r"^Which frames\? tools.dataframes\(df, sales\)"),
-        (lambda: dataframes(frame()), r"^Frame 1 \(a DataFrame\) is no variable here. Give it a name: "),
-        (lambda: dataframes(x=[1, 2]), r"^x is a list, not a DataFrame"),
+        (dataframes, r"^Which frames\? .*tools.dataframes\(df, sales\)"),
+        (lambda: dataframes(frame()), r"^Frame 1 \(a DataFrame\) is not a variable.* tools.dataframes\(sales="),
+        (lambda: dataframes(x=[1, 2]), r"^x is a list, not a .*DataFrame"),
         (lambda: dataframes(x=pd.Series([1])), r"^x is a Series, .* to_frame\(\)"),
         (lambda: dataframes(x=pl.LazyFrame({"a": [1]})), r"^x is a LazyFrame, .* collect\(\)"),
-        (lambda: dataframes(sales=frame(), Sales=frame()), r"^Two frames are called Sales, for SQL knows no capitals"),
+        (lambda: dataframes(sales=frame(), Sales=frame()), r"^Two frames are called Sales .* case"),
     ],
 )
-def test_what_is_no_frame_or_has_no_name_is_refused(call: Any, message: str) -> None:
+def test_anything_but_a_frame_with_a_name_is_refused(call: Any, message: str) -> None:
     with pytest.raises(BadInput, match=message):
         call()
 
@@ -181,14 +183,14 @@ def test_a_name_twice_is_refused() -> None:
         dataframes(sales, sales=frame())
 
 
-def test_what_duckdb_cannot_read_can_still_be_looked_at() -> None:
+def test_frames_that_duckdb_cannot_read_can_still_be_inspected() -> None:
     waves = pd.DataFrame({"z": [1 + 2j]})
-    with pytest.warns(UserWarning, match="Claude cannot query these frames, for DuckDB cannot read them: .*complex"):
+    with pytest.warns(UserWarning, match="Claude cannot query these frames.* DuckDB cannot read them: .*complex"):
         tools = dataframes(waves)
     assert list(by_name(tools)) == ["dataframe_columns", "dataframe_describe"]
 
 
-def test_without_duckdb_there_is_no_query_and_that_is_said() -> None:
+def test_without_duckdb_there_is_a_warning_and_no_query() -> None:
     program = """
 import importlib.util, sys, warnings
 find = importlib.util.find_spec
@@ -205,5 +207,5 @@ print(said[0].message, said[0].filename)
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines() == [
         "['dataframe_columns', 'dataframe_describe']",
-        "Claude cannot query these frames: that needs DuckDB, pip install duckdb. <string>",
+        "Claude cannot query these frames without DuckDB: pip install duckdb. <string>",
     ]
