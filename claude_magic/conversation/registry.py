@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from claude_magic.conversation.environment import ConversationEnvironment
+from claude_magic.conversation.conversation_environment import ConversationEnvironment
 from claude_magic.engine.session import Session
 
 if TYPE_CHECKING:

@@ -103,7 +103,9 @@ class QuestionQueue:
         worker = current_worker()
         try:
             with wakeable(self._main_thread.wake):
-                self._main_thread.wait_until(lambda: self._tickets[0] is ticket or (worker is not None and worker.stopped))
+                self._main_thread.wait_until(
+                    lambda: self._tickets[0] is ticket or (worker is not None and worker.stopped)
+                )
         except Interrupted as error:
             raise error if worker is None else Interrupted("Stopped before it was sent.") from None
         except KeyboardInterrupt:

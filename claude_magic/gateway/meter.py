@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from claude_magic.messages.sse import SSEReader
-from claude_magic.messages.sse import read_json
+from claude_magic.messages.sse import SSEReader, read_json
 from claude_magic.messages.usage import Usage
 
 _CHARACTERS_PER_TOKEN = 4

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from claude_magic.messages.text import pluralize
 from claude_magic.conversation.conversation import Conversations
 from claude_magic.engine.settings import Settings
 from claude_magic.messages import limits
 from claude_magic.messages.credentials import Credentials, custom_headers
 from claude_magic.messages.errors import AuthenticationFailed, ClaudeError, NoCredentials, NotFound, TimedOut
+from claude_magic.messages.text import pluralize
 from claude_magic.notebook.card import key_source
 from claude_magic.notebook.kernel_environment import SIMULATOR, KernelEnvironment
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.conversation.environment import ConversationEnvironment, Restored
+from claude_magic.conversation.conversation_environment import ConversationEnvironment, Restored
 from claude_magic.conversation.state import State
 from claude_magic.engine.environment import Place
 from claude_magic.engine.notice import Notice

@@ -16,7 +16,7 @@ from IPython.core.error import UsageError
 
 from claude_magic.content import disk, template
 from claude_magic.content.parts import text_part
-from claude_magic.conversation.environment import Restored
+from claude_magic.conversation.conversation_environment import Restored
 from claude_magic.conversation.state import State
 from claude_magic.conversation.turns import Turn
 from claude_magic.engine.environment import Place

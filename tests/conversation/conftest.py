@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from claude_magic.conversation.conversation import Conversation, Conversations
-from claude_magic.conversation.environment import ConversationEnvironment
+from claude_magic.conversation.conversation_environment import ConversationEnvironment
 from claude_magic.engine.environment import Place
 from claude_magic.engine.rendering import Ending, Opening, Renderer
 from claude_magic.engine.settings import Settings

@@ -13,8 +13,7 @@ from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
-from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.conversation import Conversations
+from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.engine.settings import Settings
 from claude_magic.gateway.auth import Caller, token_in
 from claude_magic.gateway.handlers import PATH, GatewayHandler

@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from claude_magic.conversation.conversation import Conversation, Conversations
-from claude_magic.conversation.environment import Restored
+from claude_magic.conversation.conversation_environment import Restored
 from claude_magic.engine.environment import Environment
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
