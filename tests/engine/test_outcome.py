@@ -26,7 +26,7 @@ from tests.conversation.wire import answers, questions
     [
         ("stop=max_tokens", "Raise --max-tokens"),
         ("stop=model_context_window_exceeded", "Begin afresh with --new"),
-        ("fault=shortened; after=30", "ended without the server saying so"),
+        ("fault=truncate; after=30", "ended without the server saying so"),
     ],
 )
 def test_a_cut_answer_is_kept_and_said(

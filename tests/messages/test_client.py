@@ -22,7 +22,6 @@ from typing import Any
 import pytest
 
 from claude_magic.messages import retry
-from claude_magic.messages.exchange import RequestBody
 from claude_magic.messages.client import Client
 from claude_magic.messages.credentials import Credentials
 from claude_magic.messages.errors import (
@@ -38,6 +37,7 @@ from claude_magic.messages.errors import (
     ServerError,
     TimedOut,
 )
+from claude_magic.messages.exchange import RequestBody
 from claude_magic.messages.network import is_loopback
 from claude_magic.messages.reply import Reply
 from claude_magic.messages.retry import Wait
@@ -154,7 +154,7 @@ class TestHeaders:
             answer(connect(server.url, version=version))
 
     def test_without_a_key_nothing_is_sent_anywhere_else(self, connect: Connect) -> None:
-        with pytest.raises(NoCredentials, match=r"claude\.login\(\) asks for one"):
+        with pytest.raises(NoCredentials, match=r"claude\.login\(\)"):
             answer(connect("http://192.0.2.1"))
         with pytest.raises(NoCredentials):
             connect("http://192.0.2.1").require_credentials()
@@ -207,7 +207,7 @@ class TestBaseUrl:
         ],
     )
     def test_no_address(self, url: str) -> None:
-        with pytest.raises(BadInput, match="base_url has to begin with http") as caught:
+        with pytest.raises(BadInput, match="base_url must begin with http") as caught:
             Client(url)
         assert KEY not in str(caught.value)
 
@@ -240,7 +240,7 @@ class TestBaseUrl:
         with (
             raw(OK) as elsewhere,
             raw(http(b"", status="307 Moved", location=elsewhere.url)) as server,
-            pytest.raises(NotTheMessagesAPI, match="redirects elsewhere; the key is not carried along"),
+            pytest.raises(NotTheMessagesAPI, match="redirects to another address"),
         ):
             answer(connect(server.url))
         assert (elsewhere.got, len(server.got), pauses) == ([], 1, [])
@@ -291,7 +291,7 @@ class TestProxies:
         assert proxy.got[0].header("x-api-key") is None
         assert "secret" not in str(caught.value)
 
-    @pytest.mark.parametrize(("proxy", "says"), [("ftp://a", "no address"), ("socks5://127.0.0.1:9", "socksio")])
+    @pytest.mark.parametrize(("proxy", "says"), [("ftp://a", "proxy address"), ("socks5://127.0.0.1:9", "socksio")])
     def test_one_that_cannot_be_used(
         self, proxy: str, says: str, key: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -439,7 +439,7 @@ class TestRetries:
         error = ServerError("No.", status=500, type="api_error")
         for chance, factor in ((0.0, 1.0), (1.0, 0.75)):
             monkeypatch.setattr(retry.random, "random", lambda chance=chance: chance)
-            waits = [retry.wait_before(error, attempt) for attempt in range(1, 8)]
+            waits = [retry.backoff(error, attempt) for attempt in range(1, 8)]
             assert [wait.seconds / factor for wait in waits] == [0.5, 1, 2, 4, 8, 8, 8]
             assert [wait.attempt for wait in waits] == list(range(2, 9))
 
@@ -543,7 +543,7 @@ class TestConnections:
         with raw(lambda connection: None) as server:
             client = connect(server.url, timeout=0.05, max_retries=1)
             waits: list[Wait] = []
-            with pytest.raises(TimedOut, match="was silent"):
+            with pytest.raises(TimedOut, match="sent nothing"):
                 for _ in client.stream(ask(), on_wait=waits.append):
                     pass
         assert [wait.reason for wait in waits] == ["no answer"]
@@ -551,14 +551,14 @@ class TestConnections:
     def test_silence_in_the_middle(self, key: str, connect: Connect, pauses: list[float]) -> None:
         with raw(lambda connection: connection.sendall(endless(START, TEXT))) as server:
             stream = connect(server.url, timeout=0.05).stream(ask())
-            with pytest.raises(AnswerBroken, match="was silent"):
+            with pytest.raises(AnswerBroken, match="sent nothing"):
                 for _ in stream:
                     pass
         assert (stream.reply.text, pauses) == ("Hello!", [])
 
     def test_patience(self) -> None:
         """A model may think for minutes without a byte; a server that is there connects in seconds."""
-        timeout = Client("http://127.0.0.1:1")._timeout
+        timeout = Client("http://127.0.0.1:1")._transport._timeout
         assert timeout.read >= 600
         assert timeout.connect <= 15
 
@@ -653,7 +653,7 @@ class TestAnswers:
     def test_what_is_no_answer(self, body: bytes, kind: str, key: str, connect: Connect, pauses: list[float]) -> None:
         with (
             raw(http(body, kind)) as server,
-            pytest.raises(NotTheMessagesAPI, match=r"answered, but not as the Messages API does .*Check base_url"),
+            pytest.raises(NotTheMessagesAPI, match=r"did not answer as the Messages API does .*Check base_url"),
         ):
             answer(connect(server.url))
         assert (len(server.got), pauses) == (1, [])
@@ -668,7 +668,7 @@ class TestAnswers:
 
     def test_a_web_page_for_an_error(self, simulator: Simulator, key: str, connect: Connect) -> None:
         simulator.faults.append("503; body=html; x-should-retry=false")
-        with pytest.raises(ServerError, match=r"^a web page came instead of an answer \(.*\) \(503 api_error, req_"):
+        with pytest.raises(ServerError, match=r"^the server sent a web page \(.*\) \(503 api_error, req_"):
             answer(connect(simulator.url))
 
     @pytest.mark.parametrize("shape", ["json", "openai", "empty", "no-outer-type", "string"])
@@ -745,7 +745,7 @@ class TestOtherCalls:
         assert connect(simulator.url).count_tokens(body) > 0
         with (
             raw(http(b"{}", "application/json")) as server,
-            pytest.raises(NotTheMessagesAPI, match="counted no tokens"),
+            pytest.raises(NotTheMessagesAPI, match="no token count"),
         ):
             connect(server.url).count_tokens(body)
 
@@ -912,7 +912,7 @@ class TestTLS:
     ) -> None:
         with (
             raw(OK, context=certificate[1]) as server,
-            pytest.raises(ConnectionFailed, match=r"certificate is not trusted here\. Set SSL_CERT_FILE"),
+            pytest.raises(ConnectionFailed, match=r"certificate .* not trusted here\. Set SSL_CERT_FILE"),
         ):
             answer(connect(server.url))
         assert server.got == []

@@ -88,12 +88,12 @@ def read(client: Client) -> tuple[Reply, ClaudeError | None]:
     return stream.reply, None
 
 
-@pytest.mark.parametrize("fault", ["disconnect", "shortened", "stall", "malformed"])
+@pytest.mark.parametrize("fault", ["disconnect", "truncate", "stall", "malformed"])
 def test_llmock_breaks_streams(fault: str, key: str, connect: Connect, tmp_path: Path) -> None:
     with Llmock(tmp_path, "--stream-fault", f"{fault}=1", "--stream-stall-seconds", "20") as llmock:
         reply, error = read(connect(llmock.url, timeout=1.0, max_retries=1))
     assert not reply.complete
-    if fault == "shortened":
+    if fault == "truncate":
         assert error is None or not reply.begun
     else:
         assert isinstance(error, ClaudeError)

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_magic.messages.sse import SSEReader
-from claude_magic.messages.sse import read_json
+from claude_magic.messages.sse import SSEReader, read_json
 
 
 def read(chunks: Iterable[bytes]) -> list[bytes]:

@@ -85,9 +85,9 @@ def test_cut(api: Api, after):
 
 
 def test_truncate(api: Api):
-    whole = api.events(plan="fault=shortened; deltas=9")
+    whole = api.events(plan="fault=truncate; deltas=9")
     assert whole[-1]["type"] == "message_delta"
-    cut = api.events(plan="fault=shortened; deltas=9; after=3")
+    cut = api.events(plan="fault=truncate; deltas=9; after=3")
     assert len(deltas(cut)) == 3
     assert cut[-1]["type"] == "content_block_delta"
 
@@ -151,7 +151,7 @@ def test_faults_without_a_stream(api: Api):
     with pytest.raises(httpx2.RemoteProtocolError):
         api.post(plan="fault=cut")
     with pytest.raises(json.JSONDecodeError):
-        api.post(plan="fault=shortened").json()
+        api.post(plan="fault=truncate").json()
 
 
 @pytest.mark.parametrize("shape", ["prose", "code", "table", "line"])
