@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+
+from claude_magic.messages.wire import JSONObject
 
 _ODD_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -25,8 +26,8 @@ class Block:
         Whether its end has been seen.
     """
 
-    def __init__(self, start: Mapping[str, Any]) -> None:
-        self.type: str = start["type"]
+    def __init__(self, start: Mapping[str, object]) -> None:
+        self.type = str(start["type"])
         self.closed = False
         self._pieces: list[str] = []
         self._high_surrogate = ""
@@ -58,7 +59,7 @@ class Block:
         """Mark the end of the block."""
         self.closed = True
 
-    def to_wire(self) -> dict[str, Any] | None:
+    def to_wire(self) -> JSONObject | None:
         """The block as it is sent back to the API; None if it must not be sent."""
         raise NotImplementedError
 
@@ -71,22 +72,22 @@ class TextBlock(Block):
     citations : list of dict
     """
 
-    def __init__(self, start: Mapping[str, Any]) -> None:
+    def __init__(self, start: Mapping[str, object]) -> None:
         super().__init__({"type": "text"})
         self.append(_text(start, "text"))
         citations = start.get("citations")
-        self.citations: list[dict[str, Any]] = list(citations) if isinstance(citations, list) else []
+        self.citations: list[JSONObject] = list(citations) if isinstance(citations, list) else []
 
     @property
     def text(self) -> str:
         """The text so far."""
         return self._joined()
 
-    def to_wire(self) -> dict[str, Any] | None:
+    def to_wire(self) -> JSONObject | None:
         """None if the text is only white space, which the API refuses."""
         if not self.text.strip():
             return None
-        wire: dict[str, Any] = {"type": "text", "text": self.text}
+        wire: JSONObject = {"type": "text", "text": self.text}
         if self.citations:
             # Citations in an answer contain a file_id, which the API refuses in a request.
             wire["citations"] = [
@@ -104,7 +105,7 @@ class ThinkingBlock(Block):
         Proves that the API wrote the block; it cannot be sent back without one.
     """
 
-    def __init__(self, start: Mapping[str, Any]) -> None:
+    def __init__(self, start: Mapping[str, object]) -> None:
         super().__init__({"type": "thinking"})
         self.append(_text(start, "thinking"))
         self.signature = _text(start, "signature")
@@ -114,7 +115,7 @@ class ThinkingBlock(Block):
         """The thinking so far; empty if the model hides it."""
         return self._joined()
 
-    def to_wire(self) -> dict[str, Any] | None:
+    def to_wire(self) -> JSONObject | None:
         """None without a signature, because the API would refuse it."""
         if not self.signature:
             return None
@@ -133,11 +134,11 @@ class ToolUseBlock(Block):
         The raw arguments, if they are not a JSON object.
     """
 
-    def __init__(self, start: Mapping[str, Any]) -> None:
+    def __init__(self, start: Mapping[str, object]) -> None:
         super().__init__(start)
         self.id = _ODD_IN_ID.sub("_", str(start.get("id") or ""))
         self.name = str(start.get("name") or "")
-        self.input: dict[str, Any] = {}
+        self.input: JSONObject = {}
         self.invalid: str | None = None
         self._given = start.get("input")
         self._more = {key: start[key] for key in ("caller", "toolset_name", "server_name") if start.get(key)}
@@ -167,17 +168,16 @@ class ToolUseBlock(Block):
         else:
             self.input, self.invalid = {}, raw or str(self._given)
 
-    def to_start(self) -> dict[str, Any]:
+    def to_start(self) -> JSONObject:
         """A ``content_block`` object that restores this block, with the arguments received so far."""
         given = (self.input if self.invalid is None else self.invalid) if self.closed else self.raw_input
         return {"type": self.type, "id": self.id, "name": self.name, "input": given, **self._more}
 
-    def to_wire(self) -> dict[str, Any] | None:
+    def to_wire(self) -> JSONObject | None:
         """None while the arguments are incomplete; invalid ones are sent as an object that quotes them."""
         if not self.closed:
             return None
-        given = self.input if self.invalid is None else {"INVALID_JSON": self.invalid}
-        return {"type": self.type, "id": self.id, "name": self.name, "input": given, **self._more}
+        return self.to_start() | ({} if self.invalid is None else {"input": {"INVALID_JSON": self.invalid}})
 
 
 class RawBlock(Block):
@@ -188,16 +188,16 @@ class RawBlock(Block):
     data : dict
     """
 
-    def __init__(self, start: Mapping[str, Any]) -> None:
+    def __init__(self, start: Mapping[str, object]) -> None:
         super().__init__(start)
         self.data = dict(start)
 
-    def to_wire(self) -> dict[str, Any] | None:
+    def to_wire(self) -> JSONObject | None:
         """The block as it came."""
         return self.data
 
 
-def make_block(start: Mapping[str, Any]) -> Block:
+def make_block(start: Mapping[str, object]) -> Block:
     """The block started by a ``content_block`` object."""
     kind = str(start.get("type") or ("thinking" if "thinking" in start else "tool_use" if "name" in start else "text"))
     if kind == "text":
@@ -209,7 +209,7 @@ def make_block(start: Mapping[str, Any]) -> Block:
     return RawBlock({**start, "type": kind})
 
 
-def _text(start: Mapping[str, Any], key: str) -> str:
+def _text(start: Mapping[str, object], key: str) -> str:
     value = start.get(key)
     return value if isinstance(value, str) else ""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from claude_magic.messages.credentials import Credentials
 from claude_magic.messages.errors import ClaudeError, NotTheMessagesAPI
@@ -15,6 +14,7 @@ from claude_magic.messages.retry import Listener, Retries
 from claude_magic.messages.sse import read_json
 from claude_magic.messages.stream import Stream
 from claude_magic.messages.transport import Payload, Transport
+from claude_magic.messages.wire import JSONObject
 
 
 class Client:
@@ -63,17 +63,13 @@ class Client:
         exchanges: ExchangeLog | None = None,
     ) -> None:
         self.platform = platform or AnthropicAPI(base_url, credentials, version, betas)
+        self.base_url = self.platform.base_url
         self.credentials = self.platform.credentials
         self.max_retries = max_retries
         self.is_anthropic = self.platform.is_anthropic
         self._transport = Transport(self.platform, timeout, connect_timeout)
         self._exchanges = exchanges or RecentExchanges()
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
-
-    @property
-    def base_url(self) -> str:
-        """The server's base URL, without secrets."""
-        return self.platform.base_url
 
     @property
     def simulated(self) -> bool:
@@ -87,31 +83,20 @@ class Client:
     @property
     def where(self) -> str:
         """The server, as named in messages to the user."""
-        return self.platform.base_url
+        return self.base_url
 
     def require_credentials(self) -> None:
-        """Fail early if the server wants a key and there is none.
-
-        Raises
-        ------
-        NoCredentials
-        """
+        """Raise :class:`NoCredentials` early if the server wants a key and there is none."""
         self.identity()
 
     def identity(self) -> bytes:
-        """A digest of the server and the credentials, from which neither can be recovered.
-
-        Raises
-        ------
-        NoCredentials
-            If the server wants a key and there is none.
-        """
+        """See :meth:`Platform.identity`."""
         return self.platform.identity()
 
     def stream(
         self, body: RequestBody, *, prefill: str = "", earlier: tuple[Reply, ...] = (), on_wait: Listener | None = None
     ) -> Stream:
-        """Send a request, and read the answer as it is written.
+        """Ask for an answer that can be iterated, once, as it is written.
 
         Parameters
         ----------
@@ -123,17 +108,12 @@ class Client:
             The messages that the same answer already has.
         on_wait : callable, optional
             Called with each :class:`Wait` before another attempt.
-
-        Returns
-        -------
-        Stream
-            To be iterated once.
         """
         stream = Stream(self._transport, self._exchanges, body, self.max_retries, on_wait, prefill, earlier)
         self._streams.add(stream)
         return stream
 
-    def models(self) -> list[dict[str, Any]]:
+    def models(self) -> list[JSONObject]:
         """The models that this key may use, newest first (``GET /v1/models``)."""
         data = self._retried(lambda: self.call("GET", "/v1/models?limit=1000")).get("data")
         if not isinstance(data, list):
@@ -148,29 +128,22 @@ class Client:
         body : RequestBody
             A request without the fields that concern only the answer.
         on_wait : callable, optional
-            Called with each :class:`Wait` before another attempt.
+            As for :meth:`stream`.
         """
         answer = self._retried(lambda: self.call("POST", "/v1/messages/count_tokens", body), on_wait)
         if not isinstance(count := answer.get("input_tokens"), int):
             raise NotTheMessagesAPI(f"{self.where} returned no token count. Check base_url.")
         return count
 
-    def call(self, method: str, path: str, body: Payload | None = None) -> dict[str, Any]:
-        """Send any request whose answer is one JSON object. It is not retried.
-
-        Parameters
-        ----------
-        method, path : str
-            For instance ``GET`` and ``/v1/models``.
-        body : Payload, optional
-        """
+    def call(self, method: str, path: str, body: Payload | None = None) -> JSONObject:
+        """Send any request whose answer is one JSON object, such as ``GET /v1/models``. It is not retried."""
         with self._transport.send(method, path, body) as response:
             answer = read_json(response.read())
         if not isinstance(answer, dict):
             raise NotTheMessagesAPI(f"{self.where} did not answer as the Messages API does. Check base_url.")
         return answer
 
-    def _retried(self, call: Callable[[], dict[str, Any]], on_wait: Listener | None = None) -> dict[str, Any]:
+    def _retried(self, call: Callable[[], JSONObject], on_wait: Listener | None = None) -> JSONObject:
         retries = Retries(self.max_retries, on_wait)
         while True:
             try:

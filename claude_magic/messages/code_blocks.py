@@ -39,10 +39,6 @@ def find_code_blocks(markdown: str) -> list[Code]:
 
     Blocks inside lists and quotes are included, without the indentation or ``>`` in front of their
     lines; indented and inline code is not. A fence inside a longer fence is part of that block.
-
-    Parameters
-    ----------
-    markdown : str
     """
     if "```" not in markdown and "~~~" not in markdown:
         return []

@@ -6,12 +6,13 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.exchange import OutgoingRequest, without_keys
 from claude_magic.messages.network import DEFAULT_BASE_URL
 from claude_magic.messages.text import code_fence
+from claude_magic.messages.wire import JSONObject, MessageCreateParams
 
 _PATH = "/v1/messages"
 _WIDTH = 96
@@ -19,28 +20,10 @@ _ENCODED = re.compile(r"[A-Za-z0-9+/=_-]{200,}")
 """Images and documents in base64, and signatures."""
 _SHOWN = 48
 """Characters shown of such a string."""
-_SDK_PARAMETERS = (
-    "model",
-    "max_tokens",
-    "system",
-    "messages",
-    "tools",
-    "tool_choice",
-    "thinking",
-    "output_config",
-    "stop_sequences",
-    "cache_control",
-    "diagnostics",
-    "container",
-    "metadata",
-    "service_tier",
-    "speed",
-    "inference_geo",
-    "stream",
-)
+_SDK_PARAMETERS = tuple(MessageCreateParams.__annotations__)
 """What ``messages.create`` takes as named arguments; other fields go into ``extra_body``."""
 
-Json = Any
+Json: TypeAlias = Any
 
 
 class CodeSample(str):
@@ -58,9 +41,9 @@ class CodeSample(str):
 
     form: str
     short: str
-    body: dict[str, Any]
+    body: JSONObject
 
-    def __new__(cls, form: str, whole: str, short: str, body: dict[str, Any]) -> CodeSample:  # noqa: D102
+    def __new__(cls, form: str, whole: str, short: str, body: JSONObject) -> CodeSample:  # noqa: D102
         sample = super().__new__(cls, whole)
         sample.form, sample.short, sample.body = form, short, body
         return sample
@@ -83,7 +66,6 @@ def code_sample(form: str, outgoing: OutgoingRequest) -> CodeSample:
     form : str
         ``request``, ``curl``, ``python`` or ``typescript``. The key always appears as a reference
         to ``ANTHROPIC_API_KEY``.
-    outgoing : OutgoingRequest
 
     Raises
     ------

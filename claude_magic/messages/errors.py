@@ -188,7 +188,7 @@ class APIError(ClaudeError):
         status: int,
         type: str,
         request_id: str | None = None,
-        details: Mapping[str, Any] | None = None,
+        details: Mapping[str, object] | None = None,
         retry_after: float | None = None,
         should_retry: bool | None = None,
         advice: str | None = None,
@@ -280,33 +280,22 @@ class Overloaded(ServerError):
     """The API is overloaded (529)."""
 
 
-_BY_STATUS: dict[int, type[APIError]] = {
-    401: AuthenticationFailed,
-    402: BillingProblem,
-    403: PermissionDenied,
-    404: NotFound,
-    408: RequestTimedOut,
-    409: Conflict,
-    413: RequestTooLarge,
-    429: RateLimited,
-    504: ServerTimedOut,
-    529: Overloaded,
-}
-
-_STATUS_BY_TYPE = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "conflict_error": 409,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
-_TYPE_BY_STATUS = {status: type for type, status in _STATUS_BY_TYPE.items()}
+_KINDS: tuple[tuple[int, str, type[APIError]], ...] = (
+    (400, "invalid_request_error", InvalidRequest),
+    (401, "authentication_error", AuthenticationFailed),
+    (402, "billing_error", BillingProblem),
+    (403, "permission_error", PermissionDenied),
+    (404, "not_found_error", NotFound),
+    (409, "conflict_error", Conflict),
+    (413, "request_too_large", RequestTooLarge),
+    (429, "rate_limit_error", RateLimited),
+    (500, "api_error", ServerError),
+    (504, "timeout_error", ServerTimedOut),
+    (529, "overloaded_error", Overloaded),
+)
+_CLASS_BY_STATUS = {status: kind for status, _, kind in _KINDS} | {408: RequestTimedOut}
+_STATUS_BY_TYPE = {type: status for status, type, _ in _KINDS}
+_TYPE_BY_STATUS = {status: type for status, type, _ in _KINDS}
 
 _ADVICE_BY_CODE = {
     "gateway": "",  # the gateway's message includes advice
@@ -342,7 +331,7 @@ def api_error(
     retry_after, should_retry : optional
         What the server says about another attempt; see :class:`APIError`.
     """
-    outer: Mapping[str, Any] = body if isinstance(body, dict) else {}
+    outer: Mapping[str, object] = body if isinstance(body, dict) else {}
     inner = outer.get("error", outer if "message" in outer else outer.get("detail"))
     type_, message, details = "", "", None
     if isinstance(inner, dict):
@@ -357,9 +346,9 @@ def api_error(
         status = _STATUS_BY_TYPE.get(type_, 500)
     type_ = type_ or _TYPE_BY_STATUS.get(status, "invalid_request_error" if status < 500 else "api_error")
     message = message[:500] or f"the server answered {status} without saying why"
-    if request_id is None and isinstance(outer.get("request_id"), str):
-        request_id = outer["request_id"]
-    kind = _BY_STATUS.get(status, ServerError if status >= 500 else InvalidRequest)
+    if request_id is None and isinstance(own_id := outer.get("request_id"), str):
+        request_id = own_id
+    kind = _CLASS_BY_STATUS.get(status, ServerError if status >= 500 else InvalidRequest)
     details = details if isinstance(details, dict) else {}
     return kind(
         message,

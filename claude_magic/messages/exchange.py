@@ -70,10 +70,6 @@ class OutgoingRequest(NamedTuple):
 class Exchange:
     """A request and its response.
 
-    Parameters
-    ----------
-    outgoing : OutgoingRequest
-
     Attributes
     ----------
     outgoing : OutgoingRequest or None

@@ -13,6 +13,7 @@ from claude_magic.messages.exchange import Exchange, without_keys
 from claude_magic.messages.incoming_message import IncomingMessage
 from claude_magic.messages.sse import read_json
 from claude_magic.messages.text import code_fence, truncate
+from claude_magic.messages.wire import JSONObject
 
 _FIRST, _LAST = 30, 15
 """Events shown of a long list."""
@@ -111,9 +112,9 @@ def response(exchange: Exchange, request_id: str | None) -> Response | None:
     return Response(exchange.status, exchange.headers, request_id, body, exchange.cut)
 
 
-def message(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def message(found: Iterable[Mapping[str, object]]) -> JSONObject:
     """The message that events add up to."""
-    incoming, whole, usage = IncomingMessage(), dict[str, Any](), dict[str, Any]()
+    incoming, whole, usage = IncomingMessage(), JSONObject(), JSONObject()
     for event in found:
         try:
             incoming.apply(event)

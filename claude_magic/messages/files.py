@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from claude_magic.messages.errors import BadInput, NotTheMessagesAPI
@@ -59,7 +59,7 @@ class File:
     expires_at: datetime.datetime | None = None
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> File:
+    def of(cls, data: Mapping[str, object]) -> File:
         """The file described by a response. Only the id is required; other invalid fields are ignored.
 
         Raises
@@ -67,11 +67,11 @@ class File:
         NotTheMessagesAPI
             If there is no id.
         """
-        if not _is_id(data.get("id")):
+        if not isinstance(id := data.get("id"), str) or not _ID.fullmatch(id):
             raise NotTheMessagesAPI("The server returned a file without an id. Check base_url.")
         size = data.get("size_bytes")
         return cls(
-            id=data["id"],
+            id=id,
             filename=_text(data.get("filename")),
             mime_type=_text(data.get("mime_type")),
             size_bytes=size if isinstance(size, int) and not isinstance(size, bool) else None,
@@ -108,10 +108,6 @@ def upload(client: Client, content: Content, filename: str, mime_type: str, *, e
     expires : int, optional
         Seconds from now, from an hour to 90 days; without it the file is kept until deleted.
 
-    Returns
-    -------
-    File
-
     Raises
     ------
     BadInput
@@ -123,7 +119,7 @@ def upload(client: Client, content: Content, filename: str, mime_type: str, *, e
 def list_all(client: Client) -> list[File]:
     """Every file of the workspace, in the order of the server: newest first."""
     found: list[File] = []
-    query: dict[str, Any] = {"limit": _PAGE}
+    query: dict[str, object] = {"limit": _PAGE}
     cursors: set[str] = set()
     while True:
         page = client.call("GET", f"/v1/files?{urlencode(query)}")

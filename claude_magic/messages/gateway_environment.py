@@ -44,14 +44,7 @@ class KernelGateway(NamedTuple):
 
 
 def gateway_from(environ: Mapping[str, str], base_url: str) -> KernelGateway | None:
-    """The gateway named in an environment, if requests go there.
-
-    Parameters
-    ----------
-    environ : mapping
-    base_url : str
-        Where requests go.
-    """
+    """The gateway named in an environment, if it is the base URL that requests go to."""
     address = environ.get(ADDRESS, "")
     if not address or address.rstrip("/") != base_url.strip().rstrip("/"):
         return None

@@ -9,11 +9,12 @@ never called complete.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from claude_magic.messages.blocks import Block, RawBlock, TextBlock, ThinkingBlock, ToolUseBlock, make_block
 from claude_magic.messages.errors import api_error
 from claude_magic.messages.usage import Usage
+from claude_magic.messages.wire import JSONObject, object_at
 
 _COMPLETE = frozenset({"end_turn", "stop_sequence", "tool_use"})
 _TOO_LONG = frozenset({"max_tokens", "model_context_window_exceeded"})
@@ -60,26 +61,7 @@ class ReplyUpdate(NamedTuple):
 
 
 class IncomingMessage:
-    """A message that grows with each event.
-
-    Attributes
-    ----------
-    id, model : str
-    blocks : list of Block
-        In the order in which they came.
-    stop_reason : str or None
-    stop_sequence : str or None
-    stop_details : dict or None
-    counted : Usage
-        Tokens of this message.
-    request_id : str or None
-    ended : bool
-        Whether the server said that the message is over.
-    unknown : list of dict
-        Events and deltas of unknown kinds, as they came.
-    diagnostics : dict or None
-        What the API says about the prompt cache, if asked.
-    """
+    """A message that grows with each event; :class:`Reply` describes its attributes."""
 
     def __init__(self) -> None:
         self.id = ""
@@ -87,12 +69,12 @@ class IncomingMessage:
         self.blocks: list[Block] = []
         self.stop_reason: str | None = None
         self.stop_sequence: str | None = None
-        self.stop_details: dict[str, Any] | None = None
+        self.stop_details: JSONObject | None = None
         self.counted = Usage()
         self.request_id: str | None = None
         self.ended = False
-        self.unknown: list[dict[str, Any]] = []
-        self.diagnostics: dict[str, Any] | None = None
+        self.unknown: list[JSONObject] = []
+        self.diagnostics: JSONObject | None = None
         self._by_index: dict[int, Block] = {}
 
     @property
@@ -105,17 +87,12 @@ class IncomingMessage:
         """The calls that Claude asks us to run, except any that were cut off."""
         return [block for block in self._calls() if block.closed]
 
-    def to_wire(self) -> list[dict[str, Any]]:
+    def to_wire(self) -> list[JSONObject]:
         """The content of this message as it is sent back."""
         return [wire for block in self.blocks if (wire := block.to_wire()) is not None]
 
-    def apply(self, event: Mapping[str, Any]) -> ReplyUpdate | None:
-        """Add one event.
-
-        Parameters
-        ----------
-        event : mapping
-            The decoded data of one server-sent event.
+    def apply(self, event: Mapping[str, object]) -> ReplyUpdate | None:
+        """Add one event, given its decoded data.
 
         Returns
         -------
@@ -129,14 +106,14 @@ class IncomingMessage:
         """
         kind = event.get("type")
         if kind == "content_block_delta":
-            return self._delta(self._index(event), _object(event, "delta"))
+            return self._delta(self._index(event), object_at(event, "delta"))
         if kind == "content_block_start":
             index = event.get("index")
-            return self._start(index if isinstance(index, int) else len(self.blocks), _object(event, "content_block"))
+            return self._start(index if isinstance(index, int) else len(self.blocks), object_at(event, "content_block"))
         if kind == "content_block_stop":
             return self._stop(self._index(event))
         if kind == "message_start":
-            self._message_start(_object(event, "message"))
+            self._message_start(object_at(event, "message"))
         elif kind == "message_delta":
             self._message_delta(event)
         elif kind == "message_stop":
@@ -147,14 +124,8 @@ class IncomingMessage:
             self.unknown.append(dict(event))
         return None
 
-    def take(self, message: Mapping[str, Any]) -> list[ReplyUpdate]:
-        """Add a whole message, from a server that does not stream.
-
-        Parameters
-        ----------
-        message : mapping
-            A Message object of the API.
-        """
+    def take(self, message: Mapping[str, object]) -> list[ReplyUpdate]:
+        """Add a whole message, from a server that does not stream."""
         self._message_start(message)
         content = message.get("content")
         if isinstance(content, str):
@@ -167,20 +138,20 @@ class IncomingMessage:
         self._message_stop()
         return [update for update in updates if update is not None]
 
-    def _index(self, event: Mapping[str, Any]) -> int:
+    def _index(self, event: Mapping[str, object]) -> int:
         index = event.get("index")
         return index if isinstance(index, int) else next(reversed(self._by_index), 0)
 
     def _calls(self) -> list[ToolUseBlock]:
         return [block for block in self.blocks if isinstance(block, ToolUseBlock) and block.type == "tool_use"]
 
-    def _message_start(self, message: Mapping[str, Any]) -> None:
+    def _message_start(self, message: Mapping[str, object]) -> None:
         self.id = str(message.get("id") or self.id)
         self.model = str(message.get("model") or self.model)
-        self.counted = self.counted.updated(_object(message, "usage"))
-        self.diagnostics = _object(message, "diagnostics") or self.diagnostics
+        self.counted = self.counted.updated(object_at(message, "usage"))
+        self.diagnostics = object_at(message, "diagnostics") or self.diagnostics
 
-    def _start(self, index: int, start: Mapping[str, Any]) -> ReplyUpdate:
+    def _start(self, index: int, start: Mapping[str, object]) -> ReplyUpdate:
         block = make_block(start)
         if isinstance(block, ToolUseBlock):
             taken = {other.id for other in self.blocks if isinstance(other, ToolUseBlock)}
@@ -188,14 +159,14 @@ class IncomingMessage:
             while block.id in taken:
                 block.id = f"{block.id}_{index}"
         elif isinstance(block, RawBlock) and block.type == "fallback":
-            self.model = str(_object(block.data, "to").get("model") or self.model)
+            self.model = str(object_at(block.data, "to").get("model") or self.model)
         self.blocks.append(block)
         self._by_index[index] = block
         if isinstance(block, TextBlock | ThinkingBlock) and block.text:
             return ReplyUpdate(block.type, block.text, block)
         return ReplyUpdate("start", "", block)
 
-    def _delta(self, index: int, delta: Mapping[str, Any]) -> ReplyUpdate | None:
+    def _delta(self, index: int, delta: Mapping[str, object]) -> ReplyUpdate | None:
         kind = delta.get("type") or next((kind for key, kind in _DELTA_BY_KEY.items() if key in delta), "")
         block = self._by_index.get(index)
         if block is None and isinstance(kind, str) and kind in _BLOCK_BY_DELTA:
@@ -210,7 +181,7 @@ class IncomingMessage:
         if kind == "signature_delta" and isinstance(block, ThinkingBlock):
             block.signature = str(delta.get("signature") or "")
         elif kind == "citations_delta" and isinstance(block, TextBlock):
-            block.citations += [citation] if (citation := _object(delta, "citation")) else []
+            block.citations += [citation] if (citation := object_at(delta, "citation")) else []
         elif kind == "compaction_delta" and isinstance(block, RawBlock):
             block.data.update({key: value for key, value in delta.items() if key != "type"})
         else:
@@ -229,15 +200,15 @@ class IncomingMessage:
         block.close()
         return ReplyUpdate("stop", "", block)
 
-    def _message_delta(self, event: Mapping[str, Any]) -> None:
-        delta = _object(event, "delta")
+    def _message_delta(self, event: Mapping[str, object]) -> None:
+        delta = object_at(event, "delta")
         for place in (delta, event):
-            self.counted = self.counted.updated(_object(place, "usage"))
+            self.counted = self.counted.updated(object_at(place, "usage"))
         if isinstance(reason := delta.get("stop_reason"), str):
             self.stop_reason = _STOP_REASON_ALIASES.get(reason, reason)
         if isinstance(sequence := delta.get("stop_sequence"), str):
             self.stop_sequence = sequence
-        self.stop_details = _object(delta, "stop_details") or self.stop_details
+        self.stop_details = object_at(delta, "stop_details") or self.stop_details
 
     def _message_stop(self) -> None:
         self.ended = True
@@ -249,9 +220,3 @@ class IncomingMessage:
             # look whole may be only half of what was meant.
             if not block.closed and not (isinstance(block, ToolUseBlock) and self.stop_reason in _TOO_LONG):
                 block.close()
-
-
-def _object(parent: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A member that should be an object; an empty one if it is not."""
-    value = parent.get(key)
-    return value if isinstance(value, dict) else {}

@@ -17,7 +17,9 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from claude_magic.messages.wire import JSONObject, object_at
 
 DEFAULT_MODEL = "claude-sonnet-5-5"
 DEFAULT_MAX_TOKENS = 32_000
@@ -168,9 +170,9 @@ class Model:
 
 
 @functools.cache
-def _document() -> dict[str, Any]:
+def _document() -> JSONObject:
     text = Path(__file__).with_name("models.json").read_text("utf-8")
-    document: dict[str, Any] = json.loads(text)
+    document: JSONObject = json.loads(text)
     return document
 
 
@@ -179,8 +181,8 @@ def _tiers() -> dict[str, ImageLimits]:
     return {name: ImageLimits(**tier) for name, tier in _document()["image_tiers"].items()}
 
 
-def _model(row: Mapping[str, Any]) -> Model:
-    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+def _model(row: JSONObject) -> Model:
+    fields: JSONObject = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
     fields["price"] = Price(**row["price"]) if row["price"] else None
     fields["image_tier"] = _tiers()[row["image_tier"]]
     return Model(**fields)
@@ -273,7 +275,7 @@ def versions() -> tuple[str, ...]:
     return tuple(_document()["versions"])
 
 
-def models_from_api(entries: Iterable[Mapping[str, Any]]) -> dict[str, Model]:
+def models_from_api(entries: Iterable[JSONObject]) -> dict[str, Model]:
     """The table's models, updated with what a server says about its own.
 
     Parameters
@@ -289,23 +291,18 @@ def models_from_api(entries: Iterable[Mapping[str, Any]]) -> dict[str, Model]:
     return {entry["id"]: _updated(entry) for entry in entries if isinstance(entry.get("id"), str)}
 
 
-def _updated(entry: Mapping[str, Any]) -> Model:
-    changes: dict[str, Any] = {}
+def _updated(entry: JSONObject) -> Model:
+    changes: JSONObject = {}
     for field, name in (("context", "max_input_tokens"), ("max_output", "max_tokens")):
         if isinstance(size := entry.get(name), int) and size > 0:
             changes[field] = size
-    capabilities = _object(entry, "capabilities")
-    if types := _object(_object(capabilities, "thinking"), "types"):
-        changes["thinking"] = tuple(kind for kind in types if _object(types, kind).get("supported"))
-    levels = _object(capabilities, "effort")
+    capabilities = object_at(entry, "capabilities")
+    if types := object_at(object_at(capabilities, "thinking"), "types"):
+        changes["thinking"] = tuple(kind for kind in types if object_at(types, kind).get("supported"))
+    levels = object_at(capabilities, "effort")
     if levels.get("supported") is False or levels.keys() & set(_EFFORTS):
-        changes["effort"] = tuple(level for level in _EFFORTS if _object(levels, level).get("supported"))
+        changes["effort"] = tuple(level for level in _EFFORTS if object_at(levels, level).get("supported"))
     return dataclasses.replace(lookup(entry["id"]), **changes)
-
-
-def _object(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = parent.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def image_limits(model: Model, count: int) -> ImageLimits:
@@ -313,7 +310,6 @@ def image_limits(model: Model, count: int) -> ImageLimits:
 
     Parameters
     ----------
-    model : Model
     count : int
         Images in the whole request, including history and tool results: if there are more than 20,
         the API accepts no side above 2000 pixels.
@@ -334,7 +330,6 @@ def fit_size(width: int, height: int, limits: ImageLimits) -> tuple[int, int]:
     ----------
     width, height : int
         Pixels, at least 1.
-    limits : ImageLimits
 
     Returns
     -------

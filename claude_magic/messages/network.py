@@ -71,13 +71,7 @@ def is_loopback(host: str) -> bool:
 
 
 def transport(base_url: str, idle: float) -> httpx2.HTTPTransport:
-    """The httpx2 transport for requests to a server.
-
-    Parameters
-    ----------
-    base_url : str
-    idle : float
-        Seconds an unused connection is kept.
+    """The httpx2 transport for requests to a server; ``idle`` is in seconds.
 
     Raises
     ------

@@ -15,8 +15,6 @@ from claude_magic.messages.credentials import Credentials, custom_headers
 from claude_magic.messages.errors import NoCredentials
 
 DEFAULT_VERSION = "2023-06-01"
-_KEEP_ALIVE = 240.0
-"""Seconds an idle connection is kept, so that the next cell needs no new handshake."""
 
 
 class Platform(Protocol):
@@ -53,15 +51,6 @@ class Platform(Protocol):
             If the server requires a key and there is none.
         """
 
-    def transport(self) -> httpx2.BaseTransport:
-        """What carries requests to the server: connections, proxies, certificates.
-
-        Raises
-        ------
-        BadInput
-            If a proxy or the certificates named in the environment cannot be used.
-        """
-
     def unreachable(self, reason: str) -> str:
         """What to tell the user if no connection can be made."""
 
@@ -69,19 +58,7 @@ class Platform(Protocol):
 class AnthropicAPI:
     """The Messages API as Anthropic serves it, at any base URL: its own, a gateway, the simulator, a local server.
 
-    Parameters
-    ----------
-    base_url : str, optional
-        Defaults to ``ANTHROPIC_BASE_URL``, else Anthropic's own API.
-    credentials : Credentials, optional
-        Defaults to those in the environment.
-    version : str
-    betas : sequence of str
-
-    Raises
-    ------
-    BadInput
-        If the base URL is not valid.
+    The parameters are those of :class:`Client`.
     """
 
     def __init__(
@@ -116,10 +93,6 @@ class AnthropicAPI:
         """See :class:`Platform`."""
         return hashlib.sha256(repr((self.base_url, sorted(self._auth.headers().items()))).encode()).digest()
 
-    def transport(self) -> httpx2.BaseTransport:
-        """See :class:`Platform`."""
-        return network.transport(self.base_url, _KEEP_ALIVE)
-
     def unreachable(self, reason: str) -> str:
         """See :class:`Platform`."""
         if self.gateway is not None:
@@ -130,17 +103,8 @@ class AnthropicAPI:
 class CredentialsAuth(httpx2.Auth):
     """Adds the secret headers at the moment of sending, so that no request object of ours holds them.
 
-    A custom header that carries a key replaces ours: two keys are never sent.
-
-    Parameters
-    ----------
-    credentials : Credentials
-    login : callable or None
-        Gives an ``authorization`` header for the name and password in the base URL.
-    required : bool
-        Whether the server wants a key.
-    custom : callable
-        Gives the custom headers.
+    A custom header that carries a key replaces ours: two keys are never sent. ``login`` returns the
+    ``authorization`` header for a name and password in the base URL.
     """
 
     def __init__(

@@ -177,20 +177,14 @@ class Reply(IncomingMessage):
         return any(isinstance(block, TextBlock) and block.text.strip() for block in blocks)
 
     def request(self, form: str = "request") -> CodeSample:
-        """The request for this message exactly as it was sent, after all automatic changes.
+        """The request for this message (the last of :attr:`messages`) as it was sent, after all automatic changes.
 
-        If the answer took several messages, this is the request for the last; see :attr:`messages`
-        for the others.
+        The string is complete; only its display shortens images.
 
         Parameters
         ----------
         form : str
             ``request``, or code that sends the same: ``curl``, ``python``, ``typescript``.
-
-        Returns
-        -------
-        CodeSample
-            A complete string; only its display shortens images.
 
         Raises
         ------

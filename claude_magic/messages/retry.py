@@ -43,16 +43,7 @@ Listener = Callable[[Wait], None]
 
 
 class Retries:
-    """The attempts at one request.
-
-    Parameters
-    ----------
-    limit : int
-        How many attempts may follow the first.
-    on_wait : callable, optional
-    aborted : threading.Event, optional
-        Ends a wait early.
-    """
+    """The attempts at one request: at most ``limit`` after the first. Setting ``aborted`` ends a wait early."""
 
     def __init__(self, limit: int, on_wait: Listener | None = None, aborted: threading.Event | None = None) -> None:
         self._limit = limit
@@ -70,13 +61,7 @@ class Retries:
         return None
 
     def wait(self, wait: Wait) -> None:
-        """Announce a wait and sit it out.
-
-        Raises
-        ------
-        Interrupted
-            On Ctrl-C.
-        """
+        """Announce a wait and sleep; Ctrl-C raises :class:`Interrupted`."""
         try:
             if self._on_wait is not None:
                 self._on_wait(wait)
@@ -93,14 +78,7 @@ class Retries:
 
 
 def backoff(error: ClaudeError, attempt: int) -> Wait | None:
-    """How long to wait after a failed attempt.
-
-    Parameters
-    ----------
-    error : ClaudeError
-        Why it failed.
-    attempt : int
-        The number of the attempt that failed, from 1.
+    """How long to wait after a failed attempt; the first is number 1.
 
     Returns
     -------

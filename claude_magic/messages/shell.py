@@ -16,11 +16,6 @@ def append_next_input(shell: Any, source: str) -> None:
     """Add source to the next input: a new cell below the running one, or the next prompt.
 
     Front ends create one new cell per execution, so later source goes into the same cell, below the first.
-
-    Parameters
-    ----------
-    shell : IPython.core.interactiveshell.InteractiveShell
-    source : str
     """
     payloads = shell.payload_manager.read_payload()
     below = [one["text"] for one in payloads if one.get("source") == "set_next_input" and not one.get("replace")]

@@ -34,12 +34,7 @@ class SSEReader:
         self._begun = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The data of each event that ends in this chunk.
-
-        Parameters
-        ----------
-        chunk : bytes
-        """
+        """The data of each event that ends in this chunk."""
         if b"\r" in chunk or self._after_cr:
             chunk = self._plain_line_ends(chunk)
         first, *lines = chunk.split(b"\n")

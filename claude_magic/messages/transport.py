@@ -29,6 +29,8 @@ from claude_magic.messages.retry import retry_after, should_retry
 from claude_magic.messages.sse import read_json
 
 _MAX_ERROR_BYTES = 64 * 1024
+_KEEP_ALIVE = 240.0
+"""Seconds an idle connection is kept, so that the next cell needs no new handshake."""
 
 
 class Payload(Protocol):
@@ -73,12 +75,6 @@ class PendingRequest:
 class Transport:
     """Sends requests to a platform, over connections that are kept between requests.
 
-    Parameters
-    ----------
-    platform : Platform
-    timeout, connect_timeout : float
-        Seconds without a byte, and until connected.
-
     Attributes
     ----------
     simulated : bool
@@ -94,8 +90,8 @@ class Transport:
 
     @functools.cached_property
     def _http(self) -> httpx2.Client:
-        platform = self.platform
-        return httpx2.Client(transport=platform.transport(), auth=platform.auth, timeout=self._timeout, trust_env=False)
+        transport = network.transport(self.platform.base_url, _KEEP_ALIVE)
+        return httpx2.Client(transport=transport, auth=self.platform.auth, timeout=self._timeout, trust_env=False)
 
     @contextmanager
     def send(
@@ -108,15 +104,8 @@ class Transport:
     ) -> Iterator[httpx2.Response]:
         """Send a request; in the body of the ``with`` statement, read the response.
 
-        Parameters
-        ----------
-        method, path : str
-            For instance ``GET`` and ``/v1/models``.
-        body : Payload, optional
-        pending : PendingRequest, optional
-            Lets other threads abort the request.
-        exchange : Exchange, optional
-            Records the head of the response, and the body of an error.
+        Another thread can abort it through ``pending``. The head of the response, and the body of an
+        error, are recorded in ``exchange``.
         """
         headers = self.headers()
         if body is not None:

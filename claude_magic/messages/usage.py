@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 from claude_magic.messages import limits
+from claude_magic.messages.wire import JSONObject, object_at
 
 _API_COUNTERS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _WEB_SEARCH_PRICE = Decimal("0.01")
@@ -85,14 +85,12 @@ class Usage:
         )
         return f"Usage({named})"
 
-    def updated(self, raw: Mapping[str, Any]) -> Usage:
+    def updated(self, raw: Mapping[str, object]) -> Usage:
         """These counts, updated with a ``usage`` object of the API; missing and null counts stay."""
         found = {name: raw.get(name) for name in _API_COUNTERS}
-        if isinstance(creation := raw.get("cache_creation"), dict):
-            found["one_hour_cache_tokens"] = creation.get("ephemeral_1h_input_tokens")
-        if isinstance(tools := raw.get("server_tool_use"), dict):
-            found["web_searches"] = tools.get("web_search_requests")
-        changes: dict[str, Any] = {name: count for name, count in found.items() if type(count) is int}
+        found["one_hour_cache_tokens"] = object_at(raw, "cache_creation").get("ephemeral_1h_input_tokens")
+        found["web_searches"] = object_at(raw, "server_tool_use").get("web_search_requests")
+        changes: JSONObject = {name: count for name, count in found.items() if type(count) is int}
         if isinstance(runs := raw.get("iterations"), list) and runs:
             # The counts beside the runs exclude other models and compactions.
             billed = [(str(run.get("model") or ""), Usage().updated(run)) for run in runs if isinstance(run, dict)]
@@ -102,17 +100,9 @@ class Usage:
         return dataclasses.replace(self, **changes) if changes else self
 
     def cost(self, model: str) -> Decimal | None:
-        """US dollars for these tokens, by the price list of genai-prices.
+        """US dollars for these tokens, answered by a model with this id.
 
-        Parameters
-        ----------
-        model : str
-            The id of the model that answered.
-
-        Returns
-        -------
-        Decimal or None
-            None if neither the list nor our own table of models has a price.
+        Prices come from genai-prices, else from our own table of models; None if neither has one.
         """
         if not self.iterations:
             return self._price(model)
@@ -164,7 +154,7 @@ _COUNTERS = tuple(field.name for field in dataclasses.fields(Usage) if field.typ
 _SAVED = sorted((*_COUNTERS, "at_least"))
 
 
-def usage_to_json(usage: Usage) -> dict[str, Any]:
+def usage_to_json(usage: Usage) -> JSONObject:
     """The fields that are not zero, as a JSON object."""
     counts = {name: value for name in _SAVED if (value := getattr(usage, name))}
     runs = [[model, usage_to_json(run)] for model, run in usage.iterations]
@@ -175,7 +165,7 @@ def usage_from_json(values: object) -> Usage:
     """A usage saved by :func:`usage_to_json`; invalid fields are ignored."""
     if not isinstance(values, Mapping):
         return Usage()
-    found: dict[str, Any] = {
+    found: JSONObject = {
         name: value
         for name in _SAVED
         if type(value := values.get(name)) is (bool if name == "at_least" else int) and value >= 0

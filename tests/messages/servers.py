@@ -13,7 +13,7 @@ from typing import Any
 
 from claude_magic.messages.exchange import RequestBody
 
-Answer = bytes | Callable[[socket.socket], None]
+Answer = bytes | Callable[[socket.socket], object]
 
 
 @dataclasses.dataclass

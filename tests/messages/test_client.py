@@ -84,7 +84,7 @@ class TestHeaders:
             "accept-encoding": "identity",
             "connection": "keep-alive",
         }
-        assert got.header("user-agent").startswith("claude_magic/")
+        assert (got.header("user-agent") or "").startswith("claude_magic/")
 
     def test_version_and_betas(self, key: str, connect: Connect) -> None:
         got = sent(connect, version="2026-10-21", betas=["a-2026-01-01", "b-2026-02-02"])
@@ -438,8 +438,8 @@ class TestRetries:
     def test_without_a_word_the_waits_double_and_differ(self, monkeypatch: pytest.MonkeyPatch) -> None:
         error = ServerError("No.", status=500, type="api_error")
         for chance, factor in ((0.0, 1.0), (1.0, 0.75)):
-            monkeypatch.setattr(retry.random, "random", lambda chance=chance: chance)
-            waits = [retry.backoff(error, attempt) for attempt in range(1, 8)]
+            monkeypatch.setattr("random.random", lambda chance=chance: chance)
+            waits = [wait for attempt in range(1, 8) if (wait := retry.backoff(error, attempt)) is not None]
             assert [wait.seconds / factor for wait in waits] == [0.5, 1, 2, 4, 8, 8, 8]
             assert [wait.attempt for wait in waits] == list(range(2, 9))
 
@@ -466,7 +466,7 @@ class TestRetries:
         with pytest.raises(APIError) as caught:
             answer(connect(simulator.url))
         assert caught.value.type == "invalid_request_error"
-        assert caught.value.request_id.startswith("req_")
+        assert str(caught.value.request_id).startswith("req_")
         assert len(pauses) == 1
 
     @pytest.mark.parametrize("fault", ["fault=error", "fault=cut"])
@@ -559,6 +559,8 @@ class TestConnections:
     def test_patience(self) -> None:
         """A model may think for minutes without a byte; a server that is there connects in seconds."""
         timeout = Client("http://127.0.0.1:1")._transport._timeout
+        assert timeout.read is not None
+        assert timeout.connect is not None
         assert timeout.read >= 600
         assert timeout.connect <= 15
 
@@ -581,7 +583,7 @@ class TestConnections:
         assert caught.value.request_id == "req_1"
 
 
-WHOLE = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn"}
+WHOLE: dict[str, Any] = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn"}
 WHOLE |= {"content": [{"type": "text", "text": "Hello!"}], "usage": {"input_tokens": 3, "output_tokens": 2}}
 UNTYPED = {name: value for name, value in WHOLE.items() if name != "type"}
 
@@ -617,7 +619,7 @@ class TestAnswers:
         simulator.faults.append(f"{plan}; say=Hello there." if plan else "say=Hello there.")
         reply = answer(connect(simulator.url))
         assert (reply.text, reply.complete, reply.simulated) == ("Hello there.", True, True)
-        assert reply.request_id.startswith("req_")
+        assert str(reply.request_id).startswith("req_")
 
     @pytest.mark.parametrize("message", [WHOLE, UNTYPED])
     @pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/plain", ""])
@@ -676,7 +678,7 @@ class TestAnswers:
         simulator.faults.append(f"400; body={shape}; message=Nope.")
         with pytest.raises(APIError, match="Nope" if shape != "empty" else "without saying why") as caught:
             answer(connect(simulator.url))
-        assert (caught.value.status, caught.value.request_id[:4]) == (400, "req_")
+        assert (caught.value.status, str(caught.value.request_id)[:4]) == (400, "req_")
 
     def test_damaged(self, key: str, connect: Connect, pauses: list[float]) -> None:
         with raw(http(sse(START, TEXT) + b"data: {oops}\n\n" + sse(TAIL, STOP))) as server:

@@ -46,7 +46,8 @@ def in_python(text: str) -> dict[str, Any]:
     calls = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
     create = next(call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "create")
     given = {keyword.arg: ast.literal_eval(keyword.value) for keyword in create.keywords if keyword.arg}
-    return given | given.pop("extra_body", {})
+    extra: dict[str, Any] = given.pop("extra_body", {})
+    return given | extra
 
 
 values = st.recursive(

@@ -182,7 +182,8 @@ def test_memory_is_bounded_whatever_comes(
 ) -> None:
     monkeypatch.setattr(kept, "MAX_RESPONSE_BYTES", 4_000)
     monkeypatch.setattr(kept, "MAX_TOTAL_BYTES", 10_000)
-    client = connect(simulator.url)
+    recent = kept.RecentExchanges()
+    client = connect(simulator.url, exchanges=recent)
     replies = []
     for _ in range(4):
         simulator.faults.append("deltas=200")
@@ -199,7 +200,7 @@ def test_memory_is_bounded_whatever_comes(
         replies[0].request("curl")
     assert len(replies[0].text) > 500, "the answer itself is whole"
     assert replies[-1].request().body == json.loads(bytes(ask()))
-    assert len(client._exchanges._kept) < 4
+    assert len(recent._kept) < 4
 
 
 def test_of_very_many_events_the_first_and_the_last_are_shown(simulator: Simulator, connect: Connect) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
 import json
 import os
@@ -26,6 +27,7 @@ from claude_magic.engine.settings import Settings
 from claude_magic.messages.client import Client
 from claude_magic.messages.errors import AnswerBroken, APIError, ClaudeError, InvalidRequest
 from claude_magic.messages.reply import Reply
+from claude_magic.messages.retry import Wait
 from claude_magic.simulator import Simulator
 from tests.judges import require_judge
 from tests.messages.conftest import Connect
@@ -106,6 +108,10 @@ def test_llmock_breaks_streams(fault: str, key: str, connect: Connect, tmp_path:
 
 def test_llmock_refuses(key: str, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: dict[int, int] = {}
+
+    def note(status: int, wait: Wait) -> None:
+        tries[status] = wait.attempt
+
     with Llmock(tmp_path) as llmock:
         client = connect(llmock.url, max_retries=1)
         reply, error = read(client)
@@ -115,7 +121,7 @@ def test_llmock_refuses(key: str, connect: Connect, tmp_path: Path, monkeypatch:
             tries[status] = 1
             stream = client.stream(
                 ask(model="claude-sonnet-4-6", system=f"{status}"),
-                on_wait=lambda wait, status=status: tries.update({status: wait.attempt}),
+                on_wait=functools.partial(note, status),
             )
             with pytest.raises(APIError) as caught:
                 next(iter(stream))
@@ -217,6 +223,7 @@ def test_steady_accepts_the_requests(
     """It answers with one JSON message, streaming asked or not."""
     claude = converse(steady)
     question(claude)
+    assert claude.last is not None
     assert "Claude" in claude.last.text
     assert claude.last.complete
 

@@ -248,7 +248,7 @@ def test_what_is_learned_of_one_server_is_not_held_of_another() -> None:
     limits.models_from_api([{"id": "claude-opus-5", "max_tokens": 1000}])
     assert limits.lookup("claude-opus-5") == before
     with pytest.raises(TypeError):
-        limits._by_id()["claude-opus-5"] = before
+        limits._by_id()["claude-opus-5"] = before  # type: ignore[index]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ SECRET = KEY.removeprefix("sk-ant-api03-")
 
 
 @pytest.fixture(params=["key in the environment", "token in the environment", "login", "custom header"])
-def secret(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Credentials]:
+def secret(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Credentials:
     """Every way in which a key gets here."""
     credentials = Credentials()
     if request.param == "login":
