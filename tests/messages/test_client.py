@@ -39,26 +39,14 @@ from claude_magic.messages.errors import (
 )
 from claude_magic.messages.exchange import RequestBody
 from claude_magic.messages.network import is_loopback
-from claude_magic.messages.reply import Reply
+from claude_magic.messages.platform import AnthropicAPI
 from claude_magic.messages.retry import Wait
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
 from tests.messages.conftest import Connect
-from tests.messages.servers import HELLO, START, STOP, TAIL, TEXT, Got, Raw, ask, endless, http, raw, sse
+from tests.messages.servers import HELLO, START, STOP, TAIL, TEXT, Got, Raw, answer, ask, endless, http, raw, sse
 
 OK = http(HELLO)
-
-
-def answer(client: Client, **fields: Any) -> Reply:
-    stream = client.stream(ask(**fields))
-    for _ in stream:
-        pass
-    return stream.reply
-
-
-def plan(simulator: Simulator, *plans: str) -> None:
-    for one in plans:
-        simulator.faults.append(one)
 
 
 def sent(connect: Connect, **options: Any) -> Got:
@@ -236,6 +224,21 @@ class TestBaseUrl:
     def test_elsewhere(self, host: str) -> None:
         assert not is_loopback(host)
 
+    def test_a_platform_decides_on_addresses_and_headers(self, key: str, connect: Connect) -> None:
+        class Hosted(AnthropicAPI):
+            def url(self, path: str) -> str:
+                return f"{self.base_url}/hosted{path}"
+
+            def headers(self) -> dict[str, str]:
+                return {"x-region": "north"}
+
+        with raw(OK) as server:
+            client = connect(platform=Hosted(server.url))
+            answer(client)
+        assert server.got[0].line == "POST /hosted/v1/messages HTTP/1.1"
+        assert (server.got[0].header("x-region"), server.got[0].header("x-api-key")) == ("north", key)
+        assert client.outgoing(ask()).headers == {"x-region": "north"}
+
     def test_redirects_are_not_followed(self, key: str, connect: Connect, pauses: list[float]) -> None:
         with (
             raw(OK) as elsewhere,
@@ -285,7 +288,7 @@ class TestProxies:
     def test_one_that_refuses(self, key: str, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
         with raw(http(b"", status="403 Forbidden")) as proxy:
             monkeypatch.setenv("https_proxy", proxy.url.replace("//", "//me:secret@"))
-            with pytest.raises(ConnectionFailed, match=r"The proxy .* refused \(403 Forbidden\)") as caught:
+            with pytest.raises(ConnectionFailed, match=r"The proxy refused .*\(403 Forbidden\)") as caught:
                 answer(connect("https://api.example.test", max_retries=0))
         assert proxy.got[0].line == "CONNECT api.example.test:443 HTTP/1.1"
         assert proxy.got[0].header("x-api-key") is None
@@ -384,7 +387,8 @@ class TestRetries:
     def test_the_answer_that_comes_at_last(
         self, simulator: Simulator, key: str, connect: Connect, pauses: list[float]
     ) -> None:
-        plan(simulator, "529", "429; retry-after=7")
+        for fault in ("529", "429; retry-after=7"):
+            simulator.faults.append(fault)
         assert answer(connect(simulator.url)).complete
         assert len({recorded.raw for recorded in simulator.requests}) == 1
         assert len(simulator.requests) == 3
@@ -444,7 +448,8 @@ class TestRetries:
             assert [wait.attempt for wait in waits] == list(range(2, 9))
 
     def test_every_wait_is_told(self, simulator: Simulator, key: str, connect: Connect) -> None:
-        plan(simulator, "hangup", "529; retry-after-ms=1", "429; retry-after-ms=2", "503; retry-after-ms=3")
+        for fault in ("hangup", "529; retry-after-ms=1", "429; retry-after-ms=2", "503; retry-after-ms=3"):
+            simulator.faults.append(fault)
         waits: list[Wait] = []
         stream = connect(simulator.url, max_retries=4).stream(ask(), on_wait=waits.append)
         for _ in stream:
@@ -462,7 +467,8 @@ class TestRetries:
     def test_an_error_in_the_stream_before_any_content(
         self, simulator: Simulator, key: str, connect: Connect, pauses: list[float]
     ) -> None:
-        plan(simulator, "fault=error; after=0", "fault=error; after=0; type=invalid_request_error")
+        for fault in ("fault=error; after=0", "fault=error; after=0; type=invalid_request_error"):
+            simulator.faults.append(fault)
         with pytest.raises(APIError) as caught:
             answer(connect(simulator.url))
         assert caught.value.type == "invalid_request_error"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.resources
 import json
 import os
@@ -108,10 +107,6 @@ def test_llmock_breaks_streams(fault: str, key: str, connect: Connect, tmp_path:
 
 def test_llmock_refuses(key: str, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: dict[int, int] = {}
-
-    def note(status: int, wait: Wait) -> None:
-        tries[status] = wait.attempt
-
     with Llmock(tmp_path) as llmock:
         client = connect(llmock.url, max_retries=1)
         reply, error = read(client)
@@ -119,10 +114,11 @@ def test_llmock_refuses(key: str, connect: Connect, tmp_path: Path, monkeypatch:
         for status in (400, 401, 403, 404, 413, 429, 500, 503, 529):
             monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", f"x-llmock-force-status: {status}")
             tries[status] = 1
-            stream = client.stream(
-                ask(model="claude-sonnet-4-6", system=f"{status}"),
-                on_wait=functools.partial(note, status),
-            )
+
+            def note(wait: Wait, status: int = status) -> None:
+                tries[status] = wait.attempt
+
+            stream = client.stream(ask(model="claude-sonnet-4-6", system=f"{status}"), on_wait=note)
             with pytest.raises(APIError) as caught:
                 next(iter(stream))
             assert caught.value.status == status
