@@ -1,4 +1,4 @@
-"""The client of the Messages API: synchronous, streaming, with retries that callers hear of."""
+"""The client of the Messages API: synchronous, streaming, with retries that callers can follow."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ class Client:
         platform: Platform | None = None,
         exchanges: ExchangeLog | None = None,
     ) -> None:
-        self.platform = platform or AnthropicAPI(base_url, credentials, version, betas)
+        self.platform = AnthropicAPI(base_url, credentials, version, betas) if platform is None else platform
         self.base_url = self.platform.base_url
         self.credentials = self.platform.credentials
         self.max_retries = max_retries
         self.is_anthropic = self.platform.is_anthropic
         self._transport = Transport(self.platform, timeout, connect_timeout)
-        self._exchanges = exchanges or RecentExchanges()
+        self._exchanges = RecentExchanges() if exchanges is None else exchanges
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
 
     @property

@@ -25,16 +25,17 @@ class Platform(Protocol):
     base_url : str
         Free of secrets: shown in messages and code samples.
     credentials : Credentials
-    auth : httpx2.Auth
-        Signs each request as it is sent.
     is_anthropic : bool
         Whether Anthropic's own servers answer, and so support everything this package knows.
     """
 
     base_url: str
     credentials: Credentials
-    auth: httpx2.Auth
     is_anthropic: bool
+
+    @property
+    def auth(self) -> httpx2.Auth:
+        """Signs each request as it is sent."""
 
     def url(self, path: str) -> str:
         """The full URL of a path such as ``/v1/messages``."""
@@ -76,8 +77,7 @@ class AnthropicAPI:
             self.base_url, self.gateway = network.DEFAULT_BASE_URL, None  # the gateway must never see the user's key
         host = urlsplit(self.base_url).hostname or ""
         self.is_anthropic = (self.gateway.upstream if self.gateway else host) == "api.anthropic.com"
-        self._auth = CredentialsAuth(self.credentials, login, required=not network.is_loopback(host))
-        self.auth: httpx2.Auth = self._auth
+        self.auth = CredentialsAuth(self.credentials, login, required=not network.is_loopback(host))
         self._version, self._betas = version, tuple(betas)
 
     def url(self, path: str) -> str:
@@ -91,13 +91,13 @@ class AnthropicAPI:
 
     def identity(self) -> bytes:
         """See :class:`Platform`."""
-        return hashlib.sha256(repr((self.base_url, sorted(self._auth.headers().items()))).encode()).digest()
+        return hashlib.sha256(repr((self.base_url, sorted(self.auth.headers().items()))).encode()).digest()
 
     def unreachable(self, reason: str) -> str:
         """See :class:`Platform`."""
         if self.gateway is not None:
             return self.gateway.unreachable()
-        return f"Nobody answers at {self.base_url} ({reason}). Check the network, or base_url and ANTHROPIC_BASE_URL."
+        return f"Cannot connect to {self.base_url} ({reason}). Check the network, or base_url and ANTHROPIC_BASE_URL."
 
 
 class CredentialsAuth(httpx2.Auth):

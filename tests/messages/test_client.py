@@ -281,7 +281,7 @@ class TestProxies:
     ) -> None:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setenv("no_proxy", "example.test")
-        with pytest.raises(ConnectionFailed, match="Nobody answers at http://api.example.test"):
+        with pytest.raises(ConnectionFailed, match="Cannot connect to http://api.example.test"):
             answer(connect("http://api.example.test", max_retries=0))
         assert proxy.got == []
 
@@ -541,7 +541,7 @@ class TestConnections:
     def test_nobody_listens(self, key: str, connect: Connect, pauses: list[float]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with pytest.raises(ConnectionFailed, match=f"Nobody answers at {url} .*ANTHROPIC_BASE_URL"):
+        with pytest.raises(ConnectionFailed, match=f"Cannot connect to {url} .*ANTHROPIC_BASE_URL"):
             answer(connect(url))
         assert len(pauses) == 2
 
@@ -965,6 +965,6 @@ class TestTLS:
             thread = threading.Thread(target=greet)
             thread.start()
             url = f"https://127.0.0.1:{listener.getsockname()[1]}"
-            with pytest.raises(ConnectionFailed, match=f"Nobody answers at {url} "):
+            with pytest.raises(ConnectionFailed, match=f"Cannot connect to {url} "):
                 answer(connect(url, max_retries=0))
             thread.join()
