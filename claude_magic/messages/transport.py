@@ -218,9 +218,8 @@ class Transport:
         if isinstance(error, httpx2.TimeoutException):
             return TimedOut(f"{server} sent nothing for {self._timeout.read:.0f} s. Run the cell again.")
         if "CERTIFICATE" in reason.upper():
-            return ConnectionFailed(
-                f"The certificate of {server} is not trusted here. Set SSL_CERT_FILE to its issuer's."
-            )
+            problem = f"The certificate of {server} is not trusted here."
+            return ConnectionFailed(f"{problem} Set SSL_CERT_FILE to your organisation's certificates.")
         if isinstance(error, httpx2.ProxyError):
             return ConnectionFailed(f"The proxy refused to connect to {server} ({reason}). Check HTTPS_PROXY.")
         if isinstance(error, httpx2.ConnectError):

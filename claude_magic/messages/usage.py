@@ -67,13 +67,10 @@ class Usage:
 
     def __eq__(self, other: object) -> bool:
         # Written out, so that a subclass that only adds a display form is equal to its base.
-        return isinstance(other, Usage) and self._values() == other._values()
+        return isinstance(other, Usage) and dataclasses.astuple(self) == dataclasses.astuple(other)
 
     def __hash__(self) -> int:
-        return hash(self._values())
-
-    def _values(self) -> tuple[object, ...]:
-        return tuple(getattr(self, field.name) for field in dataclasses.fields(self))
+        return hash(dataclasses.astuple(self))
 
     def _runs(self) -> tuple[tuple[str, Usage], ...]:
         """What is billed per model; web searches are billed separately."""

@@ -565,10 +565,8 @@ class TestConnections:
     def test_patience(self) -> None:
         """A model may think for minutes without a byte; a server that is there connects in seconds."""
         timeout = Client("http://127.0.0.1:1")._transport._timeout
-        assert timeout.read is not None
-        assert timeout.connect is not None
-        assert timeout.read >= 600
-        assert timeout.connect <= 15
+        assert (timeout.read or 0) >= 600
+        assert 0 < (timeout.connect or 0) <= 15
 
     def test_only_what_is_needed_is_read_of_an_error(self, key: str, connect: Connect) -> None:
         def endless_error(connection: socket.socket) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from claude_magic.messages import exchange as kept
 from claude_magic.messages.client import Client
-from claude_magic.messages.errors import APIError, BadInput, ClaudeError, ConnectionFailed, NotTheMessagesAPI
+from claude_magic.messages.errors import APIError, BadInput, ClaudeError, ConnectionFailed
 from claude_magic.messages.exchange import RequestBody
 from claude_magic.messages.reply import Reply
 from claude_magic.simulator import Simulator
@@ -245,7 +245,3 @@ class TestCallsThatChangeNothing:
             with pytest.raises(APIError):
                 connect(server.url).call("DELETE", "/v1/files/x")
             assert len(server.got) == 1
-
-    def test_no_number_is_no_count(self, connect: Connect) -> None:
-        with raw(http(b"{}", "application/json")) as server, pytest.raises(NotTheMessagesAPI):
-            connect(server.url).count_tokens(RequestBody([b"{}"]))
