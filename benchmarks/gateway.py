@@ -57,9 +57,9 @@ class Question:
 
     def asked(self, url: str) -> Turn:
         """Asks once more whenever it is called, on a connection that is kept."""
-        from claude_magic.messages.exchange import RequestBody
         from claude_magic.messages.client import Client
         from claude_magic.messages.credentials import Credentials
+        from claude_magic.messages.exchange import RequestBody
 
         client = Client(url, Credentials({"ANTHROPIC_AUTH_TOKEN": _TOKEN}), max_retries=0)
         message = {"role": "user", "content": self._words}

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from benchmarks import samples
 from benchmarks.cases import CPU, FLOOR, OURS, PEAK, TIME, Case, Measure, Scene, Way
 from benchmarks.meter import metered
-from claude_magic.messages.limits import ImageLimits, fit, lookup
+from claude_magic.messages.limits import ImageLimits, fit_size, lookup
 
 SENT, FITS = "base64 sent", "JPEG that fits"
 _AFAR = ", from afar"
@@ -265,7 +265,7 @@ def _makers(
     def knowing_the_size(do: Callable[[Any, Size], Block]) -> Maker:
         def ready(scene: Scene) -> Callable[[], Block]:
             value, size = given(scene)
-            return functools.partial(do, value, fit(*size, _limits(model, scene)))
+            return functools.partial(do, value, fit_size(*size, _limits(model, scene)))
 
         return ready
 

@@ -102,8 +102,8 @@ def _floor(url: str) -> Read:
 
 
 def _ours(url: str) -> Read:
-    from claude_magic.messages.exchange import RequestBody
     from claude_magic.messages.client import Client
+    from claude_magic.messages.exchange import RequestBody
 
     client, body = Client(url), RequestBody([answers.question()])
 

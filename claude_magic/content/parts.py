@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from claude_magic.messages.limits import ImageLimits, fit, image_tokens
+from claude_magic.messages.limits import ImageLimits, fit_size, image_tokens
 
 Block = dict[str, Any]
 
@@ -73,7 +73,7 @@ class Part:
         size = len(source.get("data", ""))
         if self.is_picture:
             return Weight(size, limits.tokens)
-        page = _PAGE + image_tokens(*fit(*_PAGE_SIZE, limits))
+        page = _PAGE + image_tokens(*fit_size(*_PAGE_SIZE, limits))
         return Weight(size, (self.pages or _UNKNOWN_PAGES) * page)
 
 

@@ -11,7 +11,7 @@ from claude_magic.content.encoding import Encoded, damaged, decode, format_of, o
 from claude_magic.content.original import Original, PictureFile, Pixels
 from claude_magic.content.parts import Block, Part, Weight
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.limits import ImageLimits, fit, image_tokens, widest_limits
+from claude_magic.messages.limits import ImageLimits, fit_size, image_tokens, widest_limits
 from claude_magic.messages.text import pluralize
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class PicturePart(Part):
     def _encode(self, limits: ImageLimits) -> Encoded:
         left, upper, right, lower = self.box
         try:
-            return self.original.encoded(fit(right - left, lower - upper, limits))
+            return self.original.encoded(fit_size(right - left, lower - upper, limits))
         except (OSError, ValueError, SyntaxError) as error:
             raise damaged(self.name, error) from None
 
@@ -240,7 +240,7 @@ def picture_part(picture: Picture, name: str, *, data: bytes | None = None, imag
         moves = getattr(opened, "is_animated", False) and format_of(opened) != "JPEG"
         note = "first frame" if moves else ""
     else:
-        fitted = fit(box[2] - box[0], box[3] - box[1], widest_limits())
+        fitted = fit_size(box[2] - box[0], box[3] - box[1], widest_limits())
         try:
             small = prepared(opened, fitted, crop, orientation=turned, ours=False)
         except (OSError, ValueError, SyntaxError) as error:

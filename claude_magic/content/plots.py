@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.limits import fit, widest_limits
+from claude_magic.messages.limits import fit_size, widest_limits
 from claude_magic.messages.text import one_line
 
 _MOST_ITEMS = 10_000
@@ -88,7 +88,7 @@ def _of_matplotlib(figure: Any, name: str) -> bytes:
             f"{name} is an empty figure. Plots are closed at the end of their cell: keep fig = plt.gcf() there."
         )
     width, height = figure.get_size_inches() * figure.dpi
-    fitted, _ = fit(max(round(width), 1), max(round(height), 1), widest_limits())
+    fitted, _ = fit_size(max(round(width), 1), max(round(height), 1), widest_limits())
     buffer = io.BytesIO()
     dpi = figure.dpi if fitted >= round(width) else fitted / figure.get_size_inches()[0]
     figure.savefig(buffer, format="png", dpi=dpi, pil_kwargs={"compress_level": 3})

@@ -21,7 +21,7 @@ from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import ImageLimits, Model
 from claude_magic.messages.reply import Reply
-from claude_magic.messages.wire import block_problem
+from claude_magic.messages.wire import RequestFields, block_problem
 from claude_magic.tools.results import Result
 from claude_magic.tools.toolset import current_tools
 
@@ -66,7 +66,7 @@ def messages_of(state: State, session: Session, history: RequestHistory) -> list
     return found
 
 
-def _fields(state: State, session: Session) -> tuple[Model, dict[str, Any]]:
+def _fields(state: State, session: Session) -> tuple[Model, RequestFields]:
     """The model that is asked next, and the fields of its request for the tools."""
     model = limits.lookup(session.model_id(state.model), session.learned)
     return model, tool_fields(current_tools(state.tools), Options(), model)

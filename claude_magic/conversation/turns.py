@@ -13,7 +13,7 @@ from claude_magic.engine.environment import Place
 from claude_magic.engine.message import Message
 from claude_magic.messages.reply import Reply
 from claude_magic.messages.text import one_line
-from claude_magic.messages.usage import money
+from claude_magic.messages.usage import format_cost
 
 if TYPE_CHECKING:
     from claude_magic.engine.outcome import Outcome
@@ -135,7 +135,7 @@ class Turns(Sequence[Turn]):
                     turn.place.label if turn.place else "",
                     one_line(turn.prompt, 50),
                     f"{usage.total_input + usage.output_tokens:,}",
-                    money(turn.reply.cost),
+                    format_cost(turn.reply.cost),
                     turn.state,
                 )
             )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from claude_magic.messages.text import one_line, pluralize
-from claude_magic.messages.usage import Usage, money
+from claude_magic.messages.usage import Usage, format_cost
 
 _SHOWN = 20
 """Answers that the table lists one by one; earlier ones share a line."""
@@ -104,7 +104,7 @@ class Bill:
         if len(self._kernel) > len(self.spendings):
             real = [spending for spending in self._kernel if not spending.simulated]
             spent = total_cost(real)
-            notes.append(f"All conversations of this kernel: {money(spent) if spent is not None else 'unknown'}.")
+            notes.append(f"All conversations of this kernel: {format_cost(spent) if spent is not None else 'unknown'}.")
         return notes
 
     def markdown(self) -> str:
@@ -136,7 +136,7 @@ def _plain(model: str) -> str:
 def _row(number: str, label: str, what: str, spendings: Sequence[Spending]) -> tuple[str, ...]:
     total, dollars, simulated = total_usage(spendings), total_cost(spendings), spendings[0].simulated
     least = "at least " if total.at_least else ""
-    paid = f"{least}{money(dollars)}" if dollars is not None else "unknown"
+    paid = f"{least}{format_cost(dollars)}" if dollars is not None else "unknown"
     share = f" ({total.cache_read_input_tokens / total.total_input:.0%})" if total.total_input else ""
     return (
         number,

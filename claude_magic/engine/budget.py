@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from claude_magic.engine.message import BuiltRequest, Message
 from claude_magic.messages.errors import BadInput, OverBudget
 from claude_magic.messages.limits import ImageLimits, Model, widest_limits
-from claude_magic.messages.usage import Usage, in_words, usd
+from claude_magic.messages.usage import Usage, cost_in_words, format_usd
 
 if TYPE_CHECKING:
     from claude_magic.engine.bill import Spending
@@ -285,7 +285,7 @@ class Allowance:
         for each in (upcoming, last):
             after += _Sum.of(each.dollars, each.input + each.output)
         if dollars is not None and after.dollars > dollars:
-            return f"the budget of {usd(dollars)}"
+            return f"the budget of {format_usd(dollars)}"
         return f"the budget of {tokens:,.0f} tokens" if tokens is not None and after.tokens > tokens else ""
 
     def _message(self, upcoming: Estimate, spent: _Sum) -> str:
@@ -296,12 +296,12 @@ class Allowance:
             of = f"spent {spent.tokens:,} of {settings.budget_tokens:,.0f}; no price is known for {upcoming.model}"
             attribute = "claude.budget_tokens"
         else:
-            of = f"about {in_words(upcoming.dollars)}"
+            of = f"about {cost_in_words(upcoming.dollars)}"
             if limit is not None and spent.dollars + upcoming.dollars > limit:
-                of += f"; spent {usd(spent.dollars).removesuffix(' USD')} of {usd(limit)}"
+                of += f"; spent {format_usd(spent.dollars).removesuffix(' USD')} of {format_usd(limit)}"
                 of += ", the default budget for unattended runs" if settings.budget is None else ""
             else:
-                of += f", more than the {in_words(settings.ask_above or 0)} of ask_above"
+                of += f", more than the {cost_in_words(settings.ask_above or 0)} of ask_above"
                 attribute = "claude.ask_above"
         simulated = ", all simulated" if self.simulated else ""
         about = _rounded(upcoming.input)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from claude_magic.engine.message import THINKING, Message, encode_json
 from claude_magic.engine.notice import Notice
 from claude_magic.messages.limits import MAX_IMAGE_SIDE
+from claude_magic.messages.wire import CacheControl, ToolChoice
 
 if TYPE_CHECKING:
     from claude_magic.messages.client import Client
@@ -27,7 +28,7 @@ LOOKBACK = 20
 MOST_MARKS = 4
 
 
-def cache_control(setting: str, client: Client) -> dict[str, Any] | None:
+def cache_control(setting: str, client: Client) -> CacheControl | None:
     """The automatic mark; only Anthropic's own servers are known to accept it."""
     if setting == "off" or not client.is_anthropic:
         return None
@@ -110,7 +111,7 @@ class PreviousRequest:
     """
 
     prefix: Prefix
-    choice: dict[str, Any] | None
+    choice: ToolChoice | None
     id: str
     estimated: int
     counted: int

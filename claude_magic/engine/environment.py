@@ -102,7 +102,8 @@ class Environment:
         BadInput
             For the built-in simulator, which plain Python starts itself.
         """
-        from claude_magic.messages.client import DEFAULT_BASE_URL, Client
+        from claude_magic.messages.client import Client
+        from claude_magic.messages.network import DEFAULT_BASE_URL
 
         if settings.base_url.strip().lower() == "simulator":
             raise BadInput(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import Model, sampling_allowed
+from claude_magic.messages.wire import OutputConfig, RequestFields, ThinkingConfig, ToolChoice
 from claude_magic.tools.toolset import tool_definition, tool_name
 
 if TYPE_CHECKING:
@@ -132,12 +133,12 @@ class Fields:
 
     Attributes
     ----------
-    wire : dict
+    wire : RequestFields
     unasked : frozenset of str
         Those that we added on our own, and may take back.
     """
 
-    wire: dict[str, Any]
+    wire: RequestFields
     unasked: frozenset[str]
 
 
@@ -162,11 +163,11 @@ def request_fields(
     BadInput
         If the model does not support an option; the error names what to use instead.
     """
-    wire: dict[str, Any] = {"model": model.id, "max_tokens": _max_tokens(options, model, max_tokens), "stream": True}
+    wire: RequestFields = {"model": model.id, "max_tokens": _max_tokens(options, model, max_tokens), "stream": True}
     unasked: set[str] = set()
     if stop := options.get("stop"):
         wire["stop_sequences"] = list(stop)
-    wire |= _sampling(options, model, version)
+    wire.update(_sampling(options, model, version))
     effort = _effort(options, model)
     thinking = _thinking(options, model, wire["max_tokens"])
     tool_choice = options.get("tool_choice")
@@ -181,16 +182,17 @@ def request_fields(
         unasked.add("thinking")
     if thinking is not None:
         wire["thinking"] = thinking
-    if effort is not None:
-        wire["output_config"] = {"effort": effort}
+    output: OutputConfig = {} if effort is None else {"effort": effort}
     if answer_type is not None and (model.structured_output or not model.known):
-        wire["output_config"] = {**wire.get("output_config", {}), "format": answer_type.format()}
+        output["format"] = answer_type.format()
+    if output:
+        wire["output_config"] = output
     if options.get("prefill") is not None:
         _check_prefill(options, model)
     return Fields(wire, frozenset(unasked))
 
 
-def tool_fields(offered: Sequence[AnyTool], options: Options, model: Model) -> dict[str, Any]:
+def tool_fields(offered: Sequence[AnyTool], options: Options, model: Model) -> RequestFields:
     """The fields of a request for these tools.
 
     Raises
@@ -203,7 +205,7 @@ def tool_fields(offered: Sequence[AnyTool], options: Options, model: Model) -> d
         if choice in (None, "none") and not one_call:
             return {}
         raise BadInput("There are no tools to choose from. Add some with -t.")
-    wire: dict[str, Any] = {"tools": [tool_definition(tool, model) for tool in offered]}
+    wire: RequestFields = {"tools": [tool_definition(tool, model) for tool in offered]}
     if choice is None and not one_call:
         return wire
     choice = choice or "auto"
@@ -212,9 +214,10 @@ def tool_fields(offered: Sequence[AnyTool], options: Options, model: Model) -> d
         raise BadInput(f"There is no tool {choice!r} to choose, only {', '.join(names)}.")
     if choice not in ("auto", "none") and model.known and not model.forced_tool_choice:
         raise BadInput(f"{model.id} cannot be made to call a tool. Ask for it in words, or use -m claude-opus-4-8.")
-    wire["tool_choice"] = {"type": choice} if choice in _CHOICES else {"type": "tool", "name": choice}
+    how: ToolChoice = {"type": cast(Any, choice)} if choice in _CHOICES else {"type": "tool", "name": choice}
     if one_call and choice != "none":
-        wire["tool_choice"]["disable_parallel_tool_use"] = True
+        how["disable_parallel_tool_use"] = True
+    wire["tool_choice"] = how
     return wire
 
 
@@ -229,7 +232,7 @@ def _max_tokens(options: Options, model: Model, default: int) -> int:
     return asked
 
 
-def _sampling(options: Options, model: Model, version: str) -> dict[str, Any]:
+def _sampling(options: Options, model: Model, version: str) -> RequestFields:
     wanted = {"temperature": options.get("temperature"), "top_p": options.get("top_p"), "top_k": options.get("top_k")}
     given = {name: value for name, value in wanted.items() if value is not None}
     for name, value in given.items():
@@ -247,7 +250,7 @@ def _sampling(options: Options, model: Model, version: str) -> dict[str, Any]:
             raise BadInput(f"API version {version} does not support {flag}. Set ClaudeMagics.version = '2023-06-01'.")
     if model.known and "temperature" in given and "top_p" in given:
         raise BadInput(f"{model.id} accepts --temperature or --top-p, not both.")
-    return given
+    return cast("RequestFields", given)
 
 
 def _effort(options: Options, model: Model) -> str | None:
@@ -259,7 +262,7 @@ def _effort(options: Options, model: Model) -> str | None:
     raise BadInput(f"{model.id} supports --effort {', '.join(model.effort)}, not {level!r}.")
 
 
-def _thinking(options: Options, model: Model, max_tokens: int) -> dict[str, Any] | None:
+def _thinking(options: Options, model: Model, max_tokens: int) -> ThinkingConfig | None:
     wish, effort = options.get("thinking"), options.get("effort")
     if wish is None:
         return None
@@ -282,7 +285,7 @@ def _thinking(options: Options, model: Model, max_tokens: int) -> dict[str, Any]
         return {"type": "disabled"}
     if wish not in ("show", "hide"):
         raise BadInput(f"--thinking takes show, hide, off or a number of tokens, not {wish!r}.")
-    display = "summarized" if wish == "show" else "omitted"
+    display: Literal["summarized", "omitted"] = "summarized" if wish == "show" else "omitted"
     if "adaptive" in model.thinking:
         return {"type": "adaptive", "display": display}
     if max_tokens <= 2048:

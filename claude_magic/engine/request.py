@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from claude_magic.engine.budget import Estimate, estimate, estimate_tokens
 from claude_magic.engine.caching import PreviousRequest, RequestHistory, ends_out_of_reach, free_marks
@@ -22,6 +22,7 @@ from claude_magic.messages.limits import ImageLimits, Model, image_limits, neare
 from claude_magic.messages.reply import Reply, ReplyUpdate
 from claude_magic.messages.retry import Wait
 from claude_magic.messages.stream import Stream
+from claude_magic.messages.wire import CacheControl, RequestFields
 from claude_magic.tools.worker import wakeable
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Request:
     Attributes
     ----------
     client : Client
-    wire : dict
+    wire : RequestFields
         The fields of the next request.
     unasked : frozenset of str
         Those that we added on our own, and may take back.
@@ -65,7 +66,7 @@ class Request:
     """
 
     client: Client
-    wire: dict[str, Any]
+    wire: RequestFields
     unasked: frozenset[str]
     before: tuple[Message, ...]
     own: list[Message]
@@ -73,7 +74,7 @@ class Request:
     system: str | None
     prefill: str | None
     history: RequestHistory
-    cache_control: dict[str, Any] | None = None
+    cache_control: CacheControl | None = None
     lasting: bool = False
     allowance: Allowance | None = None
     longest: int = 0
@@ -203,7 +204,7 @@ class Request:
             self.history.largest_side = side
             self.repairs.append(f"Pictures of more than {side} pixels per side were shrunk, as the API asked.")
         elif field in self.unasked and field in self.wire:
-            del self.wire[field]
+            self.wire = cast("RequestFields", {name: value for name, value in self.wire.items() if name != field})
             self.cache_control = None if field == "cache_control" else self.cache_control
             self.history.diagnosing = self.history.diagnosing and field != "diagnostics"
             self.repairs.append(f"Sent again without {field!r}, which this server does not support.")

@@ -97,7 +97,7 @@ class Session:
         put_back = credentials.set_key(key)
         client = self.client
         try:
-            known = self.learned = limits.learn(client.models())
+            known = self.learned = limits.models_from_api(client.models())
         except AuthenticationFailed:
             put_back()
             raise

@@ -11,7 +11,7 @@ from claude_magic.messages.exchange import RequestBody
 from claude_magic.messages.limits import ImageLimits
 from claude_magic.messages.retry import Wait
 from claude_magic.messages.text import pluralize
-from claude_magic.messages.usage import Usage, money
+from claude_magic.messages.usage import Usage, format_cost
 
 if TYPE_CHECKING:
     from claude_magic.content.parts import Part
@@ -52,7 +52,7 @@ class Count:
     waits: tuple[Wait, ...] = ()
 
     def __repr__(self) -> str:
-        price = f"{money(self.cost)} if nothing is cached" if self.cost is not None else "price not known"
+        price = f"{format_cost(self.cost)} if nothing is cached" if self.cost is not None else "price not known"
         pictures = (
             f"; {pluralize(self.pictures, 'picture')}: {self.picture_tokens:,} by the formula" if self.pictures else ""
         )

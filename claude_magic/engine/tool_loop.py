@@ -125,9 +125,10 @@ class ToolLoop:
             if limit := self._reached_limit(reply):
                 self._conclude(limit)
                 results.append(text_part(_CONCLUDE))
-            elif (choice := wire.get("tool_choice", {})).get("type") in ("any", "tool"):
+            elif (choice := wire.get("tool_choice")) is not None and choice["type"] in ("any", "tool"):
                 # It was meant for the first message; otherwise every further one would have to call a tool, too.
-                wire["tool_choice"] = {name: choice[name] for name in choice if name != "name"} | {"type": "auto"}
+                wire["tool_choice"] = {**choice, "type": "auto"}
+                wire["tool_choice"].pop("name", None)
             self._request.extend(*answered, Message("user", tuple(results)))
         if not self._concluding and (limit := self._request.last_within_budget()):
             self._conclude(limit)

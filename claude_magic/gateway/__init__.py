@@ -10,15 +10,15 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from claude_magic.gateway.extension import ClaudeGateway
-    from claude_magic.gateway.hub_service import ClaudeService
+    from claude_magic.gateway.extension import ClaudeGateway as ClaudeGateway
+    from claude_magic.gateway.hub_service import ClaudeService as ClaudeService
 
 _PUBLIC = {"ClaudeGateway": "extension", "ClaudeService": "hub_service"}
 __all__ = [*_PUBLIC]  # noqa: PLE0604
 
 
 def _jupyter_server_extension_points() -> list[dict[str, object]]:
-    from claude_magic.gateway.extension import ClaudeGateway
+    from claude_magic.gateway.extension import ClaudeGateway as ClaudeGateway
 
     return [{"module": "claude_magic.gateway.extension", "app": ClaudeGateway}]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from claude_magic.gateway.rejection import Rejection
 from claude_magic.messages import limits as models
-from claude_magic.messages.usage import money
+from claude_magic.messages.usage import format_cost
 
 RETRY_SOON = 5
 """Seconds to wait before a retry if nobody knows when an answer in progress will end."""
@@ -66,7 +66,7 @@ class Quota:
         if 0 < self.tokens_per_day <= today.tokens:
             raise _budget_spent(f"{self.tokens_per_day:,} tokens", f"{today.tokens:,}")
         if 0 < self.dollars_per_day <= today.dollars:
-            raise _budget_spent(money(self.dollars_per_day), money(today.dollars))
+            raise _budget_spent(format_cost(self.dollars_per_day), format_cost(today.dollars))
         tokens = 0 < self.tokens_per_day <= today.tokens + today.reserved_tokens
         if tokens or 0 < self.dollars_per_day <= today.dollars + today.reserved_dollars:
             raise Rejection(

@@ -12,8 +12,9 @@ from tornado.httputil import HTTPHeaders
 
 from claude_magic.gateway.rejection import Rejection
 from claude_magic.messages import gateway_environment, network
-from claude_magic.messages.client import DEFAULT_BASE_URL, DEFAULT_VERSION, Sign
 from claude_magic.messages.credentials import Credentials, SimulatorCredentials, custom_headers
+from claude_magic.messages.network import DEFAULT_BASE_URL
+from claude_magic.messages.platform import DEFAULT_VERSION, CredentialsAuth
 
 _IDLE_TIMEOUT = 240.0
 _CONNECT_TIMEOUT = 10.0
@@ -52,7 +53,7 @@ class Upstream:
         url = simulator or environ.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
         self.base_url, login = network.parse_base_url(url)
         custom = functools.partial(custom_headers, {} if simulator else environ)
-        self._auth = Sign(self.credentials, login, required=True, custom=custom)
+        self._auth = CredentialsAuth(self.credentials, login, required=True, custom=custom)
         self._timeout = httpx2.Timeout(timeout, connect=_CONNECT_TIMEOUT, pool=None)
         self._transport = network.async_transport(self.base_url, _IDLE_TIMEOUT)
 

@@ -17,7 +17,7 @@ from tornado.template import Loader
 
 from claude_magic.gateway.ledger import DOLLAR, Ledger, UsageRow
 from claude_magic.gateway.quotas import Quota
-from claude_magic.messages.usage import usd
+from claude_magic.messages.usage import format_usd
 
 DEFAULT_DAYS = 30
 SPANS = ((7, "7 days"), (DEFAULT_DAYS, "30 days"), (365, "a year"), (0, "everything"))
@@ -121,7 +121,7 @@ class UsageReport:
         for row in self.rows:
             amount = row.cost / DOLLAR if priced else row.input_tokens + row.output_tokens
             days[row.day] = days.get(row.day, 0) + amount
-        say = usd if priced else "{:,} tokens".format
+        say = format_usd if priced else "{:,} tokens".format
         title = f"{'Cost' if priced else 'Tokens'} by day"
         first = self.since or min(days)
         step = _WIDTH / (_days_between(first, self.today) + 1)
@@ -142,7 +142,7 @@ class UsageReport:
     def html(self) -> str:
         """Render the page; all values are escaped."""
         page = _templates().load("usage.html")
-        return page.generate(report=self, style=_style(), usd=usd, dollar=DOLLAR, at_least=_at_least).decode()
+        return page.generate(report=self, style=_style(), usd=format_usd, dollar=DOLLAR, at_least=_at_least).decode()
 
     def csv(self) -> str:
         """Render the rows for a spreadsheet: plain numbers, and no text that it would evaluate as a formula."""
@@ -158,14 +158,14 @@ class UsageReport:
     def _total(self, user: str, simulated: bool, rows: Sequence[UsageRow]) -> Total:
         mark = "≥ " if any(row.at_least for row in rows) else ""
         quota = self.quota_of(user)
-        budgets = [usd(quota.dollars_per_day)] if quota.dollars_per_day else []
+        budgets = [format_usd(quota.dollars_per_day)] if quota.dollars_per_day else []
         budgets += [f"{quota.tokens_per_day:,} tokens"] if quota.tokens_per_day else []
         return Total(
             user,
             simulated,
             f"{sum(row.answers for row in rows):,}",
             f"{mark}{sum(row.input_tokens + row.output_tokens for row in rows):,}",
-            mark + usd(sum(row.cost for row in rows) / DOLLAR),
+            mark + format_usd(sum(row.cost for row in rows) / DOLLAR),
             " and ".join(budgets) or "none",
         )
 

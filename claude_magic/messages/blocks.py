@@ -1,6 +1,7 @@
-"""The content blocks of a reply, while they grow and afterwards.
+"""The content blocks of a reply, growing or finished.
 
-Pieces go into lists and are joined when read: nothing costs more the longer the answer already is.
+Pieces are collected in lists and joined when read, so that adding one costs the same however long
+the answer is.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+
+from claude_magic.messages.wire import JSONObject
 
 _ODD_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -19,16 +21,16 @@ class Block:
     Attributes
     ----------
     type : str
-        The API's name of the kind of block.
+        The API's name for the kind of block.
     closed : bool
         Whether its end has been seen.
     """
 
-    def __init__(self, start: Mapping[str, Any]) -> None:
-        self.type: str = start["type"]
+    def __init__(self, start: Mapping[str, object]) -> None:
+        self.type = str(start["type"])
         self.closed = False
         self._pieces: list[str] = []
-        self._half = ""
+        self._high_surrogate = ""
 
     def _joined(self) -> str:
         if len(self._pieces) > 1:
@@ -41,13 +43,13 @@ class Block:
         Returns
         -------
         str
-            What was added. A server that counts as JavaScript does may cut a character in two; its
-            first half waits for the second.
+            What was added. A server that counts characters as JavaScript does may split a surrogate
+            pair; its first half is held back until the second arrives.
         """
-        if self._half or not piece.isascii():
-            piece = self._half + piece
-            self._half = piece[-1] if "\ud800" <= piece[-1] <= "\udbff" else ""
-            piece = piece.removesuffix(self._half)
+        if self._high_surrogate or not piece.isascii():
+            piece = self._high_surrogate + piece
+            self._high_surrogate = piece[-1] if "\ud800" <= piece[-1] <= "\udbff" else ""
+            piece = piece.removesuffix(self._high_surrogate)
             piece = piece.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         if piece:
             self._pieces.append(piece)
@@ -57,37 +59,37 @@ class Block:
         """Mark the end of the block."""
         self.closed = True
 
-    def to_wire(self) -> dict[str, Any] | None:
-        """The block as it is sent back to the API; None for one that must not be sent."""
-        raise TypeError(f"{type(self).__name__} has no wire form")
+    def to_wire(self) -> JSONObject | None:
+        """The block as it is sent back to the API; None if it must not be sent."""
+        raise NotImplementedError
 
 
 class TextBlock(Block):
-    """Text, with the citations that support it.
+    """Text and the citations that support it.
 
     Attributes
     ----------
     citations : list of dict
     """
 
-    def __init__(self, start: Mapping[str, Any]) -> None:
+    def __init__(self, start: Mapping[str, object]) -> None:
         super().__init__({"type": "text"})
         self.append(_text(start, "text"))
         citations = start.get("citations")
-        self.citations: list[dict[str, Any]] = list(citations) if isinstance(citations, list) else []
+        self.citations: list[JSONObject] = list(citations) if isinstance(citations, list) else []
 
     @property
     def text(self) -> str:
         """The text so far."""
         return self._joined()
 
-    def to_wire(self) -> dict[str, Any] | None:
-        """None if there is nothing but white space, which the API refuses."""
+    def to_wire(self) -> JSONObject | None:
+        """None if the text is only white space, which the API refuses."""
         if not self.text.strip():
             return None
-        wire: dict[str, Any] = {"type": "text", "text": self.text}
+        wire: JSONObject = {"type": "text", "text": self.text}
         if self.citations:
-            # An answer's citations name the file; the ones of a request may not.
+            # Citations in an answer contain a file_id, which the API refuses in a request.
             wire["citations"] = [
                 {key: value for key, value in citation.items() if key != "file_id"} for citation in self.citations
             ]
@@ -95,33 +97,33 @@ class TextBlock(Block):
 
 
 class ThinkingBlock(Block):
-    """What Claude thought, as far as it is shown.
+    """What is shown of Claude's thinking.
 
     Attributes
     ----------
     signature : str
-        The API's seal; without one the block cannot be sent back.
+        Proves that the API wrote the block; it cannot be sent back without one.
     """
 
-    def __init__(self, start: Mapping[str, Any]) -> None:
+    def __init__(self, start: Mapping[str, object]) -> None:
         super().__init__({"type": "thinking"})
         self.append(_text(start, "thinking"))
         self.signature = _text(start, "signature")
 
     @property
     def text(self) -> str:
-        """The thinking so far; empty where the model hides it."""
+        """The thinking so far; empty if the model hides it."""
         return self._joined()
 
-    def to_wire(self) -> dict[str, Any] | None:
-        """None without a signature: the API would refuse it."""
+    def to_wire(self) -> JSONObject | None:
+        """None without a signature, because the API would refuse it."""
         if not self.signature:
             return None
         return {"type": "thinking", "thinking": self.text, "signature": self.signature}
 
 
 class ToolUseBlock(Block):
-    """A call that Claude asks for, or that the server ran.
+    """A tool call that Claude asks for, or that the server ran.
 
     Attributes
     ----------
@@ -129,25 +131,25 @@ class ToolUseBlock(Block):
     input : dict
         The arguments; ``{}`` until the block is closed.
     invalid : str or None
-        The raw arguments, if they are no JSON object.
+        The raw arguments, if they are not a JSON object.
     """
 
-    def __init__(self, start: Mapping[str, Any]) -> None:
+    def __init__(self, start: Mapping[str, object]) -> None:
         super().__init__(start)
         self.id = _ODD_IN_ID.sub("_", str(start.get("id") or ""))
         self.name = str(start.get("name") or "")
-        self.input: dict[str, Any] = {}
+        self.input: JSONObject = {}
         self.invalid: str | None = None
         self._given = start.get("input")
         self._more = {key: start[key] for key in ("caller", "toolset_name", "server_name") if start.get(key)}
 
     @property
     def raw_input(self) -> str:
-        """The arguments as they came, so far."""
+        """The arguments received so far, as JSON text."""
         return self._joined()
 
     def close(self) -> None:
-        """Read the arguments, once."""
+        """Mark the end of the block and parse the arguments."""
         super().close()
         raw = self.raw_input
         value: object = self._given
@@ -166,17 +168,16 @@ class ToolUseBlock(Block):
         else:
             self.input, self.invalid = {}, raw or str(self._given)
 
-    def to_start(self) -> dict[str, Any]:
-        """The object that begins such a block, with the arguments as far as they came."""
+    def to_start(self) -> JSONObject:
+        """A ``content_block`` object that restores this block, with the arguments received so far."""
         given = (self.input if self.invalid is None else self.invalid) if self.closed else self.raw_input
         return {"type": self.type, "id": self.id, "name": self.name, "input": given, **self._more}
 
-    def to_wire(self) -> dict[str, Any] | None:
-        """None while the arguments are not complete; invalid ones go as an object that quotes them."""
+    def to_wire(self) -> JSONObject | None:
+        """None while the arguments are incomplete; invalid ones are sent as an object that quotes them."""
         if not self.closed:
             return None
-        given = self.input if self.invalid is None else {"INVALID_JSON": self.invalid}
-        return {"type": self.type, "id": self.id, "name": self.name, "input": given, **self._more}
+        return self.to_start() | ({} if self.invalid is None else {"input": {"INVALID_JSON": self.invalid}})
 
 
 class RawBlock(Block):
@@ -187,17 +188,17 @@ class RawBlock(Block):
     data : dict
     """
 
-    def __init__(self, start: Mapping[str, Any]) -> None:
+    def __init__(self, start: Mapping[str, object]) -> None:
         super().__init__(start)
         self.data = dict(start)
 
-    def to_wire(self) -> dict[str, Any] | None:
+    def to_wire(self) -> JSONObject | None:
         """The block as it came."""
         return self.data
 
 
-def make_block(start: Mapping[str, Any]) -> Block:
-    """The block that a ``content_block`` object begins."""
+def make_block(start: Mapping[str, object]) -> Block:
+    """The block started by a ``content_block`` object."""
     kind = str(start.get("type") or ("thinking" if "thinking" in start else "tool_use" if "name" in start else "text"))
     if kind == "text":
         return TextBlock(start)
@@ -208,10 +209,10 @@ def make_block(start: Mapping[str, Any]) -> Block:
     return RawBlock({**start, "type": kind})
 
 
-def _text(start: Mapping[str, Any], key: str) -> str:
+def _text(start: Mapping[str, object], key: str) -> str:
     value = start.get(key)
     return value if isinstance(value, str) else ""
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")  # Python would read it, and the API refuse it
+    raise ValueError(f"{name} is not JSON")  # Python accepts it, but the API does not

@@ -1,4 +1,4 @@
-"""The code in an answer: what stands between fences, as Markdown knows them."""
+"""The code in an answer: its fenced Markdown blocks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _LANGUAGE = re.compile(r"[{.\s]*([^\s{},:]*)")
 
 
 class Code(str):
-    """A block of code, without its fences; a string like any other.
+    """A code block without its fences; otherwise a normal string.
 
     Attributes
     ----------
     language : str
-        As the answer names it, for example ``python``; empty where it names none.
+        As the answer names it, for example ``python``; empty if it does not.
     complete : bool
-        Whether its fence was closed: where it was not, the answer may have been cut in the middle of it.
+        Whether its fence is closed; if not, the answer may have been cut off inside the block.
     """
 
     language: str
@@ -34,15 +34,11 @@ class Code(str):
         return code
 
 
-def blocks(markdown: str) -> list[Code]:
-    """The fenced blocks of code, in order.
+def find_code_blocks(markdown: str) -> list[Code]:
+    """The fenced code blocks, in order.
 
-    Those in lists and quotes count, without what stands before their lines; indented code and code
-    within a line do not. What is fenced within a longer fence is a part of that block.
-
-    Parameters
-    ----------
-    markdown : str
+    Blocks inside lists and quotes are included, without the indentation or ``>`` in front of their
+    lines; indented and inline code is not. A fence inside a longer fence is part of that block.
     """
     if "```" not in markdown and "~~~" not in markdown:
         return []
@@ -56,7 +52,7 @@ def _code(token: Token) -> Code:
 
 
 def _is_closed(token: Token) -> bool:
-    """Whether the block has a line more than its opening and its content."""
+    """Whether the block has a line beyond its opening and its content."""
     first, behind = token.map or (0, 0)
     inside = token.content.removesuffix("\n").count("\n") + 1 if token.content else 0
     return behind - first > inside + 1
@@ -66,6 +62,7 @@ def _is_closed(token: Token) -> bool:
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")  # HTML is text in an answer, and hides no code
-    parser.core.ruler.disable(["inline", "text_join"])  # blocks are all that is asked of it
+    # HTML in an answer is text and must not hide code.
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser.core.ruler.disable(["inline", "text_join"])  # only blocks are needed
     return parser

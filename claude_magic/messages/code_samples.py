@@ -1,4 +1,4 @@
-"""A request as a program that sends the same: for a shell, in Python, in TypeScript, or as it stands on the wire."""
+"""A request as code that sends it: for a shell, in Python, in TypeScript, or as plain HTTP."""
 
 from __future__ import annotations
 
@@ -6,45 +6,28 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.exchange import OutgoingRequest, without_keys
 from claude_magic.messages.network import DEFAULT_BASE_URL
 from claude_magic.messages.text import code_fence
+from claude_magic.messages.wire import JSONObject, MessageCreateParams
 
 _PATH = "/v1/messages"
 _WIDTH = 96
 _ENCODED = re.compile(r"[A-Za-z0-9+/=_-]{200,}")
-"""Pictures and documents in base64, and signatures."""
+"""Images and documents in base64, and signatures."""
 _SHOWN = 48
-"""Characters of those that stand on the screen."""
-_KNOWN_TO_THE_SDK = (
-    "model",
-    "max_tokens",
-    "system",
-    "messages",
-    "tools",
-    "tool_choice",
-    "thinking",
-    "output_config",
-    "stop_sequences",
-    "cache_control",
-    "diagnostics",
-    "container",
-    "metadata",
-    "service_tier",
-    "speed",
-    "inference_geo",
-    "stream",
-)
-"""The fields that ``messages.create`` takes by name; any other goes as ``extra_body``."""
+"""Characters shown of such a string."""
+_SDK_PARAMETERS = tuple(MessageCreateParams.__annotations__)
+"""What ``messages.create`` takes as named arguments; other fields go into ``extra_body``."""
 
-Json = Any
+Json: TypeAlias = Any
 
 
 class CodeSample(str):
-    """A request in one of its forms. As a string it is whole and runs; on the screen pictures are abridged.
+    """A request as code. The string is complete and runs; only its display shortens images.
 
     Attributes
     ----------
@@ -53,14 +36,14 @@ class CodeSample(str):
     body : dict
         The request's body.
     short : str
-        As it is shown.
+        The version for display.
     """
 
     form: str
     short: str
-    body: dict[str, Any]
+    body: JSONObject
 
-    def __new__(cls, form: str, whole: str, short: str, body: dict[str, Any]) -> CodeSample:  # noqa: D102
+    def __new__(cls, form: str, whole: str, short: str, body: JSONObject) -> CodeSample:  # noqa: D102
         sample = super().__new__(cls, whole)
         sample.form, sample.short, sample.body = form, short, body
         return sample
@@ -76,14 +59,13 @@ class CodeSample(str):
 
 
 def code_sample(form: str, outgoing: OutgoingRequest) -> CodeSample:
-    """A request in one of its forms.
+    """Write a request as code.
 
     Parameters
     ----------
     form : str
-        ``request``, ``curl``, ``python`` or ``typescript``. The key is always a reference to
-        ``ANTHROPIC_API_KEY``.
-    outgoing : OutgoingRequest
+        ``request``, ``curl``, ``python`` or ``typescript``. The key always appears as a reference
+        to ``ANTHROPIC_API_KEY``.
 
     Raises
     ------
@@ -93,16 +75,13 @@ def code_sample(form: str, outgoing: OutgoingRequest) -> CodeSample:
     if form not in _WRITERS:
         raise BadInput(f"A request can be shown as {', '.join(FORMS[:-1])} or {FORMS[-1]}, not as {form!r:.40}.")
     body = json.loads(without_keys(bytes(outgoing.body).decode("utf-8")))
-    headers = {"anthropic-version": outgoing.version}
-    if outgoing.betas:
-        headers["anthropic-beta"] = ",".join(outgoing.betas)
     write = _WRITERS[form]
-    whole, short = (write(outgoing.base_url, headers, shown) for shown in (body, abridged(body)))
+    whole, short = (write(outgoing.base_url, outgoing.headers, shown) for shown in (body, abridged(body)))
     return CodeSample(form, whole, short, body)
 
 
 def abridged(value: Json) -> Json:
-    """JSON for the screen: of what is encoded in a long string only the beginning."""
+    """JSON for display: only the beginning of long encoded strings."""
     if isinstance(value, dict):
         return {name: abridged(member) for name, member in value.items()}
     if isinstance(value, list):
@@ -113,13 +92,8 @@ def abridged(value: Json) -> Json:
 
 
 def pretty(value: Json) -> str:
-    """JSON for people: what is short stands on one line."""
-    return _written(value, _json)
-
-
-def compact(value: Json) -> str:
-    """JSON on one line."""
-    return _json(value)
+    """JSON for people: short lists and objects stay on one line."""
+    return _written(value, compact)
 
 
 def _request(base_url: str, headers: Mapping[str, str], body: Json) -> str:
@@ -129,7 +103,7 @@ def _request(base_url: str, headers: Mapping[str, str], body: Json) -> str:
 
 
 def _curl(base_url: str, headers: Mapping[str, str], body: Json) -> str:
-    # Every line of the JSON begins with a mark of JSON's or with white space: none can be the word that ends it.
+    # Every line of the JSON begins with punctuation or white space, so none can end the here-document.
     named = "".join(f"  --header {shlex.quote(f'{name}: {value}')} \\\n" for name, value in headers.items())
     return f"""\
 body=$(mktemp)
@@ -145,7 +119,7 @@ rm "$body"
 
 
 def _python(base_url: str, headers: Mapping[str, str], body: Json) -> str:
-    known = {name: body[name] for name in _KNOWN_TO_THE_SDK if name in body}
+    known = {name: body[name] for name in _SDK_PARAMETERS if name in body}
     if more := {name: body[name] for name in body if name not in known}:
         known["extra_body"] = more
     fields = "".join(f"    {name}={_written(value, _literal, 1)},\n" for name, value in known.items())
@@ -174,14 +148,14 @@ print()
 
 
 def _typescript(base_url: str, headers: Mapping[str, str], body: Json) -> str:
-    server = f"  baseURL: {_json(base_url)},\n" if base_url != DEFAULT_BASE_URL else ""
+    server = f"  baseURL: {compact(base_url)},\n" if base_url != DEFAULT_BASE_URL else ""
     ending = _TYPESCRIPT_STREAM if body.get("stream") else "console.log(message);\n"
     return f"""\
 import Anthropic from '@anthropic-ai/sdk';
 
 const client = new Anthropic({{
   apiKey: process.env.ANTHROPIC_API_KEY,
-{server}  defaultHeaders: {_written(dict(headers), _json, 1)},
+{server}  defaultHeaders: {_written(dict(headers), compact, 1)},
 }});
 
 const {"events" if body.get("stream") else "message"} = await client.messages.create({pretty(body)});
@@ -208,7 +182,7 @@ _LANGUAGE = {"request": "http", "curl": "sh", "python": "python", "typescript": 
 
 
 def _written(value: Json, scalar: Callable[[Any], str], depth: int = 0) -> str:
-    """An object of JSON in a language that writes lists and mappings as JSON does."""
+    """A JSON value as a literal of a language that writes lists and mappings as JSON does."""
     if not value or not isinstance(value, dict | list):
         return scalar(value)
     step = "    " if scalar is _literal else "  "
@@ -224,27 +198,20 @@ def _written(value: Json, scalar: Callable[[Any], str], depth: int = 0) -> str:
     return f"{opening}\n{inner}\n{step * depth}{closing}"
 
 
-def _json(value: Any) -> str:
-    return _escaped(
-        json.dumps(value, ensure_ascii=False), lambda code: f"\\u{code:04x}" if code < 1 << 16 else _pair(code)
-    )
+def compact(value: Json) -> str:
+    """JSON on one line."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _escaped(text, lambda char: re.sub("....", r"\\u\g<0>", char.encode("utf-16-be", "surrogatepass").hex()))
 
 
 def _literal(value: Any) -> str:
     if not isinstance(value, str):
         return repr(value)
-    # What JSON escapes, Python escapes the same way.
+    # Whatever JSON escapes, Python escapes the same way.
     text = json.dumps(value, ensure_ascii=False)
-    return _escaped(text, lambda code: f"\\u{code:04x}" if code < 1 << 16 else f"\\U{code:08x}")
+    return _escaped(text, lambda char: f"\\u{ord(char):04x}" if ord(char) < 1 << 16 else f"\\U{ord(char):08x}")
 
 
-def _pair(code: int) -> str:
-    high, low = divmod(code - (1 << 16), 1 << 10)
-    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
-
-
-def _escaped(text: str, escape: Callable[[int], str]) -> str:
-    """A literal without characters that a terminal obeys or that a reader cannot see."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else escape(ord(char)) for char in text)
+def _escaped(text: str, escape: Callable[[str], str]) -> str:
+    """A literal without control characters and invisible ones."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else escape(char) for char in text)

@@ -1,15 +1,15 @@
-"""Every error of this package, in one tree.
+"""Every error of this package, in one hierarchy.
 
 ::
 
-    Explained                       one line that says what happened and what to do next
+    Explained                       one line: what happened and what to do next
     ├── ClaudeError (Exception)
-    │   ├── BadInput (ValueError)   refused on our side, nothing was sent
+    │   ├── BadInput (ValueError)   refused here, nothing was sent
     │   │   ├── NoCredentials       no key, no token
     │   │   └── OverBudget          it would cost more than is allowed
-    │   ├── ConnectionFailed        nobody answered, or the connection broke before the answer
+    │   ├── ConnectionFailed        no answer, or the connection broke before it began
     │   │   └── TimedOut
-    │   ├── APIError                the API said no
+    │   ├── APIError                the API refused the request
     │   │   ├── InvalidRequest      400 and other 4xx
     │   │   ├── AuthenticationFailed  401
     │   │   ├── BillingProblem      402
@@ -22,15 +22,15 @@
     │   │   ├── ServerError         500 and above
     │   │   ├── ServerTimedOut      504
     │   │   └── Overloaded          529
-    │   ├── NotTheMessagesAPI       an answer that is no answer of this API
-    │   ├── AnswerBroken            the connection or the stream broke in the middle of an answer
-    │   ├── AnswerUnfit             the answer is not of the type that was asked for
+    │   ├── NotTheMessagesAPI       an answer, but not in the form of this API
+    │   ├── AnswerBroken            the connection or stream broke in the middle of an answer
+    │   ├── AnswerUnfit             the answer does not match the requested type
     │   ├── Refused                 Claude declined (stop reason ``refusal``)
-    │   └── StillAnswering (TimeoutError)  an answer in the background is not there in time
+    │   └── StillAnswering (TimeoutError)  a background answer is not finished in time
     └── Interrupted (KeyboardInterrupt)   stopped by the user
 
-In a notebook an error shows as its one line; from Python code also the place in the user's code;
-``%tb`` shows everything.
+In a notebook an error is shown as its one line; raised from Python code, also with the place in the
+user's code; ``%tb`` shows the full traceback.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 _PACKAGE = __name__.partition(".")[0]
 
 
-def _asked_for_everything() -> bool:
-    """Whether IPython's ``%tb`` is what draws the traceback."""
+def _full_traceback_wanted() -> bool:
+    """Whether IPython's ``%tb`` is rendering the traceback."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "tb" and str(frame.f_globals.get("__name__")).startswith("IPython.core.magics"):
@@ -60,9 +60,9 @@ def _asked_for_everything() -> bool:
     return False
 
 
-def _users_place(tb: TracebackType | None) -> tuple[str, int, str, str] | None:
-    """File, line, function and source of the innermost frame on the way into this package."""
-    place = None
+def _user_location(tb: TracebackType | None) -> tuple[str, int, str, str] | None:
+    """File, line, function and source of the last frame before this package."""
+    location = None
     while tb is not None:
         module = str(tb.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
         if module == _PACKAGE:
@@ -70,27 +70,27 @@ def _users_place(tb: TracebackType | None) -> tuple[str, int, str, str] | None:
         if module not in ("IPython", "ipykernel"):
             code = tb.tb_frame.f_code
             source = linecache.getline(code.co_filename, tb.tb_lineno, tb.tb_frame.f_globals).strip()
-            place = (_cell_name(code.co_filename), tb.tb_lineno, code.co_name, source)
+            location = (_cell_name(code.co_filename), tb.tb_lineno, code.co_name, source)
         tb = tb.tb_next
-    return place
+    return location
 
 
 def _cell_name(path: str) -> str:
-    """``Cell In[5]`` for a cell of a notebook, which IPython compiles under an invented path."""
+    """``Cell In[5]`` for a notebook cell, which IPython compiles under an invented path."""
     shell = running_shell()
     name = shell.compile.format_code_name(path) if shell is not None else None
     return " ".join(name) if name else path
 
 
 class Explained(BaseException):
-    """One clear line for the user; the rest on request.
+    """An error shown as one line, with its traceback on request.
 
     Attributes
     ----------
     from_cell : bool
-        Set by a magic: the place in the user's code is the cell itself and not worth a line.
+        Set by a magic: the place in the user's code is the cell itself, so it is not shown.
     reply : Reply or None
-        What had arrived, where something had.
+        What had arrived, if anything.
     """
 
     from_cell: bool = False
@@ -98,21 +98,21 @@ class Explained(BaseException):
 
     @property
     def line(self) -> str:
-        """The one line."""
+        """The error in one line."""
         return " ".join([f"{type(self).__name__}: {self}", *getattr(self, "__notes__", [])])
 
     def _render_traceback_(self) -> list[str]:
         line = self.line
-        if _asked_for_everything():
+        if _full_traceback_wanted():
             return "".join(traceback.format_exception(type(self), self, self.__traceback__)).splitlines()
-        if self.from_cell or (place := _users_place(self.__traceback__)) is None:
+        if self.from_cell or (location := _user_location(self.__traceback__)) is None:
             return [line]
-        path, number, function, source = place
+        path, number, function, source = location
         return [line, f"  at {path}, line {number}, in {function}", f"    {source}"]
 
 
 class ClaudeError(Explained, Exception):
-    """Base class of all errors of this package (but :class:`Interrupted`)."""
+    """Base class of all errors of this package except :class:`Interrupted`."""
 
 
 class Interrupted(Explained, KeyboardInterrupt):
@@ -120,35 +120,35 @@ class Interrupted(Explained, KeyboardInterrupt):
 
 
 class BadInput(ClaudeError, ValueError):
-    """Something that cannot be sent; nothing was."""
+    """Something that cannot be sent; nothing was sent."""
 
 
 class NoCredentials(BadInput):
-    """There is neither a key nor a token."""
+    """There is neither an API key nor a token."""
 
 
 class OverBudget(BadInput):
-    """A request would cost more than the budget or ``ask_above`` allows; it was not sent."""
+    """A request would exceed the budget or ``ask_above``; it was not sent."""
 
 
 class ConnectionFailed(ClaudeError):
-    """Nobody answered, or the connection broke before an answer began."""
+    """No server answered, or the connection broke before the answer began."""
 
 
 class TimedOut(ConnectionFailed):
-    """No connection, or no answer, in time."""
+    """No connection, or no answer, within the time allowed."""
 
 
 class NotTheMessagesAPI(ClaudeError):
-    """Something answered, but not in the form of the Messages API."""
+    """The server answered, but not as the Messages API does."""
 
 
 class AnswerBroken(ClaudeError):
-    """The connection or the stream broke in the middle of an answer."""
+    """The connection or stream broke in the middle of an answer."""
 
 
 class AnswerUnfit(ClaudeError):
-    """The answer is not of the type that was asked for; its text is in ``reply``."""
+    """The answer does not match the requested type; its text is in ``reply``."""
 
 
 class Refused(ClaudeError):
@@ -156,7 +156,7 @@ class Refused(ClaudeError):
 
 
 class StillAnswering(ClaudeError, TimeoutError):
-    """The time to wait for an answer in the background is up; it goes on."""
+    """A background answer was not finished in the time allowed; it continues."""
 
 
 class APIError(ClaudeError):
@@ -165,18 +165,18 @@ class APIError(ClaudeError):
     Attributes
     ----------
     status : int
-        HTTP status; that of the error's type when it came inside a stream.
+        HTTP status; for an error inside a stream, the one that its type stands for.
     type : str
-        The API's word, for example ``rate_limit_error``.
+        The API's error type, for example ``rate_limit_error``.
     message : str
-        The API's text, as it came.
+        The API's own text.
     request_id : str or None
     details : dict
         The API's ``details``, for example ``error_code``.
     retry_after : float or None
-        Seconds, if the API named them.
+        Seconds to wait, if the API gave them.
     should_retry : bool or None
-        The API's own word on whether another try makes sense.
+        Whether the API says that another attempt makes sense.
     """
 
     advice: str = ""
@@ -188,7 +188,7 @@ class APIError(ClaudeError):
         status: int,
         type: str,
         request_id: str | None = None,
-        details: Mapping[str, Any] | None = None,
+        details: Mapping[str, object] | None = None,
         retry_after: float | None = None,
         should_retry: bool | None = None,
         advice: str | None = None,
@@ -212,23 +212,22 @@ class APIError(ClaudeError):
 
     def __str__(self) -> str:
         what = " ".join(self.message.split()).rstrip(".") or self.type.replace("_", " ")
-        said = f"{what} ({self.status} {self.type}"
-        said += f", {self.request_id})" if self.request_id else ")"
-        return f"{said}. {self.advice}" if self.advice else f"{said}."
+        source = ", ".join(filter(None, [f"{self.status} {self.type}", self.request_id]))
+        return f"{what} ({source}). {self.advice}".rstrip()
 
 
 class InvalidRequest(APIError):
-    """The request is not valid (400 and the rarer 4xx)."""
+    """The request is not valid (400 and rarer 4xx statuses)."""
 
 
 class AuthenticationFailed(APIError):
     """The key or token is not accepted (401)."""
 
-    advice = "Check the key: claude.login() asks for another one."
+    advice = "Check the key, or run claude.login() to enter another one."
 
 
 class BillingProblem(APIError):
-    """There is something to settle with the account (402)."""
+    """There is a billing problem with the account (402)."""
 
     advice = "See the billing page of your Anthropic account."
 
@@ -240,17 +239,17 @@ class PermissionDenied(APIError):
 
 
 class NotFound(APIError):
-    """No such model, file or address (404)."""
+    """There is no such model, file or URL (404)."""
 
 
 class RequestTimedOut(APIError):
-    """The request did not arrive in time (408)."""
+    """The request took too long to arrive (408)."""
 
     advice = "Run the cell again."
 
 
 class Conflict(APIError):
-    """Another request was in the way (409)."""
+    """The request conflicts with another one (409)."""
 
     advice = "Run the cell again."
 
@@ -258,67 +257,56 @@ class Conflict(APIError):
 class RequestTooLarge(APIError):
     """More than 32 MB (413)."""
 
-    advice = "Send smaller or fewer pictures, or begin afresh with --new."
+    advice = "Send fewer or smaller pictures, or start a new conversation with --new."
 
 
 class RateLimited(APIError):
-    """Too many requests or tokens in this minute, or a spending limit is reached (429)."""
+    """Too many requests or tokens per minute, or a spending limit was reached (429)."""
 
-    advice = "Wait a little, then run the cell again."
+    advice = "Wait a moment, then run the cell again."
 
 
 class ServerError(APIError):
-    """Something failed on the other side (500 and above)."""
+    """The server failed (500 and above)."""
 
     advice = "Run the cell again in a moment."
 
 
 class ServerTimedOut(ServerError):
-    """The answer took the server too long (504)."""
+    """The server took too long to answer (504)."""
 
 
 class Overloaded(ServerError):
     """The API is overloaded (529)."""
 
 
-_BY_STATUS: dict[int, type[APIError]] = {
-    401: AuthenticationFailed,
-    402: BillingProblem,
-    403: PermissionDenied,
-    404: NotFound,
-    408: RequestTimedOut,
-    409: Conflict,
-    413: RequestTooLarge,
-    429: RateLimited,
-    504: ServerTimedOut,
-    529: Overloaded,
-}
-
-_STATUS_BY_TYPE = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "conflict_error": 409,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
-_TYPE_BY_STATUS = {status: type for type, status in _STATUS_BY_TYPE.items()}
+_KINDS: tuple[tuple[int, str, type[APIError]], ...] = (
+    (400, "invalid_request_error", InvalidRequest),
+    (401, "authentication_error", AuthenticationFailed),
+    (402, "billing_error", BillingProblem),
+    (403, "permission_error", PermissionDenied),
+    (404, "not_found_error", NotFound),
+    (409, "conflict_error", Conflict),
+    (413, "request_too_large", RequestTooLarge),
+    (429, "rate_limit_error", RateLimited),
+    (500, "api_error", ServerError),
+    (504, "timeout_error", ServerTimedOut),
+    (529, "overloaded_error", Overloaded),
+)
+_CLASS_BY_STATUS = {status: kind for status, _, kind in _KINDS} | {408: RequestTimedOut}
+_STATUS_BY_TYPE = {type: status for status, type, _ in _KINDS}
+_TYPE_BY_STATUS = {status: type for status, type, _ in _KINDS}
 
 _ADVICE_BY_CODE = {
-    "gateway": "",  # its message says what to do
+    "gateway": "",  # the gateway's message includes advice
     "image_dimensions_too_large": "Make the picture smaller.",
-    "organization_on_hold": "The organisation is on hold: see the appeal address in error.details.",
+    "organization_on_hold": "Your organisation is on hold: see error.details for how to appeal.",
     "file_expired": "Upload the file again.",
-    "file_not_downloadable": "Only files that a tool made can be downloaded.",
-    "storage_quota_exceeded": "Delete files that are no longer needed.",
-    "contract_spend_limit_reached": "Waiting does not help: the spending limit has to be raised.",
-    "enforced_spend_limit_reached": "Waiting does not help: the spending limit has to be raised.",
-    "ramp_limit_exceeded": "Send fewer requests at once, and let the number grow slowly.",
+    "file_not_downloadable": "Only files created by a tool can be downloaded.",
+    "storage_quota_exceeded": "Delete files you no longer need.",
+    "contract_spend_limit_reached": "Waiting does not help: ask for a higher spending limit.",
+    "enforced_spend_limit_reached": "Waiting does not help: ask for a higher spending limit.",
+    "ramp_limit_exceeded": "Send fewer requests at once and increase the number slowly.",
 }
 
 
@@ -330,22 +318,20 @@ def api_error(
     retry_after: float | None = None,
     should_retry: bool | None = None,
 ) -> APIError:
-    """The error that a body describes.
+    """The error described by the body of a response.
 
     Parameters
     ----------
     body : object
-        Decoded JSON (of this API, or as OpenAI-like servers write it), or text that was no JSON.
+        Decoded JSON (in the form of this API or of OpenAI-like servers), or text that is not JSON.
     status : int or None
-        HTTP status; None for an error inside a stream, whose status follows from its type.
+        HTTP status; None for an error inside a stream, where it follows from the type.
     request_id : str, optional
-        From the header; one in the body comes second.
-    retry_after : float, optional
-        Seconds.
-    should_retry : bool, optional
-        The server's own word.
+        From the header; it wins over one in the body.
+    retry_after, should_retry : optional
+        What the server says about another attempt; see :class:`APIError`.
     """
-    outer: Mapping[str, Any] = body if isinstance(body, dict) else {}
+    outer: Mapping[str, object] = body if isinstance(body, dict) else {}
     inner = outer.get("error", outer if "message" in outer else outer.get("detail"))
     type_, message, details = "", "", None
     if isinstance(inner, dict):
@@ -360,9 +346,9 @@ def api_error(
         status = _STATUS_BY_TYPE.get(type_, 500)
     type_ = type_ or _TYPE_BY_STATUS.get(status, "invalid_request_error" if status < 500 else "api_error")
     message = message[:500] or f"the server answered {status} without saying why"
-    if request_id is None and isinstance(outer.get("request_id"), str):
-        request_id = outer["request_id"]
-    kind = _BY_STATUS.get(status, ServerError if status >= 500 else InvalidRequest)
+    if request_id is None and isinstance(own_id := outer.get("request_id"), str):
+        request_id = own_id
+    kind = _CLASS_BY_STATUS.get(status, ServerError if status >= 500 else InvalidRequest)
     details = details if isinstance(details, dict) else {}
     return kind(
         message,

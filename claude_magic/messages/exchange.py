@@ -1,8 +1,8 @@
-"""What really went over the wire for one message: the request, and the bytes that came back, with their times.
+"""The recorded exchange for one message: the request, and the bytes of the response with their times.
 
-Keeping it costs a copy of the bytes and two numbers for each piece; it is read only when somebody
-looks. The body of a request is kept by reference. Nothing that is secret gets here: a key is added
-to a request below this, and an answer that quotes it is cleaned before it is kept.
+Recording costs a copy of the bytes and two numbers per chunk; parsing happens only when somebody
+looks. Request bodies are kept by reference. No secret gets here: the key is added to a request
+further down, and an error that quotes it is redacted.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.sse import SSEReader
 
-MOST_RECEIVED = 8 * 1024 * 1024
-"""Bytes that are kept of one answer: several times what the longest takes."""
-MOST_BYTES = 32 * 1024 * 1024
-MOST_MESSAGES = 100
-"""What is kept in all. The latest message is kept whatever its size."""
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+"""Bytes kept of one response: several times the longest answer."""
+MAX_TOTAL_BYTES = 32 * 1024 * 1024
+MAX_EXCHANGES = 100
+"""What is kept overall. The latest exchange is kept whatever its size."""
 
-_LEFT_OUT = frozenset({"set-cookie", "www-authenticate", "proxy-authenticate", "anthropic-organization-id"})
-"""Headers that may be secret, or tell whose account it is in a notebook that is passed on."""
+_PRIVATE_HEADERS = frozenset({"set-cookie", "www-authenticate", "proxy-authenticate", "anthropic-organization-id"})
+"""Response headers that may be secret, or reveal the account in a notebook that is shared."""
 
 
 class RequestBody:
@@ -52,38 +52,34 @@ class RequestBody:
 
 
 class OutgoingRequest(NamedTuple):
-    """A request, but for what is secret.
+    """A request to ``/v1/messages``, without secrets.
 
     Attributes
     ----------
-    base_url, version : str
-    betas : tuple of str
+    base_url : str
+    headers : mapping
+        API version and betas.
     body : RequestBody
     """
 
     base_url: str
-    version: str
-    betas: tuple[str, ...]
+    headers: Mapping[str, str]
     body: RequestBody
 
 
 class Exchange:
-    """A request and what came back.
-
-    Parameters
-    ----------
-    outgoing : OutgoingRequest
+    """A request and its response.
 
     Attributes
     ----------
     outgoing : OutgoingRequest or None
-        None once it is no longer kept.
+        None once the exchange is no longer kept.
     status : int or None
-        Of the response; None if there was none.
+        None if there was no response.
     headers : dict
-        Of the response, without those that may be secret.
+        Of the response, without private ones.
     cut : bool
-        Whether more came than is kept.
+        Whether the response is longer than what is kept of it.
     """
 
     def __init__(self, outgoing: OutgoingRequest) -> None:
@@ -92,44 +88,44 @@ class Exchange:
         self.headers: dict[str, str] = {}
         self.cut = False
         self._started = time.monotonic()
-        self._received = bytearray()
-        self._ends = array("Q")
-        self._times = array("d")
+        self._discard_response()
 
-    def answered(self, status: int, headers: Mapping[str, str], hide: Callable[[str], str]) -> None:
-        """The head of the response is there."""
+    def _discard_response(self) -> None:
+        self._received, self._ends, self._times = bytearray(), array("Q"), array("d")
+
+    def start_response(self, status: int, headers: Mapping[str, str], hide: Callable[[str], str]) -> None:
+        """Record the head of the response."""
         self.status = status
-        kept = {name: value for name, value in headers.items() if name.lower() not in _LEFT_OUT}
-        # All at once, before the first word of the answer: each time, the key is looked up anew.
+        kept = {name: value for name, value in headers.items() if name.lower() not in _PRIVATE_HEADERS}
+        # All values at once, because each call looks up the key again, and the first word of the answer waits.
         self.headers = dict(zip(kept, hide("\n".join(kept.values())).split("\n"), strict=False))
 
     def add(self, chunk: bytes) -> None:
-        """Bytes of the response have arrived."""
-        if self.cut:
-            return
-        room = MOST_RECEIVED - len(self._received)
-        self.cut = len(chunk) > room
-        self._received += chunk[:room] if self.cut else chunk
-        self._ends.append(len(self._received))
-        self._times.append(time.monotonic() - self._started)
+        """Record bytes of the response as they arrive."""
+        if not self.cut:
+            room = MAX_RESPONSE_BYTES - len(self._received)
+            self.cut = len(chunk) > room
+            self._append(chunk[:room] if self.cut else chunk, time.monotonic() - self._started)
 
-    def clean(self, hide: Callable[[str], str]) -> None:
-        """Take a key out of an error's text: some servers quote it back."""
+    def _append(self, chunk: bytes, seconds: float) -> None:
+        self._received += chunk
+        self._ends.append(len(self._received))
+        self._times.append(seconds)
+
+    def redact(self, hide: Callable[[str], str]) -> None:
+        """Remove the key from the text of an error: some servers quote it."""
         if self.is_stream:
-            pieces = [(seconds, b"data: " + _hidden(data, hide) + b"\n\n") for seconds, data in self.events()]
+            pieces = [(seconds, b"data: " + _redacted(data, hide) + b"\n\n") for seconds, data in self.events()]
         else:
-            pieces = [(self._times[-1], _hidden(bytes(self._received), hide))] if self._times else []
-        self._received = bytearray(b"".join(data for _, data in pieces))
-        self._times = array("d", (seconds for seconds, _ in pieces))
-        self._ends, end = array("Q"), 0
-        for _, data in pieces:
-            end += len(data)
-            self._ends.append(end)
+            pieces = [(self._times[-1], _redacted(self.received, hide))] if self._times else []
+        self._discard_response()
+        for seconds, data in pieces:
+            self._append(data, seconds)
 
     def forget(self) -> None:
-        """Keep nothing but that there was something."""
+        """Drop both request and response, to free memory."""
         self.outgoing = None
-        self._received, self._ends, self._times = bytearray(), array("Q"), array("d")
+        self._discard_response()
 
     @property
     def is_stream(self) -> bool:
@@ -142,7 +138,7 @@ class Exchange:
         return bytes(self._received)
 
     def events(self) -> Iterator[tuple[float, bytes]]:
-        """Seconds since sending, and the data of each event."""
+        """Seconds since sending, and the data, for each event."""
         reader, begin, seconds = SSEReader(), 0, 0.0
         for end, seconds in zip(self._ends, self._times, strict=True):
             for data in reader.feed(bytes(self._received[begin:end])):
@@ -152,7 +148,7 @@ class Exchange:
             yield seconds, data
 
     def __len__(self) -> int:
-        """Bytes that are kept."""
+        """Bytes of memory."""
         own = len(self._received) + 16 * len(self._ends)
         return own + (len(self.outgoing.body) if self.outgoing else 0)
 
@@ -160,28 +156,35 @@ class Exchange:
         return True
 
 
+class ExchangeLog(Protocol):
+    """Somewhere to keep exchanges."""
+
+    def add(self, exchange: Exchange) -> None:
+        """Keep an exchange whose request is about to be sent; its response is added later."""
+
+
 class RecentExchanges:
-    """The latest transmissions, within a number of bytes; older ones are emptied."""
+    """Keeps the latest exchanges, within a limit of bytes; older ones are emptied."""
 
     def __init__(self) -> None:
         self._kept: collections.deque[Exchange] = collections.deque()
         self._lock = threading.Lock()
 
-    def add(self, transmission: Exchange) -> None:
-        """Keep one more."""
+    def add(self, exchange: Exchange) -> None:
+        """See :class:`ExchangeLog`."""
         with self._lock:
-            self._kept.append(transmission)
+            self._kept.append(exchange)
             total = sum(map(len, self._kept))
-            while len(self._kept) > 1 and (total > MOST_BYTES or len(self._kept) > MOST_MESSAGES):
+            while len(self._kept) > 1 and (total > MAX_TOTAL_BYTES or len(self._kept) > MAX_EXCHANGES):
                 oldest = self._kept.popleft()
                 total -= len(oldest)
                 oldest.forget()
 
 
-def _hidden(data: bytes, hide: Callable[[str], str]) -> bytes:
+def _redacted(data: bytes, hide: Callable[[str], str]) -> bytes:
     return hide(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 def without_keys(text: str) -> str:
-    """A text in which nothing looks like a key."""
+    """Text with everything that looks like a key replaced."""
     return KEY_IN_TEXT.sub("***", text)

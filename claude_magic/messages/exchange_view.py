@@ -1,4 +1,4 @@
-"""What a server answered, to be looked at: the response with the message that its events make, and the events."""
+"""A recorded response for display: its head, its events, and the message they add up to."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from claude_magic.messages.blocks import Block, TextBlock, ThinkingBlock
 from claude_magic.messages.code_samples import abridged, compact, pretty
 from claude_magic.messages.errors import ClaudeError
 from claude_magic.messages.exchange import Exchange, without_keys
+from claude_magic.messages.incoming_message import IncomingMessage
 from claude_magic.messages.sse import read_json
-from claude_magic.messages.text import code_fence
+from claude_magic.messages.text import code_fence, truncate
+from claude_magic.messages.wire import JSONObject
 
 _FIRST, _LAST = 30, 15
-"""Events that a table shows of very many."""
-_WIDEST = 58
+"""Events shown of a long list."""
+_WIDTH = 58
+"""Characters shown of an event's data."""
 
 
 class Event(NamedTuple):
@@ -26,7 +29,7 @@ class Event(NamedTuple):
     seconds : float
         Since the request was sent.
     name : str
-        Its type; empty for what is no event of the API's.
+        Its type; empty if it is not an event of the API.
     data : dict or str
     """
 
@@ -36,7 +39,7 @@ class Event(NamedTuple):
 
 
 class Events(tuple[Event, ...]):
-    """The events of an answer; they show as a table."""
+    """The events of an answer, displayed as a table."""
 
     __slots__ = ()
 
@@ -59,14 +62,14 @@ class Response:
     ----------
     status : int
     headers : dict
-        Without those that may be secret.
+        Without private ones.
     request_id : str or None
-        Under which the server knows the request.
+        Under which the server logged the request.
     body : dict or str
-        The message that the events make, as the API gives it to those who do not stream; of an
-        error its body.
+        The message that the events add up to, as the API sends it without streaming; for an error,
+        its body.
     cut : bool
-        Whether more came than is kept.
+        Whether the response is longer than what is kept of it.
     """
 
     status: int
@@ -78,45 +81,43 @@ class Response:
     def __repr__(self) -> str:
         head = [f"HTTP {self.status}", *(f"{name}: {value}" for name, value in self.headers.items())]
         body = self.body if isinstance(self.body, str) else pretty(abridged(self.body))
-        more = ["", "(More came than is kept.)"] if self.cut else []
+        more = ["", "(The rest of this response was not kept.)"] if self.cut else []
         return "\n".join([*head, "", body, *more])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/markdown": code_fence(repr(self), "http"), "text/plain": repr(self)}
 
 
-def events(transmission: Exchange) -> Events:
+def events(exchange: Exchange) -> Events:
     """The events of a response, parsed."""
     found = []
-    for seconds, raw in transmission.events() if transmission.is_stream else ():
+    for seconds, raw in exchange.events() if exchange.is_stream else ():
         data = read_json(without_keys(raw.decode("utf-8", "replace")).encode())
         name = str(data.get("type", "")) if isinstance(data, dict) else ""
         found.append(Event(seconds, name, raw.decode("utf-8", "replace") if data is None else data))
     return Events(found)
 
 
-def response(transmission: Exchange, request_id: str | None) -> Response | None:
-    """A response with its body as one object; None if there was none."""
-    if transmission.status is None:
+def response(exchange: Exchange, request_id: str | None) -> Response | None:
+    """The response with its body as one object; None if there was none."""
+    if exchange.status is None:
         return None
     body: Any
-    if transmission.is_stream:
-        body = message(event.data for event in events(transmission) if isinstance(event.data, dict))
+    if exchange.is_stream:
+        body = message(event.data for event in events(exchange) if isinstance(event.data, dict))
     else:
-        text = without_keys(transmission.received.decode("utf-8", "replace"))
+        text = without_keys(exchange.received.decode("utf-8", "replace"))
         found = read_json(text.encode())
         body = text if found is None else found
-    return Response(transmission.status, transmission.headers, request_id, body, transmission.cut)
+    return Response(exchange.status, exchange.headers, request_id, body, exchange.cut)
 
 
-def message(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The message that events make."""
-    from claude_magic.messages.reply import Reply
-
-    reply, whole, usage = Reply(), dict[str, Any](), dict[str, Any]()
+def message(found: Iterable[Mapping[str, object]]) -> JSONObject:
+    """The message that events add up to."""
+    incoming, whole, usage = IncomingMessage(), JSONObject(), JSONObject()
     for event in found:
         try:
-            reply.apply(event)
+            incoming.apply(event)
         except ClaudeError:
             whole["error"] = event.get("error")
         if event.get("type") == "message_start" and isinstance(start := event.get("message"), dict):
@@ -126,7 +127,7 @@ def message(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         for place in (event, event.get("message")):
             if isinstance(place, dict) and isinstance(counts := place.get("usage"), dict):
                 usage |= {name: count for name, count in counts.items() if count is not None or name not in usage}
-    return {**whole, "content": [_content(block) for block in reply.blocks], "usage": usage}
+    return {**whole, "content": [_content(block) for block in incoming.blocks], "usage": usage}
 
 
 def _content(block: Block) -> Any:
@@ -142,19 +143,12 @@ def _row(event: Event) -> str:
 
 
 def _line(data: Any) -> str:
-    """What an event says; of a delta in the middle of very many only the piece."""
-    if isinstance(data, dict):
-        data = {name: value for name, value in data.items() if name != "type"}
-        if (
-            data.keys() == {"index", "delta"}
-            and isinstance(delta := data["delta"], dict)
-            and "type" in delta
-            and len(delta) == 2
-        ):
-            kind, piece = delta.get("type"), next(value for name, value in delta.items() if name != "type")
-            text = f"{data['index']}  {kind}  {compact(abridged(piece))}"
-        else:
-            text = compact(abridged(data))
-    else:
-        text = data if isinstance(data, str) else compact(data)
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+    """An event on one line; of a plain delta, just the index, kind and piece."""
+    if not isinstance(data, dict):
+        return truncate(data if isinstance(data, str) else compact(data), _WIDTH)
+    data = {name: value for name, value in data.items() if name != "type"}
+    delta = data.get("delta")
+    if data.keys() == {"index", "delta"} and isinstance(delta, dict) and "type" in delta and len(delta) == 2:
+        piece = next(value for name, value in delta.items() if name != "type")
+        return truncate(f"{data['index']}  {delta['type']}  {compact(abridged(piece))}", _WIDTH)
+    return truncate(compact(abridged(data)), _WIDTH)

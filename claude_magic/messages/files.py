@@ -1,4 +1,4 @@
-"""The Files API: what is uploaded once can be asked about again and again, by its id."""
+"""The Files API: upload a file once and refer to it by its id in any number of questions."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from claude_magic.messages.errors import BadInput, NotTheMessagesAPI
+from claude_magic.messages.text import pluralize, truncate
 
 if TYPE_CHECKING:
     from claude_magic.messages.client import Client
 
 Content = Path | bytes
-"""What can be uploaded; a path is read piece by piece as it is sent."""
+"""What can be uploaded. A path is read in chunks while it is sent."""
 
 MAX_FILE_BYTES = 500 * 1024 * 1024
 MAX_NAME = 255
 SHORTEST_LIFE = 3600
 LONGEST_LIFE = 7_776_000
 NOT_IN_NAMES = re.compile(r'[<>:"|?*\\/\x00-\x1f\x7f\ud800-\udfff]')
-"""What the API takes in no file's name, and half characters, which cannot be sent at all."""
+"""Characters the API does not allow in file names, and lone surrogates, which cannot be encoded."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 _PIECE = 1024 * 1024
@@ -34,19 +35,19 @@ _PAGE = 1000
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class File:
-    """A file that lies with the API. In a question it stands for what is in it.
+    """A file stored by the API. In a question it stands for its content.
 
     Attributes
     ----------
     id : str
     filename, mime_type : str
-        Empty if the server did not say.
+        Empty if the server does not say.
     size_bytes : int or None
     created_at : datetime or None
     downloadable : bool
-        Only what a tool made is; never what was uploaded.
+        True only for files created by a tool, never for uploads.
     expires_at : datetime or None
-        None if it stays until it is deleted.
+        None if it is kept until deleted.
     """
 
     id: str
@@ -58,19 +59,19 @@ class File:
     expires_at: datetime.datetime | None = None
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> File:
-        """The file that an answer describes; what is missing or odd, but for the id, is left out.
+    def of(cls, data: Mapping[str, object]) -> File:
+        """The file described by a response. Only the id is required; other invalid fields are ignored.
 
         Raises
         ------
         NotTheMessagesAPI
             If there is no id.
         """
-        if not _is_id(data.get("id")):
-            raise NotTheMessagesAPI("The server described a file without an id.")
+        if not isinstance(id := data.get("id"), str) or not _ID.fullmatch(id):
+            raise NotTheMessagesAPI("The server returned a file without an id. Check base_url.")
         size = data.get("size_bytes")
         return cls(
-            id=data["id"],
+            id=id,
             filename=_text(data.get("filename")),
             mime_type=_text(data.get("mime_type")),
             size_bytes=size if isinstance(size, int) and not isinstance(size, bool) else None,
@@ -81,15 +82,15 @@ class File:
 
     @property
     def expired(self) -> bool:
-        """Whether its time is over."""
+        """Whether its expiry date has passed."""
         return self.expires_at is not None and self.expires_at <= datetime.datetime.now(datetime.UTC)
 
     def __repr__(self) -> str:
         facts = [self.filename, self.mime_type, "" if self.size_bytes is None else _size(self.size_bytes)]
         if self.expires_at is not None:
             facts.append(f"until {self.expires_at.astimezone():%Y-%m-%d %H:%M}")
-        told = ", ".join(filter(None, facts))
-        return f"<File {self.id}{f': {told}' if told else ''}>"
+        known = ", ".join(filter(None, facts))
+        return f"<File {self.id}{f': {known}' if known else ''}>"
 
 
 def upload(client: Client, content: Content, filename: str, mime_type: str, *, expires: int | None = None) -> File:
@@ -99,38 +100,34 @@ def upload(client: Client, content: Content, filename: str, mime_type: str, *, e
     ----------
     client : Client
     content : Path or bytes
-        A file on disk is never in memory as a whole.
+        A file on disk is never loaded into memory as a whole.
     filename : str
         1 to 255 characters, without ``<>:"|?*\/`` and control characters.
     mime_type : str
-        What it is to be read as.
+        The media type it should be read as.
     expires : int, optional
-        Seconds from now, an hour to ninety days; else it stays until it is deleted.
-
-    Returns
-    -------
-    File
+        Seconds from now, from an hour to 90 days; without it the file is kept until deleted.
 
     Raises
     ------
     BadInput
-        If the API would not take it; nothing is sent then.
+        If the API would refuse it; nothing is sent.
     """
     return File.of(client.call("POST", "/v1/files", _Form(content, filename, mime_type, expires)))
 
 
 def list_all(client: Client) -> list[File]:
-    """Every file of the workspace, in the server's order: newest first."""
+    """Every file of the workspace, in the order of the server: newest first."""
     found: list[File] = []
-    query: dict[str, Any] = {"limit": _PAGE}
+    query: dict[str, object] = {"limit": _PAGE}
     cursors: set[str] = set()
     while True:
         page = client.call("GET", f"/v1/files?{urlencode(query)}")
         data = page.get("data")
         if not isinstance(data, list):
-            raise NotTheMessagesAPI(f"{client.where} listed no files.")
+            raise NotTheMessagesAPI(f"{client.where} returned no list of files. Check base_url.")
         found += [File.of(entry) for entry in data if isinstance(entry, dict) and _is_id(entry.get("id"))]
-        # Older servers name the last file instead of the next page.
+        # Older servers give the last id instead of the next page.
         cursor = page.get("next_page") or (page.get("has_more") and page.get("last_id"))
         if not isinstance(cursor, str) or cursor in cursors:
             return found
@@ -139,34 +136,34 @@ def list_all(client: Client) -> list[File]:
 
 
 def get(client: Client, id: str) -> File:
-    """What the server knows about a file."""
+    """The description of a file on the server."""
     return File.of(client.call("GET", _path(id)))
 
 
 def delete(client: Client, id: str) -> None:
-    """Delete a file, for ever."""
+    """Delete a file permanently."""
     client.call("DELETE", _path(id))
 
 
 def length(content: Content) -> int:
-    """How many bytes it has.
+    """The number of bytes.
 
     Raises
     ------
     BadInput
-        If it cannot be read, is empty, or is too large for a file.
+        If it cannot be read, is empty, or exceeds the limit for files.
     """
     called = "The file" if isinstance(content, bytes) else repr(str(content))
     count = len(content) if isinstance(content, bytes) else _length_on_disk(content)
     if count == 0:
-        raise BadInput(f"{called} is empty.")
+        raise BadInput(f"{called} is empty. Choose a file with content.")
     if count > MAX_FILE_BYTES:
-        raise BadInput(f"{called} has {_size(count)}; a file has at most {_size(MAX_FILE_BYTES)}.")
+        raise BadInput(f"{called} has {_size(count)}, more than the limit of {_size(MAX_FILE_BYTES)}. Send a part.")
     return count
 
 
 def pieces(content: Content) -> Iterator[bytes]:
-    """The bytes, a megabyte at a time where they are on disk.
+    """The bytes, in chunks of a megabyte if they are on disk.
 
     Raises
     ------
@@ -185,12 +182,12 @@ def pieces(content: Content) -> Iterator[bytes]:
 
 
 class _Form:
-    """The body of an upload; its file is opened when it is sent."""
+    """The body of an upload; the file is opened only while it is sent."""
 
     def __init__(self, content: Content, filename: str, mime_type: str, expires: int | None) -> None:
         _check_name(filename)
         if not re.fullmatch(r"[\w.+-]+/[\w.+-]+(; ?[\w.+-]+=[\w.+-]+)*", mime_type, re.ASCII):
-            raise BadInput(f"{mime_type!r} is no media type, such as application/pdf.")
+            raise BadInput(f"{mime_type!r} is not a media type. Example: application/pdf.")
         self._content, self._name = content, filename
         self._size = length(content)
         boundary = secrets.token_hex(16)
@@ -211,32 +208,32 @@ class _Form:
             if left < 0:
                 break
             yield piece
-        if left:  # the length was promised; half a file must not pass for one
-            raise BadInput(f"{self._name!r} was changed while it was read. Run the cell again.")
+        if left:  # its length was announced, and half a file must not pass for the whole
+            raise BadInput(f"{self._name!r} changed while it was being read. Run the cell again.")
         yield self._tail
 
 
 def _check_name(filename: str) -> None:
     if not 1 <= len(filename) <= MAX_NAME or NOT_IN_NAMES.search(filename):
-        shown = ascii(filename if len(filename) <= 60 else filename[:59] + "…")
+        shown = ascii(truncate(filename, 60))
         raise BadInput(
-            f"{shown} cannot be the name of an uploaded file: it has 1 to {MAX_NAME} characters, none of "
-            '<>:"|?*\\/ and no control characters.'
+            f"{shown} cannot be the name of an uploaded file: use 1 to {MAX_NAME} characters, without "
+            '<>:"|?*\\/ and control characters.'
         )
 
 
 def _checked_life(seconds: int) -> int:
     if not isinstance(seconds, int) or isinstance(seconds, bool) or not SHORTEST_LIFE <= seconds <= LONGEST_LIFE:
         raise BadInput(
-            f"A file expires {SHORTEST_LIFE} (an hour) to {LONGEST_LIFE} seconds (90 days) after the upload, "
-            f"not {seconds!r}."
+            f"A file must expire between {SHORTEST_LIFE} (an hour) and {LONGEST_LIFE} seconds (90 days) after the "
+            f"upload, not {seconds!r}."
         )
     return seconds
 
 
 def _path(id: str) -> str:
     if not _is_id(id):
-        raise BadInput(f"{id!r} is no file's id, such as file_011CNha8iCJcU1wXNR6q4V8w.")
+        raise BadInput(f"{id!r} is not a file id. Example: file_011CNha8iCJcU1wXNR6q4V8w.")
     return f"/v1/files/{id}"
 
 
@@ -246,9 +243,9 @@ def _is_id(value: object) -> bool:
 
 def _length_on_disk(path: Path) -> int:
     try:
-        if not path.is_file():  # a pipe would be waited for
-            problem = "is no regular file. Name a file" if path.exists() else "does not exist"
-            raise BadInput(f"{str(path)!r} {problem}.")
+        if not path.is_file():  # reading a pipe could block
+            problem = "is not a regular file" if path.exists() else "does not exist"
+            raise BadInput(f"{str(path)!r} {problem}. Check the path.")
         with path.open("rb") as file:
             return file.seek(0, os.SEEK_END)
     except OSError as error:
@@ -256,7 +253,7 @@ def _length_on_disk(path: Path) -> int:
 
 
 def _unreadable(path: Path, error: OSError) -> BadInput:
-    return BadInput(f"{str(path)!r} cannot be read: {error.strerror or error}.")
+    return BadInput(f"{str(path)!r} cannot be read ({error.strerror or error}). Check the path and its permissions.")
 
 
 def _text(value: object) -> str:
@@ -273,5 +270,5 @@ def _moment(value: object) -> datetime.datetime | None:
 
 def _size(count: int) -> str:
     if count < 1024:
-        return f"{count} byte{'s' if count != 1 else ''}"
+        return pluralize(count, "byte")
     return f"{count / 1024:.1f} kB" if count < 1024**2 else f"{count / 1024**2:.1f} MB"

@@ -1,6 +1,6 @@
-"""What a kernel knows of the Jupyter server that passes its requests on.
+"""What a kernel knows about the gateway on its Jupyter server.
 
-Such a server puts four names into the environment of its kernels: ``ANTHROPIC_BASE_URL`` and
+The server sets four environment variables in its kernels: ``ANTHROPIC_BASE_URL`` and
 ``ANTHROPIC_AUTH_TOKEN``, which any client understands, and two that say what is behind them.
 """
 
@@ -11,18 +11,18 @@ from typing import NamedTuple
 
 ADDRESS = "CLAUDE_MAGIC_GATEWAY"
 UPSTREAM = "CLAUDE_MAGIC_UPSTREAM"
-TOKEN = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105  the name of one
+TOKEN = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105  a name, not a token
 SIMULATOR = "simulator"
 
 
 class KernelGateway(NamedTuple):
-    """A gateway.
+    """The gateway that serves a kernel.
 
     Attributes
     ----------
     address : str
     upstream : str
-        The host that answers in the end, or ``simulator``.
+        The host behind the gateway, or ``simulator``.
     """
 
     address: str
@@ -30,28 +30,21 @@ class KernelGateway(NamedTuple):
 
     @property
     def source(self) -> str:
-        """Where the key comes from, in words."""
+        """Where the key comes from, as shown to the user."""
         if self.upstream == SIMULATOR:
             return "practice on this Jupyter server: simulated answers, no key needed"
         return "key from this Jupyter server"
 
-    def gone(self) -> str:
-        """What to do when it does not answer."""
+    def unreachable(self) -> str:
+        """What to do if it does not answer."""
         return (
-            f"The Jupyter server that started this kernel does not answer any more ({self.address}). "
-            "Open the notebook on a server that runs, and start its kernel again."
+            f"The Jupyter server that started this kernel no longer answers ({self.address}). "
+            "Open the notebook on a running server and restart the kernel."
         )
 
 
 def gateway_from(environ: Mapping[str, str], base_url: str) -> KernelGateway | None:
-    """The gateway that an environment names, if that is where requests go.
-
-    Parameters
-    ----------
-    environ : mapping
-    base_url : str
-        Where requests are to go.
-    """
+    """The gateway named in an environment, if it is the base URL that requests go to."""
     address = environ.get(ADDRESS, "")
     if not address or address.rstrip("/") != base_url.strip().rstrip("/"):
         return None

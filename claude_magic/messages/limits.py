@@ -1,11 +1,11 @@
-"""What each model accepts, how large things may be, and what they cost.
+"""What each model accepts, size limits, and prices.
 
-The table is data (``models.json``); this module reads it. Sources: Anthropic's published model
-overview, its pages on thinking, effort, vision and prompt caching, and the official SDK's types,
-as of the date in the file. :func:`learn` lays what ``GET /v1/models`` says over the table.
+The table is data (``models.json``), read by this module. Sources: Anthropic's published model
+overview, its pages on thinking, effort, vision and prompt caching, and the types of the official
+SDK, as of the date in the file. :func:`models_from_api` updates it with ``GET /v1/models``.
 
-A ``claude-*`` id that is not in the table is taken to behave like the newest models; of any other
-id nothing is known and nothing is refused here.
+A ``claude-*`` id that is not in the table is assumed to behave like the newest model. About any
+other id nothing is known, so nothing is refused for it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from claude_magic.messages.wire import JSONObject, object_at
 
 DEFAULT_MODEL = "claude-sonnet-5-5"
 DEFAULT_MAX_TOKENS = 32_000
@@ -27,10 +29,10 @@ MAX_IMAGE_SIDE = 8000
 MAX_IMAGE_SIDE_WHEN_MANY = 2000
 MANY_IMAGES = 20
 WRITE, WRITE_1H = 1.25, 2.0
-"""What a token costs that is written to the cache, for five minutes and for an hour, in input tokens."""
+"""The price of writing a token to the cache, for five minutes and for an hour, as a multiple of an input token."""
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 IMAGE_PATCH = 28
-"""Pixels: a picture costs one token for each started square of this side."""
+"""Pixels. An image costs one token per square of this side, or part of one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Price:
     ----------
     input, output, cache_read : float
     long_above : int
-        Input tokens beyond which all of them cost ``long_factor`` times as much; 0: never.
+        With more input tokens than this, the whole request costs ``long_factor`` times as much; 0 for never.
     """
 
     input: float
@@ -53,7 +55,7 @@ class Price:
     def dollars(
         self, uncached: float, output: float, *, read: float = 0, written: float = 0, written_1h: float = 0
     ) -> float:
-        """US dollars for tokens of one request: writing to the cache costs 1.25 times (an hour: twice) the input."""
+        """US dollars for one request, given its tokens of each kind."""
         long = self.long_above and uncached + read + written + written_1h > self.long_above
         plain = self.input * (uncached + WRITE * written + WRITE_1H * written_1h)
         once = (plain + self.cache_read * read + self.output * output) / 1e6
@@ -61,14 +63,14 @@ class Price:
 
 
 class ImageLimits(NamedTuple):
-    """How large a picture may be in one request.
+    """How large an image may be in one request.
 
     Attributes
     ----------
     edge, tokens : int
-        Of the model's tier: pixels of the longest edge, rounded up to whole patches, and most tokens.
+        What the model sees at most: pixels of the longest edge, rounded up to whole patches, and tokens.
     side : int
-        Pixels beyond which the API refuses a picture.
+        The API refuses an image with a side of more pixels.
     """
 
     edge: int
@@ -76,7 +78,7 @@ class ImageLimits(NamedTuple):
     side: int = MAX_IMAGE_SIDE
 
     def fits(self, width: int, height: int) -> bool:
-        """Whether the model sees a picture of this size as it is."""
+        """Whether the model sees an image of this size without resizing."""
         across, down = math.ceil(width / IMAGE_PATCH), math.ceil(height / IMAGE_PATCH)
         patches = max(across, down) * IMAGE_PATCH <= self.edge and across * down <= self.tokens
         return patches and max(width, height) <= self.side
@@ -94,32 +96,32 @@ class Model:
     released : str
         ISO date.
     aliases : tuple of str
-        Other ids of the same model.
+        Other ids for the same model.
     status : str
-        ``active``, ``deprecated``, ``restricted``, or ``unknown`` for an id not in the table.
+        ``active``, ``deprecated``, ``restricted``, or ``unknown`` if the id is not in the table.
     retires : str or None
-        ISO date, not sooner than.
+        ISO date before which the model will not be retired.
     context, max_output : int
         Tokens.
     price : Price or None
     thinking : tuple of str
         Accepted ``thinking.type`` values.
     thinks_by_default : bool
-        Whether the model thinks when the field is left out.
+        Whether the model thinks if the field is left out.
     thinking_display : str
-        ``summarized`` or ``omitted``: what a thinking block holds unless asked.
+        ``summarized`` or ``omitted``: what thinking blocks contain by default.
     effort : tuple of str
-        Accepted ``output_config.effort`` levels, lowest first; empty if the field is refused.
+        Accepted ``output_config.effort`` levels, lowest first; empty if the field is not supported.
     default_effort : str or None
     no_thinking_up_to : str or None
-        The highest effort at which thinking can be switched off (or kept between tools).
+        The highest effort at which thinking can be turned off (or limited to between tools).
     sampling, prefill, system_messages, forced_tool_choice, structured_output : bool
-        Whether these are taken. Sampling also depends on the API version.
+        Whether these are supported. Sampling also depends on the API version.
     bound_thinking : bool
-        Whether thinking blocks are checked against everything that was sent before them.
+        Whether thinking blocks are verified against everything sent before them.
     image_tier : ImageLimits
     cache_minimum : int
-        Fewest tokens of a cached prefix.
+        The fewest tokens that can be cached.
     """
 
     id: str
@@ -148,29 +150,29 @@ class Model:
 
     @property
     def known(self) -> bool:
-        """Whether anything is known of this id (else nothing is refused or added for it)."""
+        """Whether anything is known about this id; if not, nothing is refused or added for it."""
         return self.line != "" or self.id.startswith("claude-")
 
     @property
     def max_images(self) -> int:
-        """Most pictures in one request: 600 with a context of a million tokens, else 100."""
+        """Most images in one request: 600 with a context of a million tokens, else 100."""
         return 600 if self.context >= 1_000_000 else 100
 
     @property
     def max_pages(self) -> int:
-        """Most PDF pages in one request: as many as pictures, which they become."""
+        """Most PDF pages in one request: as many as images, because each page becomes one."""
         return self.max_images
 
     @property
     def thinks_silently(self) -> bool:
-        """Whether it thinks unasked and would not show it."""
+        """Whether it thinks by default without showing it."""
         return self.thinks_by_default and self.thinking_display == "omitted"
 
 
 @functools.cache
-def _document() -> dict[str, Any]:
+def _document() -> JSONObject:
     text = Path(__file__).with_name("models.json").read_text("utf-8")
-    document: dict[str, Any] = json.loads(text)
+    document: JSONObject = json.loads(text)
     return document
 
 
@@ -179,8 +181,8 @@ def _tiers() -> dict[str, ImageLimits]:
     return {name: ImageLimits(**tier) for name, tier in _document()["image_tiers"].items()}
 
 
-def _model(row: Mapping[str, Any]) -> Model:
-    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+def _model(row: JSONObject) -> Model:
+    fields: JSONObject = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
     fields["price"] = Price(**row["price"]) if row["price"] else None
     fields["image_tier"] = _tiers()[row["image_tier"]]
     return Model(**fields)
@@ -188,13 +190,13 @@ def _model(row: Mapping[str, Any]) -> Model:
 
 @functools.cache
 def models() -> tuple[Model, ...]:
-    """Every model of the table, newest first."""
+    """Every model in the table, newest first."""
     return tuple(_model(row) for row in _document()["models"])
 
 
 @functools.cache
 def retired() -> frozenset[str]:
-    """Ids that the API no longer serves."""
+    """Ids of models that the API no longer offers."""
     return frozenset(_document()["retired"])
 
 
@@ -204,7 +206,7 @@ def _by_id() -> Mapping[str, Model]:
 
 
 def aliases() -> dict[str, str]:
-    """Short names (``opus``, ``sonnet``, …) and the newest active model of that line."""
+    """Short names (``opus``, ``sonnet``, …), each with the newest active model of that line."""
     newest: dict[str, str] = {}
     for model in models():
         if model.status == "active":
@@ -213,7 +215,7 @@ def aliases() -> dict[str, str]:
 
 
 def resolve(name: str) -> str:
-    """The model id behind an alias; any other name is returned as it is."""
+    """The model id for an alias; any other name is returned unchanged."""
     return aliases().get(name.strip().lower(), name.strip())
 
 
@@ -225,24 +227,24 @@ def lookup(model_id: str, learned: Mapping[str, Model] = MappingProxyType({})) -
     model_id : str
         An id, not an alias.
     learned : mapping
-        What :func:`learn` made of a server's own list; it comes first.
+        The result of :func:`models_from_api`, which wins over the table.
 
     Returns
     -------
     Model
-        For an unknown ``claude-*`` id the behaviour of the newest model; for any other id a model
+        For an unknown ``claude-*`` id, the behaviour of the newest model; for any other id, a model
         that accepts everything.
     """
     known = learned.get(model_id) or _by_id().get(model_id)
     if known is not None:
         return known
-    stranger = dataclasses.replace(
+    unknown = dataclasses.replace(
         models()[0], id=model_id, line="", released="", aliases=(), status="unknown", retires=None, price=None
     )
     if model_id.startswith("claude-"):
-        return stranger
+        return unknown
     return dataclasses.replace(
-        stranger,
+        unknown,
         thinking=("adaptive", "enabled", "disabled", "between_tools"),
         thinks_by_default=False,
         no_thinking_up_to=None,
@@ -255,7 +257,7 @@ def lookup(model_id: str, learned: Mapping[str, Model] = MappingProxyType({})) -
 
 
 def nearest(model_id: str, count: int = 3) -> list[str]:
-    """Ids and aliases of active models that look like a mistyped one; else the aliases."""
+    """Ids and aliases of active models similar to a mistyped one; all aliases if there are none."""
     import difflib
 
     names = [model.id for model in models() if model.status == "active"]
@@ -264,17 +266,17 @@ def nearest(model_id: str, count: int = 3) -> list[str]:
 
 
 def sampling_allowed(version: str) -> bool:
-    """Whether an ``anthropic-version`` still knows temperature, top_p and top_k."""
+    """Whether an ``anthropic-version`` still supports temperature, top_p and top_k."""
     return bool(_document()["versions"].get(version, {"sampling": False})["sampling"])
 
 
 def versions() -> tuple[str, ...]:
-    """The ``anthropic-version`` values that the API knows."""
+    """The ``anthropic-version`` values that the API accepts."""
     return tuple(_document()["versions"])
 
 
-def learn(entries: Iterable[Mapping[str, Any]]) -> dict[str, Model]:
-    """Lay what a server says of its models over the table.
+def models_from_api(entries: Iterable[JSONObject]) -> dict[str, Model]:
+    """The table's models, updated with what a server says about its own.
 
     Parameters
     ----------
@@ -284,63 +286,56 @@ def learn(entries: Iterable[Mapping[str, Any]]) -> dict[str, Model]:
     Returns
     -------
     dict of str to Model
-        By id, for :func:`lookup`. Nothing is remembered here: another server may say otherwise.
+        By id, for :func:`lookup`. Nothing is stored here, because another server may differ.
     """
-    return {entry["id"]: _learned(entry) for entry in entries if isinstance(entry.get("id"), str)}
+    return {entry["id"]: _updated(entry) for entry in entries if isinstance(entry.get("id"), str)}
 
 
-def _learned(entry: Mapping[str, Any]) -> Model:
-    changes: dict[str, Any] = {}
+def _updated(entry: JSONObject) -> Model:
+    changes: JSONObject = {}
     for field, name in (("context", "max_input_tokens"), ("max_output", "max_tokens")):
         if isinstance(size := entry.get(name), int) and size > 0:
             changes[field] = size
-    capabilities = _object(entry, "capabilities")
-    if types := _object(_object(capabilities, "thinking"), "types"):
-        changes["thinking"] = tuple(kind for kind in types if _object(types, kind).get("supported"))
-    levels = _object(capabilities, "effort")
+    capabilities = object_at(entry, "capabilities")
+    if types := object_at(object_at(capabilities, "thinking"), "types"):
+        changes["thinking"] = tuple(kind for kind in types if object_at(types, kind).get("supported"))
+    levels = object_at(capabilities, "effort")
     if levels.get("supported") is False or levels.keys() & set(_EFFORTS):
-        changes["effort"] = tuple(level for level in _EFFORTS if _object(levels, level).get("supported"))
+        changes["effort"] = tuple(level for level in _EFFORTS if object_at(levels, level).get("supported"))
     return dataclasses.replace(lookup(entry["id"]), **changes)
 
 
-def _object(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = parent.get(key)
-    return value if isinstance(value, dict) else {}
-
-
 def image_limits(model: Model, count: int) -> ImageLimits:
-    """The limits for each picture of a request.
+    """The limits for each image of a request.
 
     Parameters
     ----------
-    model : Model
     count : int
-        Pictures in the whole request, history and tool results included: beyond 20 the API takes
-        no side above 2000 pixels.
+        Images in the whole request, including history and tool results: if there are more than 20,
+        the API accepts no side above 2000 pixels.
     """
     side = MAX_IMAGE_SIDE if count <= MANY_IMAGES else MAX_IMAGE_SIDE_WHEN_MANY
     return model.image_tier._replace(side=side)
 
 
 def widest_limits() -> ImageLimits:
-    """The limits of the models that look most closely."""
+    """The limits of the models that see the finest detail."""
     return _tiers()["high"]
 
 
-def fit(width: int, height: int, limits: ImageLimits) -> tuple[int, int]:
-    """The size to which the server shrinks a picture before a model sees it.
+def fit_size(width: int, height: int, limits: ImageLimits) -> tuple[int, int]:
+    """The size to which the server reduces an image before the model sees it.
 
     Parameters
     ----------
     width, height : int
         Pixels, at least 1.
-    limits : ImageLimits
 
     Returns
     -------
     tuple of int
-        Width and height in pixels; unchanged if the picture already fits, else the largest of the
-        same shape. Source: the resize rule in Anthropic's vision guide.
+        Width and height in pixels; unchanged if the image already fits, else the largest size with
+        the same aspect ratio. Source: the resizing rule in Anthropic's vision guide.
     """
     if limits.fits(width, height):
         return width, height
@@ -357,5 +352,5 @@ def fit(width: int, height: int, limits: ImageLimits) -> tuple[int, int]:
 
 
 def image_tokens(width: int, height: int) -> int:
-    """Tokens that a picture costs once it has the size the model sees."""
+    """Tokens for an image of the size the model sees; see :func:`fit_size`."""
     return math.ceil(width / IMAGE_PATCH) * math.ceil(height / IMAGE_PATCH)

@@ -1,4 +1,4 @@
-"""The way to a server: its address, proxies, certificates and sockets."""
+"""Reaching a server: its address, proxies, certificates and sockets."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from claude_magic.messages.errors import BadInput
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 _Transport = TypeVar("_Transport")
-_NO_ADDRESS = f"base_url has to begin with http:// or https:// and to name a server. Example: {DEFAULT_BASE_URL}"
+_INVALID_URL = f"base_url must begin with http:// or https:// and name a server. Example: {DEFAULT_BASE_URL}"
 
 
 def parse_base_url(url: str) -> tuple[str, Callable[[], str] | None]:
-    """A base URL without what is added to it, and what it hides before an ``@``.
+    """Normalize a base URL, and separate the login it may contain.
 
     Parameters
     ----------
     url : str
-        With or without a path, a slash at its end, the ``/v1`` that other programs want there, and
-        the name and password that a gateway may ask for.
+        With or without a path, a trailing slash, the ``/v1`` that other programs expect, and a name
+        and password before an ``@``, as some gateways require.
 
     Returns
     -------
     base_url : str
-        To be shown to anybody.
+        Without secrets.
     login : callable or None
-        Gives the value of the ``authorization`` header for that name and password.
+        Returns the ``authorization`` header for the name and password.
 
     Raises
     ------
     BadInput
-        If it is no http(s) address. The line does not repeat it: a key may have got there.
+        If it is not an http(s) URL. The message does not repeat it: it may be a key pasted by mistake.
     """
     url = url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
     try:
         parts = urlsplit(url)
         known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port or an IPv6 address that is none
+    except ValueError:  # an invalid port or IPv6 address
         known = False
     if not known or parts.query or parts.fragment or not url.isprintable() or " " in url:
-        raise BadInput(_NO_ADDRESS)
+        raise BadInput(_INVALID_URL)
     userinfo, at, server = parts.netloc.rpartition("@")
     shown = f"{parts.scheme}://{server}{parts.path}"
     return shown, (lambda: _basic(userinfo)) if at else None
@@ -71,18 +71,12 @@ def is_loopback(host: str) -> bool:
 
 
 def transport(base_url: str, idle: float) -> httpx2.HTTPTransport:
-    """What carries requests to a server.
-
-    Parameters
-    ----------
-    base_url : str
-    idle : float
-        Seconds for which an unused connection is kept.
+    """The httpx2 transport for requests to a server; ``idle`` is in seconds.
 
     Raises
     ------
     BadInput
-        If certificates or a proxy that the environment names are of no use.
+        If the certificates or the proxy named in the environment cannot be used.
     """
     return _transport(httpx2.HTTPTransport, base_url, idle)
 
@@ -96,22 +90,24 @@ def _transport(kind: Callable[..., _Transport], base_url: str, idle: float) -> _
     try:
         certificates: ssl.SSLContext | bool = base_url.startswith("https:") and httpx2.create_ssl_context()
     except OSError as error:
-        raise BadInput(f"The certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({error}).") from None
+        raise BadInput(
+            f"The certificates in SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({error}). Check the path."
+        ) from None
     try:
         return kind(
             verify=certificates,
             limits=httpx2.Limits(keepalive_expiry=idle),
             proxy=proxy_for(base_url),
-            socket_options=_options(),
+            socket_options=_socket_options(),
         )
     except (ValueError, httpx2.InvalidURL):
-        raise BadInput("The proxy that the environment names has no address that can be used.") from None
+        raise BadInput("The proxy address in the environment is not valid. Check HTTPS_PROXY and ALL_PROXY.") from None
     except ImportError:
-        raise BadInput("The proxy that the environment names needs a package: pip install socksio.") from None
+        raise BadInput("The SOCKS proxy in the environment needs one more package: pip install socksio.") from None
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for an address; None for a direct way."""
+    """The proxy that the environment sets for an address; None for a direct connection."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if is_loopback(host) or urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
@@ -121,7 +117,7 @@ def proxy_for(url: str) -> str | None:
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
-def _options() -> list[tuple[int, int, int]]:
+def _socket_options() -> list[tuple[int, int, int]]:
     wanted = [("SOL_SOCKET", "SO_KEEPALIVE", 1), ("IPPROTO_TCP", "TCP_NODELAY", 1)]
     wanted += [("IPPROTO_TCP", "TCP_KEEPIDLE", 30), ("IPPROTO_TCP", "TCP_KEEPINTVL", 10)]
     wanted += [("IPPROTO_TCP", "TCP_KEEPCNT", 3), ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 60_000)]
@@ -131,9 +127,9 @@ def _options() -> list[tuple[int, int, int]]:
 
 
 def shut_down(sock: socket.socket) -> None:
-    """End a connection under whoever reads from it, in any thread."""
+    """End a connection that another thread may be reading from."""
     try:
-        # Of a TLS socket only what is below: its own shutdown is not meant for another thread.
+        # Only the TCP socket below TLS: SSLSocket.shutdown must not be called from another thread.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
     except OSError:
         pass  # already closed

@@ -1,4 +1,4 @@
-"""The IPython in which this may run: it is asked if it is there, and never imported."""
+"""The IPython shell this may run in. IPython is never imported here, only used if it already is."""
 
 from __future__ import annotations
 
@@ -7,20 +7,15 @@ from typing import Any
 
 
 def running_shell() -> Any:
-    """The shell; None where there is none."""
+    """The running shell, or None."""
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
     return get_ipython() if get_ipython is not None else None
 
 
-def put_next(shell: Any, source: str) -> None:
-    """Put source where the user writes next: in a new cell below the one that runs, or at the next prompt.
+def append_next_input(shell: Any, source: str) -> None:
+    """Add source to the next input: a new cell below the running one, or the next prompt.
 
-    Front ends make one new cell for an execution; what is put a second time stands there below the first.
-
-    Parameters
-    ----------
-    shell : IPython.core.interactiveshell.InteractiveShell
-    source : str
+    Front ends create one new cell per execution, so later source goes into the same cell, below the first.
     """
     payloads = shell.payload_manager.read_payload()
     below = [one["text"] for one in payloads if one.get("source") == "set_next_input" and not one.get("replace")]

@@ -1,9 +1,9 @@
-"""Server-sent events out of bytes, however they are cut.
+"""Reads server-sent events from chunks of bytes, wherever the chunks are split.
 
-The reader is incremental and linear in the bytes it is fed. It knows LF, CRLF and CR line ends, a
-byte order mark, comments, data over several lines, a missing blank line at the end, and the bare
-JSON objects without any framing that one gateway is documented with. Lines end at nothing else:
-U+2028 and its kin are text (a reader built on ``str.splitlines`` breaks there).
+The reader is incremental, in linear time. It accepts LF, CRLF and CR line ends, a byte order mark,
+comments, data over several lines, a missing blank line at the end, and JSON objects without any
+framing, as one gateway documents them. Nothing else ends a line: U+2028 and the like are text (a
+reader built on ``str.splitlines`` would break there).
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from typing import Any
 _BOM = b"\xef\xbb\xbf"
 _FIELDS = (b"event", b"id", b"retry")
 _BRACES = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{}]')
-"""Braces, and strings so that no brace inside one counts; JSON has no line end within a string."""
+"""Braces, and strings so that braces inside them are skipped; JSON strings contain no line ends."""
 
 
 class SSEReader:
     """Turns chunks of bytes into the data of events.
 
-    The name of an event is not passed on: this API repeats it as ``type`` inside the data, and
-    some servers leave the name out.
+    Event names are dropped: this API repeats them as ``type`` in the data, and some servers omit them.
     """
 
     def __init__(self) -> None:
@@ -35,12 +34,7 @@ class SSEReader:
         self._begun = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The data of each event that ends in this chunk.
-
-        Parameters
-        ----------
-        chunk : bytes
-        """
+        """The data of each event that ends in this chunk."""
         if b"\r" in chunk or self._after_cr:
             chunk = self._plain_line_ends(chunk)
         first, *lines = chunk.split(b"\n")
@@ -57,14 +51,14 @@ class SSEReader:
         return self._take([first, *lines])
 
     def close(self) -> list[bytes]:
-        """The data of an event that the end of the stream finishes."""
+        """The data of an event that the end of the stream completes."""
         line = b"".join(self._line)
         self._line.clear()
         return self._take([line, b""] if line else [b""])
 
     def _plain_line_ends(self, chunk: bytes) -> bytes:
         if self._after_cr and chunk.startswith(b"\n"):
-            chunk = chunk[1:]  # the second half of a CRLF that was cut in two
+            chunk = chunk[1:]  # the second half of a CRLF split between chunks
             self._after_cr = False
         if chunk:
             self._after_cr = chunk.endswith(b"\r")
@@ -92,7 +86,7 @@ class SSEReader:
 
     def _take_bare(self, line: bytes) -> Iterator[bytes]:
         if not self._depth and not line.lstrip().startswith(b"{"):
-            return  # a field that nobody knows, to be ignored
+            return  # an unknown field, to be ignored
         begin = 0
         for token in _BRACES.finditer(line):
             if token[0] == b"{":
@@ -110,9 +104,9 @@ class SSEReader:
 
 
 def read_json(data: bytes | bytearray) -> Any:
-    """Decoded JSON; None for what is none."""
+    """Decoded JSON; None if it is not valid."""
     try:
-        # What is plain UTF-8 without anything around it, as each event is, takes half the time of the rest.
+        # Plain UTF-8 without surrounding white space, as events are, decodes in half the time of json.loads.
         text = str(data, "utf-8", "surrogatepass")
         value, end = _decode(text)
         if end == len(text):

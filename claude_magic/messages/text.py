@@ -1,4 +1,4 @@
-"""Words around a value: counts, lists of names, and text kept short."""
+"""Text helpers: counts, lists of names, short forms, code fences."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Sequence
 
 
 def pluralize(number: int, noun: str) -> str:
-    """A number and its noun."""
+    """A number with its noun, in the plural if needed: ``3 rows``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def count_of(shown: int, total: int, noun: str) -> str:
-    """A number of a larger one, or only that if it is the same."""
+    """``10 of 1,000 rows``; only the total if both are equal."""
     return f"{'' if shown == total else f'{shown:,} of '}{pluralize(total, noun)}"
 
 
 def join_names(names: Sequence[str], room: int = 400) -> str:
-    """As many names as there is room for, at least one, and how many more there are; empty for none."""
+    """As many names as fit, at least one, and how many more there are; empty without names."""
     sizes = itertools.accumulate(len(name) + 2 for name in names)
     shown = max(1, sum(size <= room for size in sizes))
     more = len(names) - shown
@@ -26,17 +26,17 @@ def join_names(names: Sequence[str], room: int = 400) -> str:
 
 
 def truncate(text: str, limit: int) -> str:
-    """No more than some characters, with … at the end if there were more."""
+    """At most ``limit`` characters, ending in … if text was cut off."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def one_line(text: str, limit: int = 100) -> str:
-    """The first words of a text, without line breaks, in characters that can be encoded."""
+    """The beginning of a text without line breaks and lone surrogates."""
     return truncate(replace_surrogates(" ".join(text[: 20 * limit].split())), limit)
 
 
 def replace_surrogates(text: str) -> str:
-    """Text that can be encoded: what cannot is written as an escape."""
+    """Text that can be encoded, with lone surrogates written as escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

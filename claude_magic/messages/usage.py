@@ -1,42 +1,40 @@
-"""Tokens, and what they cost."""
+"""Token counts and their cost."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 from claude_magic.messages import limits
+from claude_magic.messages.wire import JSONObject, object_at
 
-_COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-
-
-_SEARCH = Decimal("0.01")
-"""US dollars for a web search, where the price list does not know the model."""
+_API_COUNTERS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+_WEB_SEARCH_PRICE = Decimal("0.01")
+"""US dollars, for models that the price list does not know."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
 class Usage:
-    """Tokens of one answer, or of several added up.
+    """Tokens of one answer, or the sum of several.
 
     Attributes
     ----------
     input_tokens : int
-        The uncached part of the input alone, as the API counts.
+        Only the uncached part of the input, as the API counts.
     output_tokens : int
-        Thinking included.
+        Including thinking.
     cache_creation_input_tokens, cache_read_input_tokens : int
         Written to and read from the prompt cache.
     one_hour_cache_tokens : int
-        The part of the writes that lives for an hour and costs more.
+        The part of the cache writes that lasts an hour and costs more.
     web_searches : int
-        Searches that a server tool ran; they are billed by the piece.
+        Searches run by a server tool; each is billed separately.
     at_least : bool
-        Whether the answer stopped before the server could count to the end.
+        Whether the answer stopped before the server sent the final counts.
     iterations : tuple of (str, Usage)
-        Where one answer took several runs (of an adviser, a fallback, a compaction), each with the
-        model that is billed for it, empty for the one that answers; they are counted in above.
+        If one answer took several runs (an adviser, a fallback, a compaction): each with the model
+        billed for it, empty for the answering model. The counts above include them.
     """
 
     input_tokens: int = 0
@@ -50,13 +48,13 @@ class Usage:
 
     @property
     def total_input(self) -> int:
-        """All input tokens, cached or not."""
+        """All input tokens, cached and uncached."""
         return self.input_tokens + self.cache_creation_input_tokens + self.cache_read_input_tokens
 
     def __add__(self, other: Usage) -> Usage:
         if not isinstance(other, Usage):
             return NotImplemented
-        sums = {name: getattr(self, name) + getattr(other, name) for name in _SUMMED}
+        sums = {name: getattr(self, name) + getattr(other, name) for name in _COUNTERS}
         several = self.iterations or other.iterations
         return Usage(
             **sums,
@@ -65,20 +63,17 @@ class Usage:
         )
 
     def __radd__(self, other: object) -> Usage:
-        return self + Usage() if other == 0 else NotImplemented  # sum() begins with 0
+        return self + Usage() if other == 0 else NotImplemented  # sum() starts with 0
 
     def __eq__(self, other: object) -> bool:
-        # Written out: a usage that knows how to show itself is equal to one that does not.
-        return isinstance(other, Usage) and self._values() == other._values()
+        # Written out, so that a subclass that only adds a display form is equal to its base.
+        return isinstance(other, Usage) and dataclasses.astuple(self) == dataclasses.astuple(other)
 
     def __hash__(self) -> int:
-        return hash(self._values())
-
-    def _values(self) -> tuple[object, ...]:
-        return tuple(getattr(self, field.name) for field in dataclasses.fields(self))
+        return hash(dataclasses.astuple(self))
 
     def _runs(self) -> tuple[tuple[str, Usage], ...]:
-        """What is billed, each with its model; web searches are billed beside it."""
+        """What is billed per model; web searches are billed separately."""
         return self.iterations or (("", dataclasses.replace(self, web_searches=0)),)
 
     def __repr__(self) -> str:
@@ -87,34 +82,24 @@ class Usage:
         )
         return f"Usage({named})"
 
-    def updated(self, raw: Mapping[str, Any]) -> Usage:
-        """These counts with those that a server named; what it left out or null stays."""
-        found = {name: raw.get(name) for name in _COUNTS}
-        if isinstance(creation := raw.get("cache_creation"), dict):
-            found["one_hour_cache_tokens"] = creation.get("ephemeral_1h_input_tokens")
-        if isinstance(tools := raw.get("server_tool_use"), dict):
-            found["web_searches"] = tools.get("web_search_requests")
-        changes: dict[str, Any] = {name: count for name, count in found.items() if type(count) is int}
+    def updated(self, raw: Mapping[str, object]) -> Usage:
+        """These counts, updated with a ``usage`` object of the API; missing and null counts stay."""
+        found = {name: raw.get(name) for name in _API_COUNTERS}
+        found["one_hour_cache_tokens"] = object_at(raw, "cache_creation").get("ephemeral_1h_input_tokens")
+        found["web_searches"] = object_at(raw, "server_tool_use").get("web_search_requests")
+        changes: JSONObject = {name: count for name, count in found.items() if type(count) is int}
         if isinstance(runs := raw.get("iterations"), list) and runs:
-            # Beside them the counts leave out what other models and compactions took.
-            billed = [(_model_of(run), Usage().updated(run)) for run in runs if isinstance(run, dict)]
+            # The counts beside the runs exclude other models and compactions.
+            billed = [(str(run.get("model") or ""), Usage().updated(run)) for run in runs if isinstance(run, dict)]
             total = sum((usage for _, usage in billed), start=Usage())
-            counts = {name: getattr(total, name) for name in (*_COUNTS, "one_hour_cache_tokens")}
+            counts = {name: getattr(total, name) for name in (*_API_COUNTERS, "one_hour_cache_tokens")}
             changes |= {**counts, "iterations": tuple(billed)}
         return dataclasses.replace(self, **changes) if changes else self
 
     def cost(self, model: str) -> Decimal | None:
-        """US dollars for these tokens, by the published price list of genai-prices.
+        """US dollars for these tokens, answered by a model with this id.
 
-        Parameters
-        ----------
-        model : str
-            The id that answered.
-
-        Returns
-        -------
-        Decimal or None
-            None if neither the list nor our table of models knows the price.
+        Prices come from genai-prices, else from our own table of models; None if neither has one.
         """
         if not self.iterations:
             return self._price(model)
@@ -123,7 +108,7 @@ class Usage:
         return sum((price for price in prices if price is not None), Decimal()) if None not in prices else None
 
     def _price(self, model: str) -> Decimal | None:
-        # Imported here: the price list takes 0.1 s to load, and is wanted after an answer.
+        # Imported here because the price list takes 0.1 s to load and is needed only after an answer.
         from genai_prices import Usage as Priced
         from genai_prices import calc_price
 
@@ -132,7 +117,7 @@ class Usage:
         try:
             price = calc_price(
                 Priced(
-                    input_tokens=self.total_input,  # the list counts cached tokens in, the API leaves them out
+                    input_tokens=self.total_input,  # unlike the API, the price list includes cached tokens
                     cache_read_tokens=self.cache_read_input_tokens,
                     cache_write_tokens=written,
                     cache_write_5m_tokens=written - hour,
@@ -144,10 +129,10 @@ class Usage:
                 provider_id="anthropic",
             )
         except LookupError:
-            return self._by_table(model)
+            return self._table_price(model)
         return price.total_price
 
-    def _by_table(self, model: str) -> Decimal | None:
+    def _table_price(self, model: str) -> Decimal | None:
         price = limits.lookup(model).price
         if price is None:
             return None
@@ -159,18 +144,37 @@ class Usage:
             written=self.cache_creation_input_tokens - hour,
             written_1h=hour,
         )
-        return Decimal(str(dollars)) + self.web_searches * _SEARCH
+        return Decimal(str(dollars)) + self.web_searches * _WEB_SEARCH_PRICE
 
 
-_SUMMED = tuple(field.name for field in dataclasses.fields(Usage) if field.type == "int")
+_COUNTERS = tuple(field.name for field in dataclasses.fields(Usage) if field.type == "int")
+_SAVED = sorted((*_COUNTERS, "at_least"))
 
 
-def _model_of(run: Mapping[str, Any]) -> str:
-    return str(run.get("model") or "")
+def usage_to_json(usage: Usage) -> JSONObject:
+    """The fields that are not zero, as a JSON object."""
+    counts = {name: value for name in _SAVED if (value := getattr(usage, name))}
+    runs = [[model, usage_to_json(run)] for model, run in usage.iterations]
+    return counts | ({"iterations": runs} if runs else {})
 
 
-def money(dollars: Decimal | float | None) -> str:
-    """An amount in cents, in dollars from one dollar on; never with a dollar sign, which begins math in Markdown."""
+def usage_from_json(values: object) -> Usage:
+    """A usage saved by :func:`usage_to_json`; invalid fields are ignored."""
+    if not isinstance(values, Mapping):
+        return Usage()
+    found: JSONObject = {
+        name: value
+        for name in _SAVED
+        if type(value := values.get(name)) is (bool if name == "at_least" else int) and value >= 0
+    }
+    if isinstance(runs := values.get("iterations"), list):
+        pairs = [run for run in runs if isinstance(run, list) and len(run) == 2 and isinstance(run[0], str)]
+        found["iterations"] = tuple((model, usage_from_json(counts)) for model, counts in pairs)
+    return Usage(**found)
+
+
+def format_cost(dollars: Decimal | float | None) -> str:
+    """``4.2 ¢`` below a dollar, else ``1.20 USD``: never a dollar sign, which starts math in Markdown."""
     if dollars is None:
         return "?"
     if dollars >= 1:
@@ -181,41 +185,15 @@ def money(dollars: Decimal | float | None) -> str:
     return f"{cents:.2g} ¢" if cents else "0 ¢"
 
 
-def usd(dollars: float) -> str:
-    """An amount as ``4.40 USD``, with more digits where it is less than a cent."""
+def format_usd(dollars: float) -> str:
+    """``4.40 USD``, with more digits for less than a cent."""
     return f"{dollars:,.2f} USD" if dollars >= 0.01 or not dollars else f"{dollars:.2g} USD"
 
 
-def in_words(dollars: float) -> str:
-    """An amount in a sentence: ``82 cents``, ``1.20 dollars``."""
+def cost_in_words(dollars: float) -> str:
+    """``82 cents`` or ``1.20 dollars``, for use in a sentence."""
     if dollars >= 0.995:
         return f"{dollars:,.2f} dollars"
     cents = dollars * 100
     number = f"{cents:.0f}" if cents >= 9.5 else f"{cents:.2g}"
     return f"{number} cent{'' if number == '1' else 's'}"
-
-
-_NAMES = frozenset(field.name for field in dataclasses.fields(Usage))
-
-
-def usage_to_json(usage: Usage) -> dict[str, Any]:
-    """What is not zero, in a form that JSON can hold."""
-    values = {name: getattr(usage, name) for name in sorted(_NAMES)}
-    runs = [[model, usage_to_json(run)] for model, run in values.pop("iterations", ())]
-    return {name: value for name, value in values.items() if value} | ({"iterations": runs} if runs else {})
-
-
-def usage_from_json(values: object) -> Usage:
-    """The usage that was noted; what has no sense is left out."""
-    if not isinstance(values, Mapping):
-        return Usage()
-    found: dict[str, Any] = {
-        name: value
-        for name, value in values.items()
-        if name in _NAMES and type(value) is (bool if name == "at_least" else int) and value >= 0
-    }
-    runs = values.get("iterations")
-    if isinstance(runs, list) and "iterations" in _NAMES:
-        pairs = [run for run in runs if isinstance(run, list) and len(run) == 2 and isinstance(run[0], str)]
-        found["iterations"] = tuple((model, usage_from_json(counts)) for model, counts in pairs)
-    return Usage(**found)

@@ -8,7 +8,7 @@ import os
 from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.messages import gateway_environment, limits
 from claude_magic.messages.text import pluralize
-from claude_magic.messages.usage import money, usd
+from claude_magic.messages.usage import format_cost, format_usd
 from claude_magic.notebook.display.footer import escaped
 from claude_magic.notebook.kernel_environment import SIMULATOR
 from claude_magic.notebook.option_line import OPTIONS
@@ -81,11 +81,11 @@ def load_line(conversations: Conversations, name_taken: bool) -> str:
 
 def _spent(conversations: Conversations) -> str:
     spent, limit = conversations.cost(), conversations.budget.limit(simulated=False)
-    said = money(spent) if spent is not None else "unknown: no price for one of the models"
+    said = format_cost(spent) if spent is not None else "unknown: no price for one of the models"
     if limit is None or math.isinf(limit):
         return said
     alone = ", because nobody sits in front" if conversations.settings.budget is None else ""
-    return f"{said}; the budget is {usd(limit)}{alone}"
+    return f"{said}; the budget is {format_usd(limit)}{alone}"
 
 
 def card(conversation: Conversation, conversations: Conversations) -> tuple[str, str]:
@@ -101,7 +101,7 @@ def card(conversation: Conversation, conversations: Conversations) -> tuple[str,
         ("spent", _spent(conversations)),
     ]
     if simulated := conversations.cost(simulated=True):
-        rows.append(("simulated", f"would have cost {money(simulated)}"))
+        rows.append(("simulated", f"would have cost {format_cost(simulated)}"))
     if others:
         rows.append(("others", ", ".join(others)))
     plain = (

@@ -255,7 +255,7 @@ def _check_image_size(block: JSON, path: str, request: MessageRequest, many: boo
             max_side_length_pixels=most,
             paths=[path],
         )
-    seen = limits.fit(width, height, request.model.image_tier)
+    seen = limits.fit_size(width, height, request.model.image_tier)
     if seen != size and (block.get("transformations") or {}).get("oversized_image") == "error":
         raise bad_request(
             f"{path}: the image is {width}x{height} pixels and would be resized to {seen[0]}x{seen[1]}.",

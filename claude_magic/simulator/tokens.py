@@ -31,7 +31,7 @@ def of_block(block: JSON, tier: limits.ImageLimits) -> int:
     if kind == "image" and isinstance(source, dict):
         if source["type"] != "base64":
             return PER_LINKED_IMAGE
-        return limits.image_tokens(*limits.fit(*image_description.image_header(source["data"]).size, tier))
+        return limits.image_tokens(*limits.fit_size(*image_description.image_header(source["data"]).size, tier))
     if kind == "document" and isinstance(source, dict):
         return _of_document(source, tier)
     if kind == "tool_result":

@@ -20,7 +20,7 @@ from PIL import Image, ImageChops, ImageFile, ImageOps, ImageStat, JpegImagePlug
 from claude_magic import Picture
 from claude_magic.content import encoding
 from claude_magic.content.convert import to_parts
-from claude_magic.messages.limits import ImageLimits, fit, lookup
+from claude_magic.messages.limits import ImageLimits, fit_size, lookup
 
 CLOSE = lookup("claude-sonnet-5-5").image_tier
 FAR = lookup("claude-haiku-4-5").image_tier
@@ -111,7 +111,7 @@ def test_every_way_a_picture_can_lie(orientation: int, kind: str, crop: Any, lim
     shown = upright.crop(crop) if crop else upright
     picture = Picture(value, crop=crop)
     image = opened(picture.part, limits)
-    assert image.size == fit(*shown.size, limits)
+    assert image.size == fit_size(*shown.size, limits)
     assert alike(image, shown.resize(image.size))
     assert image.getexif() == {}
     left, upper, right, lower = crop or (0, 0, *upright.size)
@@ -126,7 +126,7 @@ def test_details_survive_that_a_jpeg_is_unpacked_at_a_fraction(orientation: int,
     data = written(coarse, "JPEG", exif=turned(orientation), quality=95)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
     image = sent(data, TINY)
-    assert image.size == fit(*upright.size, TINY)
+    assert image.size == fit_size(*upright.size, TINY)
     lost = ImageChops.difference(image, upright.resize(image.size, Image.Resampling.LANCZOS))
     assert ImageStat.Stat(lost).mean[0] < 4
 
@@ -200,7 +200,7 @@ def test_a_variable_for_one_model_after_the_other(image: Image.Image, order: lis
     (part,) = to_parts(image, "it")
     for limits in order:
         shown = opened(part, limits)
-        assert shown.size == fit(*image.size, limits)
+        assert shown.size == fit_size(*image.size, limits)
         assert shown.format == ("PNG" if image.width == image.height else "JPEG")
         assert alike(shown.resize((50, 50), reducing_gap=None), image.resize((50, 50)))
 

@@ -14,7 +14,7 @@ from PIL import Image
 from claude_magic.content.convert import to_parts
 from claude_magic.content.original import Pixels
 from claude_magic.content.picture import Picture
-from claude_magic.messages.limits import ImageLimits, fit, image_limits, image_tokens, lookup, models
+from claude_magic.messages.limits import ImageLimits, fit_size, image_limits, image_tokens, lookup, models
 
 LIMITS = st.sampled_from(sorted({image_limits(model, count) for model in models() for count in (20, 21)}))
 AREA = 1_500_000
@@ -52,7 +52,7 @@ def one_larger(size: tuple[int, int], shape: tuple[int, int]) -> tuple[int, int]
 
 def check(size: tuple[int, int], shape: tuple[int, int], limits: ImageLimits) -> None:
     assert taken(size, limits)
-    assert fit(*size, limits) == size  # so the server does not resize it again
+    assert fit_size(*size, limits) == size  # so the server does not resize it again
     assert image_tokens(*size) <= limits.tokens
     if size != shape:
         assert not taken(shape, limits)

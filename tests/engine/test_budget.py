@@ -21,7 +21,7 @@ from claude_magic.engine.settings import Settings
 from claude_magic.messages import limits
 from claude_magic.messages.errors import AnswerBroken, BadInput, NotFound, OverBudget
 from claude_magic.messages.retry import Wait
-from claude_magic.messages.usage import Usage, in_words
+from claude_magic.messages.usage import Usage, cost_in_words
 from claude_magic.simulator import Simulator
 from tests.conversation.conftest import Notebook
 from tests.conversation.wire import body, questions
@@ -335,7 +335,7 @@ def test_pictures_cost_what_the_rule_says(size: tuple[int, int], name: str) -> N
     message = Message("user", (part,))
     wire = {"model": name, "max_tokens": 100}
     found = estimate_tokens(build(wire, [message], within), [message], within, model)
-    exact = limits.image_tokens(*limits.fit(*size, within))
+    exact = limits.image_tokens(*limits.fit_size(*size, within))
     assert exact <= found <= exact + 100  # the rest is the frame of the request
 
 
@@ -368,4 +368,4 @@ def test_what_lies_in_the_cache_is_expected_to_be_cheap(
     [(0.82, "82 cents"), (0.01, "1 cent"), (0.0042, "0.42 cents"), (1, "1.00 dollars"), (0, "0 cents")],
 )
 def test_amounts_in_words(dollars: float, said: str) -> None:
-    assert in_words(dollars) == said
+    assert cost_in_words(dollars) == said

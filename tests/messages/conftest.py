@@ -12,7 +12,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from claude_magic.messages.client import Client
-from claude_magic.messages.stream import Stream
+from claude_magic.messages.retry import Retries
 from tests.conftest import KEY
 
 Connect = Callable[..., Client]
@@ -43,10 +43,10 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds of each wait, which then does not take place."""
     seconds: list[float] = []
 
-    def pause(stream: Stream, length: float) -> None:
+    def sleep(retries: Retries, length: float) -> None:
         seconds.append(length)
 
-    monkeypatch.setattr(Stream, "_pause", pause)
+    monkeypatch.setattr(Retries, "_sleep", sleep)
     return seconds
 
 

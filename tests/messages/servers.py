@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from claude_magic.messages.client import Client
 from claude_magic.messages.exchange import RequestBody
+from claude_magic.messages.reply import Reply
 
-Answer = bytes | Callable[[socket.socket], None]
+Answer = bytes | Callable[[socket.socket], object]
 
 
 @dataclasses.dataclass
@@ -135,3 +137,10 @@ def ask(**fields: Any) -> RequestBody:
     wire = {"model": "claude-sonnet-5-5", "max_tokens": 1000, "stream": True}
     wire["messages"] = [{"role": "user", "content": "Hi there"}]
     return RequestBody([json.dumps({**wire, **fields}).encode()])
+
+
+def answer(client: Client, **fields: Any) -> Reply:
+    stream = client.stream(ask(**fields))
+    for _ in stream:
+        pass
+    return stream.reply

@@ -39,26 +39,14 @@ from claude_magic.messages.errors import (
 )
 from claude_magic.messages.exchange import RequestBody
 from claude_magic.messages.network import is_loopback
-from claude_magic.messages.reply import Reply
+from claude_magic.messages.platform import AnthropicAPI
 from claude_magic.messages.retry import Wait
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
 from tests.messages.conftest import Connect
-from tests.messages.servers import HELLO, START, STOP, TAIL, TEXT, Got, Raw, ask, endless, http, raw, sse
+from tests.messages.servers import HELLO, START, STOP, TAIL, TEXT, Got, Raw, answer, ask, endless, http, raw, sse
 
 OK = http(HELLO)
-
-
-def answer(client: Client, **fields: Any) -> Reply:
-    stream = client.stream(ask(**fields))
-    for _ in stream:
-        pass
-    return stream.reply
-
-
-def plan(simulator: Simulator, *plans: str) -> None:
-    for one in plans:
-        simulator.faults.append(one)
 
 
 def sent(connect: Connect, **options: Any) -> Got:
@@ -84,7 +72,7 @@ class TestHeaders:
             "accept-encoding": "identity",
             "connection": "keep-alive",
         }
-        assert got.header("user-agent").startswith("claude_magic/")
+        assert (got.header("user-agent") or "").startswith("claude_magic/")
 
     def test_version_and_betas(self, key: str, connect: Connect) -> None:
         got = sent(connect, version="2026-10-21", betas=["a-2026-01-01", "b-2026-02-02"])
@@ -154,7 +142,7 @@ class TestHeaders:
             answer(connect(server.url, version=version))
 
     def test_without_a_key_nothing_is_sent_anywhere_else(self, connect: Connect) -> None:
-        with pytest.raises(NoCredentials, match=r"claude\.login\(\) asks for one"):
+        with pytest.raises(NoCredentials, match=r"claude\.login\(\)"):
             answer(connect("http://192.0.2.1"))
         with pytest.raises(NoCredentials):
             connect("http://192.0.2.1").require_credentials()
@@ -207,7 +195,7 @@ class TestBaseUrl:
         ],
     )
     def test_no_address(self, url: str) -> None:
-        with pytest.raises(BadInput, match="base_url has to begin with http") as caught:
+        with pytest.raises(BadInput, match="base_url must begin with http") as caught:
             Client(url)
         assert KEY not in str(caught.value)
 
@@ -236,11 +224,26 @@ class TestBaseUrl:
     def test_elsewhere(self, host: str) -> None:
         assert not is_loopback(host)
 
+    def test_a_platform_decides_on_addresses_and_headers(self, key: str, connect: Connect) -> None:
+        class Hosted(AnthropicAPI):
+            def url(self, path: str) -> str:
+                return f"{self.base_url}/hosted{path}"
+
+            def headers(self) -> dict[str, str]:
+                return {"x-region": "north"}
+
+        with raw(OK) as server:
+            client = connect(platform=Hosted(server.url))
+            answer(client)
+        assert server.got[0].line == "POST /hosted/v1/messages HTTP/1.1"
+        assert (server.got[0].header("x-region"), server.got[0].header("x-api-key")) == ("north", key)
+        assert client.outgoing(ask()).headers == {"x-region": "north"}
+
     def test_redirects_are_not_followed(self, key: str, connect: Connect, pauses: list[float]) -> None:
         with (
             raw(OK) as elsewhere,
             raw(http(b"", status="307 Moved", location=elsewhere.url)) as server,
-            pytest.raises(NotTheMessagesAPI, match="redirects elsewhere; the key is not carried along"),
+            pytest.raises(NotTheMessagesAPI, match="redirects to another address"),
         ):
             answer(connect(server.url))
         assert (elsewhere.got, len(server.got), pauses) == ([], 1, [])
@@ -278,20 +281,20 @@ class TestProxies:
     ) -> None:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setenv("no_proxy", "example.test")
-        with pytest.raises(ConnectionFailed, match="Nobody answers at http://api.example.test"):
+        with pytest.raises(ConnectionFailed, match="Cannot connect to http://api.example.test"):
             answer(connect("http://api.example.test", max_retries=0))
         assert proxy.got == []
 
     def test_one_that_refuses(self, key: str, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
         with raw(http(b"", status="403 Forbidden")) as proxy:
             monkeypatch.setenv("https_proxy", proxy.url.replace("//", "//me:secret@"))
-            with pytest.raises(ConnectionFailed, match=r"The proxy .* refused \(403 Forbidden\)") as caught:
+            with pytest.raises(ConnectionFailed, match=r"The proxy refused .*\(403 Forbidden\)") as caught:
                 answer(connect("https://api.example.test", max_retries=0))
         assert proxy.got[0].line == "CONNECT api.example.test:443 HTTP/1.1"
         assert proxy.got[0].header("x-api-key") is None
         assert "secret" not in str(caught.value)
 
-    @pytest.mark.parametrize(("proxy", "says"), [("ftp://a", "no address"), ("socks5://127.0.0.1:9", "socksio")])
+    @pytest.mark.parametrize(("proxy", "says"), [("ftp://a", "proxy address"), ("socks5://127.0.0.1:9", "socksio")])
     def test_one_that_cannot_be_used(
         self, proxy: str, says: str, key: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -384,7 +387,8 @@ class TestRetries:
     def test_the_answer_that_comes_at_last(
         self, simulator: Simulator, key: str, connect: Connect, pauses: list[float]
     ) -> None:
-        plan(simulator, "529", "429; retry-after=7")
+        for fault in ("529", "429; retry-after=7"):
+            simulator.faults.append(fault)
         assert answer(connect(simulator.url)).complete
         assert len({recorded.raw for recorded in simulator.requests}) == 1
         assert len(simulator.requests) == 3
@@ -438,13 +442,14 @@ class TestRetries:
     def test_without_a_word_the_waits_double_and_differ(self, monkeypatch: pytest.MonkeyPatch) -> None:
         error = ServerError("No.", status=500, type="api_error")
         for chance, factor in ((0.0, 1.0), (1.0, 0.75)):
-            monkeypatch.setattr(retry.random, "random", lambda chance=chance: chance)
-            waits = [retry.wait_before(error, attempt) for attempt in range(1, 8)]
+            monkeypatch.setattr("random.random", lambda chance=chance: chance)
+            waits = [wait for attempt in range(1, 8) if (wait := retry.backoff(error, attempt)) is not None]
             assert [wait.seconds / factor for wait in waits] == [0.5, 1, 2, 4, 8, 8, 8]
             assert [wait.attempt for wait in waits] == list(range(2, 9))
 
     def test_every_wait_is_told(self, simulator: Simulator, key: str, connect: Connect) -> None:
-        plan(simulator, "hangup", "529; retry-after-ms=1", "429; retry-after-ms=2", "503; retry-after-ms=3")
+        for fault in ("hangup", "529; retry-after-ms=1", "429; retry-after-ms=2", "503; retry-after-ms=3"):
+            simulator.faults.append(fault)
         waits: list[Wait] = []
         stream = connect(simulator.url, max_retries=4).stream(ask(), on_wait=waits.append)
         for _ in stream:
@@ -462,11 +467,12 @@ class TestRetries:
     def test_an_error_in_the_stream_before_any_content(
         self, simulator: Simulator, key: str, connect: Connect, pauses: list[float]
     ) -> None:
-        plan(simulator, "fault=error; after=0", "fault=error; after=0; type=invalid_request_error")
+        for fault in ("fault=error; after=0", "fault=error; after=0; type=invalid_request_error"):
+            simulator.faults.append(fault)
         with pytest.raises(APIError) as caught:
             answer(connect(simulator.url))
         assert caught.value.type == "invalid_request_error"
-        assert caught.value.request_id.startswith("req_")
+        assert str(caught.value.request_id).startswith("req_")
         assert len(pauses) == 1
 
     @pytest.mark.parametrize("fault", ["fault=error", "fault=cut"])
@@ -535,7 +541,7 @@ class TestConnections:
     def test_nobody_listens(self, key: str, connect: Connect, pauses: list[float]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with pytest.raises(ConnectionFailed, match=f"Nobody answers at {url} .*ANTHROPIC_BASE_URL"):
+        with pytest.raises(ConnectionFailed, match=f"Cannot connect to {url} .*ANTHROPIC_BASE_URL"):
             answer(connect(url))
         assert len(pauses) == 2
 
@@ -543,7 +549,7 @@ class TestConnections:
         with raw(lambda connection: None) as server:
             client = connect(server.url, timeout=0.05, max_retries=1)
             waits: list[Wait] = []
-            with pytest.raises(TimedOut, match="was silent"):
+            with pytest.raises(TimedOut, match="sent nothing"):
                 for _ in client.stream(ask(), on_wait=waits.append):
                     pass
         assert [wait.reason for wait in waits] == ["no answer"]
@@ -551,16 +557,16 @@ class TestConnections:
     def test_silence_in_the_middle(self, key: str, connect: Connect, pauses: list[float]) -> None:
         with raw(lambda connection: connection.sendall(endless(START, TEXT))) as server:
             stream = connect(server.url, timeout=0.05).stream(ask())
-            with pytest.raises(AnswerBroken, match="was silent"):
+            with pytest.raises(AnswerBroken, match="sent nothing"):
                 for _ in stream:
                     pass
         assert (stream.reply.text, pauses) == ("Hello!", [])
 
     def test_patience(self) -> None:
         """A model may think for minutes without a byte; a server that is there connects in seconds."""
-        timeout = Client("http://127.0.0.1:1")._timeout
-        assert timeout.read >= 600
-        assert timeout.connect <= 15
+        timeout = Client("http://127.0.0.1:1")._transport._timeout
+        assert (timeout.read or 0) >= 600
+        assert 0 < (timeout.connect or 0) <= 15
 
     def test_only_what_is_needed_is_read_of_an_error(self, key: str, connect: Connect) -> None:
         def endless_error(connection: socket.socket) -> None:
@@ -581,7 +587,7 @@ class TestConnections:
         assert caught.value.request_id == "req_1"
 
 
-WHOLE = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn"}
+WHOLE: dict[str, Any] = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn"}
 WHOLE |= {"content": [{"type": "text", "text": "Hello!"}], "usage": {"input_tokens": 3, "output_tokens": 2}}
 UNTYPED = {name: value for name, value in WHOLE.items() if name != "type"}
 
@@ -617,7 +623,7 @@ class TestAnswers:
         simulator.faults.append(f"{plan}; say=Hello there." if plan else "say=Hello there.")
         reply = answer(connect(simulator.url))
         assert (reply.text, reply.complete, reply.simulated) == ("Hello there.", True, True)
-        assert reply.request_id.startswith("req_")
+        assert str(reply.request_id).startswith("req_")
 
     @pytest.mark.parametrize("message", [WHOLE, UNTYPED])
     @pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/plain", ""])
@@ -653,7 +659,7 @@ class TestAnswers:
     def test_what_is_no_answer(self, body: bytes, kind: str, key: str, connect: Connect, pauses: list[float]) -> None:
         with (
             raw(http(body, kind)) as server,
-            pytest.raises(NotTheMessagesAPI, match=r"answered, but not as the Messages API does .*Check base_url"),
+            pytest.raises(NotTheMessagesAPI, match=r"did not answer as the Messages API does .*Check base_url"),
         ):
             answer(connect(server.url))
         assert (len(server.got), pauses) == (1, [])
@@ -668,7 +674,7 @@ class TestAnswers:
 
     def test_a_web_page_for_an_error(self, simulator: Simulator, key: str, connect: Connect) -> None:
         simulator.faults.append("503; body=html; x-should-retry=false")
-        with pytest.raises(ServerError, match=r"^a web page came instead of an answer \(.*\) \(503 api_error, req_"):
+        with pytest.raises(ServerError, match=r"^the server sent a web page \(.*\) \(503 api_error, req_"):
             answer(connect(simulator.url))
 
     @pytest.mark.parametrize("shape", ["json", "openai", "empty", "no-outer-type", "string"])
@@ -676,7 +682,7 @@ class TestAnswers:
         simulator.faults.append(f"400; body={shape}; message=Nope.")
         with pytest.raises(APIError, match="Nope" if shape != "empty" else "without saying why") as caught:
             answer(connect(simulator.url))
-        assert (caught.value.status, caught.value.request_id[:4]) == (400, "req_")
+        assert (caught.value.status, str(caught.value.request_id)[:4]) == (400, "req_")
 
     def test_damaged(self, key: str, connect: Connect, pauses: list[float]) -> None:
         with raw(http(sse(START, TEXT) + b"data: {oops}\n\n" + sse(TAIL, STOP))) as server:
@@ -745,7 +751,7 @@ class TestOtherCalls:
         assert connect(simulator.url).count_tokens(body) > 0
         with (
             raw(http(b"{}", "application/json")) as server,
-            pytest.raises(NotTheMessagesAPI, match="counted no tokens"),
+            pytest.raises(NotTheMessagesAPI, match="no token count"),
         ):
             connect(server.url).count_tokens(body)
 
@@ -912,7 +918,7 @@ class TestTLS:
     ) -> None:
         with (
             raw(OK, context=certificate[1]) as server,
-            pytest.raises(ConnectionFailed, match=r"certificate is not trusted here\. Set SSL_CERT_FILE"),
+            pytest.raises(ConnectionFailed, match=r"certificate .* not trusted here\. Set SSL_CERT_FILE"),
         ):
             answer(connect(server.url))
         assert server.got == []
@@ -957,6 +963,6 @@ class TestTLS:
             thread = threading.Thread(target=greet)
             thread.start()
             url = f"https://127.0.0.1:{listener.getsockname()[1]}"
-            with pytest.raises(ConnectionFailed, match=f"Nobody answers at {url} "):
+            with pytest.raises(ConnectionFailed, match=f"Cannot connect to {url} "):
                 answer(connect(url, max_retries=0))
             thread.join()

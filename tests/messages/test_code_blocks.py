@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_magic.messages.code_blocks import Code, blocks
+from claude_magic.messages.code_blocks import Code, find_code_blocks
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.reply import Reply
 
@@ -60,7 +60,7 @@ def said(*messages: str, prefill: str = "") -> Reply:
 
 @pytest.mark.parametrize(("markdown", "expected"), WRITTEN, ids=[repr(row[0])[:40] for row in WRITTEN])
 def test_what_stands_between_fences(markdown: str, expected: list[tuple[str, str, bool]]) -> None:
-    assert [(str(code), code.language, code.complete) for code in blocks(markdown)] == expected
+    assert [(str(code), code.language, code.complete) for code in find_code_blocks(markdown)] == expected
 
 
 lines = st.text(st.sampled_from("ab `~>-\t#$<\\"), max_size=8)
@@ -72,14 +72,14 @@ def test_any_code_comes_back_from_a_fence_that_is_longer(
 ) -> None:
     fence += fence[0] * (8 + longer)
     written = f"Words\n\n{fence}{language}\n" + "".join(f"{line}\n" for line in code)
-    (closed,) = blocks(f"{written}{fence}\n\nwords")
+    (closed,) = find_code_blocks(f"{written}{fence}\n\nwords")
     assert (closed, closed.language, closed.complete) == ("\n".join(code), language, True)
-    (cut,) = blocks(written)
+    (cut,) = find_code_blocks(written)
     assert (cut, cut.complete) == ("\n".join(code), False)
 
 
 def test_a_block_is_a_string() -> None:
-    (code,) = blocks("```python\nx = 1\n```")
+    (code,) = find_code_blocks("```python\nx = 1\n```")
     assert isinstance(code, str)
     assert code + "\n" == "x = 1\n"
     copied = pickle.loads(pickle.dumps(code))

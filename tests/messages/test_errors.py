@@ -109,7 +109,7 @@ def test_every_code_that_has_advice_gives_it() -> None:
         body = {"error": {"type": "x", "message": "No.", "details": {"error_code": code}}}
         assert str(api_error(body, status=400)).endswith(advice)
     unknown = {"error": {"type": "x", "message": "No.", "details": {"error_code": "new"}}}
-    assert str(api_error(unknown, status=401)).endswith("claude.login() asks for another one.")
+    assert str(api_error(unknown, status=401)).endswith(errors.AuthenticationFailed.advice)
 
 
 def test_the_tree_is_the_one_that_is_drawn() -> None:
@@ -161,7 +161,7 @@ def test_from_python_it_also_names_the_place(shell: Shell, tmp_path: Path) -> No
         """)
     )
     line, place, source = shell.run("import my_module\nmy_module.ask()")
-    assert line.startswith("BadInput: base_url has to begin with http")
+    assert line.startswith("BadInput: base_url must begin with http")
     assert place == f"  at {tmp_path / 'my_module.py'}, line 5, in ask"
     assert source == '    parse_base_url("nowhere")  # here'
 
@@ -189,7 +189,7 @@ deep()""")
     assert shown[0] == "Traceback (most recent call last):"
     assert any("in deep" in line for line in shown)
     assert any("network.py" in line and "in parse_base_url" in line for line in shown)
-    assert shown[-2].startswith("claude_magic.messages.errors.BadInput: base_url has to begin with")
+    assert shown[-2].startswith("claude_magic.messages.errors.BadInput: base_url must begin with")
     assert shown[-1] == "A note."
     assert len(shell.run("deep()")) == (1 if from_cell else 3)
 

@@ -10,13 +10,13 @@ import pytest
 
 from claude_magic.messages import exchange as kept
 from claude_magic.messages.client import Client
-from claude_magic.messages.errors import APIError, BadInput, ClaudeError, ConnectionFailed, NotTheMessagesAPI
+from claude_magic.messages.errors import APIError, BadInput, ClaudeError, ConnectionFailed
 from claude_magic.messages.exchange import RequestBody
 from claude_magic.messages.reply import Reply
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
 from tests.messages.conftest import Connect
-from tests.messages.servers import HELLO, ask, http, raw
+from tests.messages.servers import HELLO, answer, ask, http, raw
 
 SECRETS = {
     "set-cookie": "session=abc",
@@ -24,13 +24,6 @@ SECRETS = {
     "anthropic-organization-id": "mine",
     "x-echo": f"you are {KEY}",
 }
-
-
-def answered(client: Client, **fields: Any) -> Reply:
-    stream = client.stream(ask(**fields))
-    for _ in stream:
-        pass
-    return stream.reply
 
 
 def failed(client: Client, **fields: Any) -> Reply:
@@ -41,7 +34,7 @@ def failed(client: Client, **fields: Any) -> Reply:
 
 
 def test_the_events_are_those_that_came_with_their_times(simulator: Simulator, connect: Connect) -> None:
-    reply = answered(connect(simulator.url))
+    reply = answer(connect(simulator.url))
     events = reply.events
     assert [event.name for event in events][:3] == ["message_start", "ping", "content_block_start"]
     assert events[-1].name == "message_stop"
@@ -58,9 +51,9 @@ def test_the_events_are_those_that_came_with_their_times(simulator: Simulator, c
 @pytest.mark.parametrize("piece", [1, 7, 100_000])
 def test_events_are_found_however_the_bytes_were_cut(piece: int, connect: Connect) -> None:
     with raw(http(HELLO)) as server:
-        transmission = answered(connect(server.url)).transmission
+        transmission = answer(connect(server.url)).transmission
     assert transmission is not None
-    cut = kept.Transmission(kept.Outgoing("", "", (), RequestBody([])))
+    cut = kept.Exchange(kept.OutgoingRequest("", {}, RequestBody([])))
     for at in range(0, len(transmission.received), piece):
         cut.add(transmission.received[at : at + piece])
     assert [data for _, data in cut.events()] == [data for _, data in transmission.events()]
@@ -74,7 +67,7 @@ def test_the_message_is_what_the_official_library_makes_of_the_events(
     tools = [{"name": "run", "input_schema": {"type": "object"}}] if "tool" in plan else []
     thinking = {"thinking": {"type": "adaptive", "display": "summarized"}} if "think" in plan else {}
     simulator.faults.append(plan)
-    reply = answered(connect(simulator.url), **({"tools": tools} if tools else {}), **thinking)
+    reply = answer(connect(simulator.url), **({"tools": tools} if tools else {}), **thinking)
     assert reply.transmission is not None
     with raw(http(reply.transmission.received)) as server:
         sdk = anthropic.Anthropic(base_url=server.url, api_key="any", max_retries=0)
@@ -92,7 +85,7 @@ def test_the_message_is_what_the_official_library_makes_of_the_events(
 
 
 def test_status_headers_and_request_id_of_an_answer(simulator: Simulator, connect: Connect) -> None:
-    reply = answered(connect(simulator.url))
+    reply = answer(connect(simulator.url))
     response = reply.response
     assert response is not None
     assert (response.status, response.request_id) == (200, reply.request_id)
@@ -135,7 +128,7 @@ def test_a_key_without_a_form_that_is_quoted_in_mid_answer_is_not_kept(
 
 def test_after_several_tries_it_is_the_last_one(simulator: Simulator, connect: Connect, pauses: list[float]) -> None:
     simulator.faults.append("529; times=2")
-    reply = answered(connect(simulator.url))
+    reply = answer(connect(simulator.url))
     assert len(pauses) == 2
     assert reply.response is not None
     assert reply.response.request_id == "req_sim00000003"
@@ -180,31 +173,32 @@ def test_a_page_that_is_no_json_stays_as_it_is(connect: Connect) -> None:
 def test_memory_is_bounded_whatever_comes(
     simulator: Simulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "MOST_RECEIVED", 4_000)
-    monkeypatch.setattr(kept, "MOST_BYTES", 10_000)
-    client = connect(simulator.url)
+    monkeypatch.setattr(kept, "MAX_RESPONSE_BYTES", 4_000)
+    monkeypatch.setattr(kept, "MAX_TOTAL_BYTES", 10_000)
+    recent = kept.RecentExchanges()
+    client = connect(simulator.url, exchanges=recent)
     replies = []
     for _ in range(4):
         simulator.faults.append("deltas=200")
-        replies.append(answered(client))
+        replies.append(answer(client))
     last = replies[-1].response
     assert last is not None
     assert last.cut
-    assert "(More came than is kept.)" in repr(last)
+    assert "was not kept" in repr(last)
     assert len(replies[-1].transmission) <= 4_000 + 16 * 200 + len(ask())  # type: ignore[arg-type]
     size = len(replies[-1].transmission)  # type: ignore[arg-type]
     replies[-1].transmission.add(b"more")  # type: ignore[union-attr]
     assert len(replies[-1].transmission) == size  # type: ignore[arg-type]
-    with pytest.raises(BadInput, match="no longer kept: only the latest"):
+    with pytest.raises(BadInput, match="no longer kept"):
         replies[0].request("curl")
     assert len(replies[0].text) > 500, "the answer itself is whole"
     assert replies[-1].request().body == json.loads(bytes(ask()))
-    assert len(client._recent._kept) < 4
+    assert len(recent._kept) < 4
 
 
 def test_of_very_many_events_the_first_and_the_last_are_shown(simulator: Simulator, connect: Connect) -> None:
     simulator.faults.append("deltas=300")
-    events = answered(connect(simulator.url)).events
+    events = answer(connect(simulator.url)).events
     lines = repr(events).splitlines()
     assert len(events) > 100
     assert len(lines) == 46
@@ -217,11 +211,8 @@ def test_of_very_many_events_the_first_and_the_last_are_shown(simulator: Simulat
 class TestCallsThatChangeNothing:
     """Models and counts are tried as often as a question."""
 
-    def test_both_are_tried_again(
-        self, simulator: Simulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_both_are_tried_again(self, simulator: Simulator, connect: Connect, pauses: list[float]) -> None:
         waits: list[Any] = []
-        monkeypatch.setattr("claude_magic.messages.client.pause", lambda seconds, stopped: None)
         body = RequestBody(
             [json.dumps({"model": "claude-sonnet-5-5", "messages": [{"role": "user", "content": "Hi"}]}).encode()]
         )
@@ -254,7 +245,3 @@ class TestCallsThatChangeNothing:
             with pytest.raises(APIError):
                 connect(server.url).call("DELETE", "/v1/files/x")
             assert len(server.got) == 1
-
-    def test_no_number_is_no_count(self, connect: Connect) -> None:
-        with raw(http(b"{}", "application/json")) as server, pytest.raises(NotTheMessagesAPI):
-            connect(server.url).count_tokens(RequestBody([b"{}"]))

@@ -25,6 +25,7 @@ from claude_magic.engine.settings import Settings
 from claude_magic.messages.client import Client
 from claude_magic.messages.errors import AnswerBroken, APIError, ClaudeError, InvalidRequest
 from claude_magic.messages.reply import Reply
+from claude_magic.messages.retry import Wait
 from claude_magic.simulator import Simulator
 from tests.judges import require_judge
 from tests.messages.conftest import Connect
@@ -112,10 +113,11 @@ def test_llmock_refuses(key: str, connect: Connect, tmp_path: Path, monkeypatch:
         for status in (400, 401, 403, 404, 413, 429, 500, 503, 529):
             monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", f"x-llmock-force-status: {status}")
             tries[status] = 1
-            stream = client.stream(
-                ask(model="claude-sonnet-4-6", system=f"{status}"),
-                on_wait=lambda wait, status=status: tries.update({status: wait.attempt}),
-            )
+
+            def note(wait: Wait, status: int = status) -> None:
+                tries[status] = wait.attempt
+
+            stream = client.stream(ask(model="claude-sonnet-4-6", system=f"{status}"), on_wait=note)
             with pytest.raises(APIError) as caught:
                 next(iter(stream))
             assert caught.value.status == status
@@ -216,6 +218,7 @@ def test_steady_accepts_the_requests(
     """It answers with one JSON message, streaming asked or not."""
     claude = converse(steady)
     question(claude)
+    assert claude.last is not None
     assert "Claude" in claude.last.text
     assert claude.last.complete
 

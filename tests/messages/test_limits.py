@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from claude_magic.messages import limits
-from claude_magic.messages.limits import IMAGE_PATCH, ImageLimits, Price, fit, image_tokens
+from claude_magic.messages.limits import IMAGE_PATCH, ImageLimits, Price, fit_size, image_tokens
 
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 STANDARD, HIGH = ImageLimits(1568, 1568), ImageLimits(2576, 4784)
@@ -230,7 +230,7 @@ FULL = {
 
 
 def test_what_a_server_says_of_its_models_comes_first() -> None:
-    learned = limits.learn([FULL, {"id": "claude-opus-5", "max_tokens": 1000}])
+    learned = limits.models_from_api([FULL, {"id": "claude-opus-5", "max_tokens": 1000}])
     assert list(learned) == ["claude-opus-9", "claude-opus-5"]
     model = limits.lookup("claude-opus-9", learned)
     assert (model.context, model.max_output, model.effort, model.thinking) == (
@@ -245,10 +245,10 @@ def test_what_a_server_says_of_its_models_comes_first() -> None:
 
 def test_what_is_learned_of_one_server_is_not_held_of_another() -> None:
     before = limits.lookup("claude-opus-5")
-    limits.learn([{"id": "claude-opus-5", "max_tokens": 1000}])
+    limits.models_from_api([{"id": "claude-opus-5", "max_tokens": 1000}])
     assert limits.lookup("claude-opus-5") == before
     with pytest.raises(TypeError):
-        limits._by_id()["claude-opus-5"] = before
+        limits._by_id()["claude-opus-5"] = before  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -263,12 +263,13 @@ def test_what_is_learned_of_one_server_is_not_held_of_another() -> None:
     ],
 )
 def test_what_is_missing_changes_nothing(more: dict[str, Any]) -> None:
-    learned = limits.learn([{"id": "claude-opus-5", **more}, {"id": "llama3", **more}, {"object": "no id"}, {"id": 7}])
+    entries = [{"id": "claude-opus-5", **more}, {"id": "llama3", **more}, {"object": "no id"}, {"id": 7}]
+    learned = limits.models_from_api(entries)
     assert learned == {"claude-opus-5": limits.lookup("claude-opus-5"), "llama3": limits.lookup("llama3")}
 
 
 def test_a_model_without_effort() -> None:
-    learned = limits.learn([{"id": "claude-opus-9", "capabilities": {"effort": {"supported": False}}}])
+    learned = limits.models_from_api([{"id": "claude-opus-9", "capabilities": {"effort": {"supported": False}}}])
     assert learned["claude-opus-9"].effort == ()
 
 
@@ -284,12 +285,12 @@ def test_a_model_without_effort() -> None:
     ],
 )
 def test_the_standard_tier(size: tuple[int, int], seen: tuple[int, int]) -> None:
-    assert fit(*size, STANDARD) == seen
+    assert fit_size(*size, STANDARD) == seen
 
 
 @pytest.mark.parametrize("size", [(1920, 1080), (1075, 1520), (2576, 1400)])
 def test_the_high_tier_sees_more(size: tuple[int, int]) -> None:
-    assert fit(*size, HIGH) == size
+    assert fit_size(*size, HIGH) == size
 
 
 def allowed(width: int, height: int, tier: ImageLimits) -> bool:
@@ -309,14 +310,14 @@ TIERS = st.sampled_from([STANDARD, HIGH, HIGH._replace(side=2000)])
 @example(8000, 1, STANDARD)
 @example(8000, 8000, HIGH)
 def test_what_fits(width: int, height: int, tier: ImageLimits) -> None:
-    seen = fit(width, height, tier)
+    seen = fit_size(width, height, tier)
     assert allowed(*seen, tier)
     assert image_tokens(*seen) <= tier.tokens
     assert seen[0] <= width
     assert seen[1] <= height
     assert min(seen) >= 1
-    assert fit(height, width, tier) == seen[::-1]
-    assert fit(*seen, tier) == seen
+    assert fit_size(height, width, tier) == seen[::-1]
+    assert fit_size(*seen, tier) == seen
     if allowed(width, height, tier):
         assert seen == (width, height)
     else:  # the shape is kept, as well as whole pixels can
@@ -334,15 +335,15 @@ def test_nothing_larger_would_fit(width: int, height: int, tier: ImageLimits) ->
     largest = max(size for size in candidates if allowed(*size, tier))
     if allowed(long, short, tier):
         largest = (long, short)
-    assert sorted(fit(width, height, tier)) == sorted(largest)
+    assert sorted(fit_size(width, height, tier)) == sorted(largest)
 
 
 def test_many_pictures_have_to_be_smaller() -> None:
     haiku = limits.lookup("claude-haiku-5-5")
     assert limits.image_limits(haiku, 20) == limits.widest_limits() == HIGH
     assert limits.image_limits(haiku, 21) == HIGH._replace(side=2000)
-    assert fit(2400, 1200, limits.image_limits(haiku, 20)) == (2400, 1200)
-    assert fit(2400, 1200, limits.image_limits(haiku, 21)) == (2000, 1000)
+    assert fit_size(2400, 1200, limits.image_limits(haiku, 20)) == (2400, 1200)
+    assert fit_size(2400, 1200, limits.image_limits(haiku, 21)) == (2000, 1000)
 
 
 @pytest.mark.parametrize(

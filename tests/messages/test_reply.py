@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_magic.messages import blocks
 from claude_magic.messages.blocks import RawBlock, TextBlock, ThinkingBlock, ToolUseBlock
 from claude_magic.messages.errors import APIError, Overloaded
 from claude_magic.messages.reply import Reply
@@ -368,13 +367,10 @@ def test_changes_tell_what_to_draw() -> None:
 
 
 def test_what_is_unknown_is_kept_as_it_came() -> None:
-    event, odd, future = (
-        {"type": "future", "x": [1]},
-        {"type": "odd_delta", "y": 2},
-        {"type": "future", "data": {"z": 3}},
-    )
-    reply = fold([HEAD, event, *HELLO, delta(0, **odd), block(1, **future), stop(1), *DONE])
-    assert reply.unknown == [event, odd]
+    event: Event = {"type": "future", "x": [1]}
+    future: Event = {"type": "future", "data": {"z": 3}}
+    reply = fold([HEAD, event, *HELLO, delta(0, "odd_delta", y=2), block(1, **future), stop(1), *DONE])
+    assert reply.unknown == [event, {"type": "odd_delta", "y": 2}]
     assert isinstance(reply.blocks[1], RawBlock)
     assert reply.to_wire() == [{"type": "text", "text": "Hello!"}, future]
 
@@ -431,7 +427,7 @@ def test_thinking_is_sent_back_with_its_seal_only() -> None:
 
 
 def test_redacted_thinking_and_results_come_whole_and_go_back_as_they_came() -> None:
-    whole = [
+    whole: list[Event] = [
         {"type": "redacted_thinking", "data": "EmwK=="},
         {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}},
         {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [{"encrypted_content": "y"}]},
@@ -490,7 +486,12 @@ def test_200_kb_of_arguments_are_joined_and_parsed_once(monkeypatch: pytest.Monk
     raw = json.dumps({"x": "y" * 200_000})
     parsed: list[int] = []
     real = json.loads
-    monkeypatch.setattr(blocks.json, "loads", lambda raw, **how: parsed.append(len(raw)) or real(raw, **how))
+
+    def loads(raw: str, **options: Any) -> Any:
+        parsed.append(len(raw))
+        return real(raw, **options)
+
+    monkeypatch.setattr("claude_magic.messages.blocks.json.loads", loads)
     reply = fold([HEAD, CALL[0], *(json_piece(0, raw[at : at + 8]) for at in range(0, len(raw), 8))])
     assert (parsed, reply.tool_uses) == ([], [])
     for event in (stop(0), stop(0), tail("tool_use"), END):

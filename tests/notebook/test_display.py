@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from claude_magic.engine.rendering import Ending, Opening
 from claude_magic.messages.reply import Reply, ReplyUpdate
 from claude_magic.messages.retry import Wait
-from claude_magic.messages.usage import money
+from claude_magic.messages.usage import format_cost
 from claude_magic.notebook.display.footer import escaped, footer
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.notebook.display.splitter import LONGEST, Splitter
@@ -318,7 +318,7 @@ def test_thinking_is_kept_when_asked_for() -> None:
     ],
 )
 def test_money_never_has_a_dollar_sign(dollars: float, shown: str) -> None:
-    assert money(dollars) == shown
+    assert format_cost(dollars) == shown
 
 
 def test_footers() -> None:

@@ -80,7 +80,7 @@ def test_cost(api: Api, model: str, size: tuple[int, int]) -> None:
         return int(api.ask([*content, {"type": "text", "text": "Look"}], model=model)["usage"]["input_tokens"])
 
     tier = limits.lookup(model).image_tier
-    seen = limits.fit(size[0], size[1], tier)
+    seen = limits.fit_size(size[0], size[1], tier)
     assert tokens(plain(*size)) - tokens() == limits.image_tokens(*seen)
 
 

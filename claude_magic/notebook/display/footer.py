@@ -10,7 +10,7 @@ from urllib.parse import quote
 from claude_magic.engine.rendering import Ending
 from claude_magic.messages.reply import Reply
 from claude_magic.messages.text import one_line, truncate
-from claude_magic.messages.usage import money, usage_to_json
+from claude_magic.messages.usage import format_cost, usage_to_json
 from claude_magic.notebook.display.output_metadata import remembered
 
 _SPECIAL = re.compile(r"([`*_\[\]<>|~#&])|([$\\])")
@@ -68,8 +68,8 @@ def footer(ending: Ending, style: str) -> str:
         parts.append(f"{usage.total_input:,} in{cached} + {least}{usage.output_tokens:,} out")
         if ending.cost is not None:
             would = "would cost " if reply.simulated else ""
-            so_far = f", so far {money(ending.spent)}" if ending.spent is not None else ""
-            parts.append(f"{would}{least}{money(ending.cost)}{so_far}")
+            so_far = f", so far {format_cost(ending.spent)}" if ending.spent is not None else ""
+            parts.append(f"{would}{least}{format_cost(ending.cost)}{so_far}")
         else:
             parts.append("price unknown")
         parts.append(f"{reply.seconds:.0f} s" if reply.seconds >= 1 else f"{reply.seconds:.1f} s")
