@@ -52,7 +52,7 @@ def test_a_failing_notebook_fails_and_the_key_is_nowhere(tmp_path: Path) -> None
         ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL="http://127.0.0.1:9",
     )  # fmt: skip
     assert shown.returncode == 1
-    assert "Nobody answers at http://127.0.0.1:9" in shown.stdout
+    assert "Cannot connect to http://127.0.0.1:9" in shown.stdout
     assert KEY[14:] not in shown.stdout + shown.stderr + executed.read_text("utf-8")
 
 

@@ -37,7 +37,7 @@ def test_code_goes_into_a_cell_below(
     notebook.replace(4, "claude.last.to_cell(2)")
     notebook.run(4)
     expect(notebook.error(4)).to_have_count(1)
-    expect(notebook.error(4)).to_contain_text("There is no block of code 2: the answer has 2 blocks of code, 0 to 1.")
+    expect(notebook.error(4)).to_contain_text("There is no code block 2: this answer has 2 code blocks, 0 to 1.")
     expect(cells).to_have_count(7)
     sources = [cell.source for cell in notebook.save().cells]
     assert sources[3::3] == ["print(sum(x))", "x = [\n    1,\n]\n\nprint(sum(x))"]

@@ -41,7 +41,7 @@ def test_an_answer_of_a_type_is_read(claude: Conversation, simulator: Simulator)
     claude("And now in words.")
     assert "output_config" not in body(simulator)
     assert claude.last.parsed is None
-    with pytest.raises(BadInput, match="no typed answer"):
+    with pytest.raises(BadInput, match="Only a structured answer"):
         _ = claude.last.frame
 
 

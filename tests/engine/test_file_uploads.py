@@ -167,7 +167,7 @@ def test_documents(claude: Conversation, simulator: Simulator, tmp_path: Path) -
         (Document(["one", "two"]), "cannot be uploaded"),
         (Document(PDF, citations=True), "citations belong to a question"),
         (Document(PDF, context="mine"), "citations belong to a question"),
-        (".", "no regular file"),
+        (".", "not a regular file"),
         (object(), "cannot be shown|is no file"),
     ],
 )
@@ -180,7 +180,7 @@ def test_values_that_are_refused(value: object, text: str, claude: Conversation,
 
 @pytest.mark.parametrize("expires", [5, 10**9, True, "soon", datetime.timedelta(minutes=59), datetime.timedelta(91)])
 def test_lives_that_are_refused(expires: Any, claude: Conversation, simulator: Simulator) -> None:
-    with pytest.raises(BadInput, match="A file expires 3600"):
+    with pytest.raises(BadInput, match="A file must expire between 3600"):
         claude.files.upload(b"words", expires=expires)
     assert simulator.requests == []
 

@@ -67,7 +67,7 @@ def test_without_key_and_network_it_reports_both_and_ends() -> None:
     assert lines["server"].startswith("fail")
     status, lines, shown = run(ANTHROPIC_BASE_URL="http://127.0.0.1:9")
     assert status == 1
-    assert "Nobody answers at http://127.0.0.1:9" in shown
+    assert "Cannot connect to http://127.0.0.1:9" in shown
 
 
 def test_without_a_key_the_connection_to_the_server_is_still_checked() -> None:
@@ -79,7 +79,7 @@ def test_without_a_key_the_connection_to_the_server_is_still_checked() -> None:
         assert "answers" in lines["server"], shown
     status, lines, shown = run(ANTHROPIC_BASE_URL="rubbish $(here)")
     assert status == 1
-    assert shown.count("base_url has to begin with http") == 1
+    assert shown.count("base_url must begin with http") == 1
 
 
 def test_an_unknown_model_is_reported_with_similar_names(simulator: Simulator) -> None:

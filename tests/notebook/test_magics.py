@@ -301,9 +301,9 @@ def test_what_the_server_refuses_is_one_line_too(cells: Cells, simulator: Simula
     simulator.keys = {"another"}
     assert "Check the key: claude.login()" in cells.fail("%claude hi")
     cells("%config ClaudeMagics.base_url = 'http://127.0.0.1:9'")
-    assert "Nobody answers at http://127.0.0.1:9" in cells.fail("%claude hi")
+    assert "Cannot connect to http://127.0.0.1:9" in cells.fail("%claude hi")
     cells("%config ClaudeMagics.base_url = 'nonsense'")
-    assert "base_url has to begin with http:// or https://" in cells.fail("%claude hi")
+    assert "base_url must begin with http:// or https://" in cells.fail("%claude hi")
     assert len(cells["claude"].turns) == 0
 
 
