@@ -176,7 +176,7 @@ def test_what_is_no_picture_is_refused_in_text_part(value: object, said: str) ->
 
 @pytest.mark.skipif(os.name != "posix", reason="devices and permissions of POSIX")
 def test_files_that_never_end_or_may_not_be_read(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"zero' is not a regular file"):
+    with pytest.raises(BadInput, match=r"zero' is no regular file"):
         to_parts(Path("/dev/zero"), "picture")
     path = tmp_path / "mine.png"
     path.write_bytes(_png())

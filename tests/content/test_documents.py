@@ -232,7 +232,7 @@ def test_folders_empty_files_and_devices(tmp_path: Path) -> None:
     assert refused(b"") == "doc is empty."
     assert refused(file(tmp_path, "bom.txt", "\ufeff")) == "bom.txt is empty."
     if os.name == "posix":
-        assert "not a regular file" in refused("/dev/zero")
+        assert "no regular file" in refused("/dev/zero")
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,7 @@ def test_a_cut_answer_is_not_asked_for_again(claude: Conversation, notebook: Not
     [
         ({"schema": print}, "schema|type|class"),
         ({"schema": True}, "a type or a JSON schema"),
-        ({"schema": '{"type": "object"}'}, "It is a text. Give the type itself"),
+        ({"schema": '{"type": "object"}'}, "Give the type itself"),
         ({"schema": Region, "prefill": "{", "model": "claude-haiku-4-5"}, "cannot be combined"),
     ],
 )

@@ -33,7 +33,7 @@ def asked(simulator: Simulator, method: str = "POST") -> int:
 
 
 def stored(simulator: Simulator, file: File) -> bytes:
-    return simulator.files.one(file.id).data
+    return simulator.files.get(file.id).data
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
