@@ -9,7 +9,7 @@ from typing import Any
 
 from claude_magic.content.values import Named, attach_before
 from claude_magic.content.parts import Part, compose, text_part
-from claude_magic.content import disk
+from claude_magic.content import local_files
 from claude_magic.content.convert import to_parts
 from claude_magic.messages.text import one_line
 from claude_magic.conversation import toolbox
@@ -74,7 +74,7 @@ def read(
     if isinstance(tools, str) and tools.strip().lower() == "none":
         options["tool_choice"], tools = "none", ()
     for value in values:
-        if disk.names_a_picture(value):
+        if local_files.names_image_or_pdf(value):
             raise BadInput(
                 f"{value!r} is a string and would be sent as text. Give Path({value!r}) to send the file, or put "
                 "the name into the question."

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
-from claude_magic.content import disk
+from claude_magic.content import local_files
 from claude_magic.content.parts import text_part
 from claude_magic.messages.text import pluralize, join_names, one_line
 from claude_magic.conversation.environment import Restored
@@ -146,11 +146,11 @@ def restored(conversation: Conversation, path: str | os.PathLike[str]) -> Restor
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[Path, datetime.datetime, list[dict[str, Any]]]:
-    where = disk.checked(disk.located(path))
+    where = local_files.check_file(local_files.expand_path(path))
     if where.stat().st_size > _LARGEST:
         raise BadInput(f"{where.name} is larger than {_LARGEST // 2**20} MB.")
     try:
-        cells = json.loads(disk.read(where).decode("utf-8"))["cells"]
+        cells = json.loads(local_files.read_file(where).decode("utf-8"))["cells"]
         code = [cell for cell in cells if cell["cell_type"] == "code"]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise BadInput(f"{where.name} is no notebook (of version 4).") from None
@@ -222,7 +222,7 @@ def _question(shown: Shown) -> str:
     inline: list[str] = []
     named: set[str] = set()
     try:
-        for text, expression, code in template.pieces(words) if not line.verbatim else [(words, "", None)]:
+        for text, expression, code in template.split_expressions(words) if not line.verbatim else [(words, "", None)]:
             inline.append(text)
             if code is not None:
                 name = one_line(expression, 60)

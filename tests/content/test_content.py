@@ -16,16 +16,20 @@ import matplotlib.figure
 import pytest
 from PIL import Image, ImageDraw, PngImagePlugin
 
-from claude_magic.content.parts import Part, compose, text_part
-from claude_magic.content.values import RemotePicture, Text
 from claude_magic.content.convert import register, to_parts
 from claude_magic.content.documents import Document
+from claude_magic.content.parts import Part, compose, text_part
 from claude_magic.content.picture import Picture
+from claude_magic.content.values import RemotePicture, Text
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import ImageLimits, lookup
 
 HIGH = lookup("claude-sonnet-5-5").image_tier
 SMALL = lookup("claude-haiku-4-5").image_tier
+
+
+class Colour(enum.Enum):
+    RED = 1
 
 
 def sent(value: object, limits: ImageLimits = HIGH) -> tuple[Image.Image, Part]:
@@ -35,7 +39,7 @@ def sent(value: object, limits: ImageLimits = HIGH) -> tuple[Image.Image, Part]:
     assert source["type"] == "base64"
     image = Image.open(io.BytesIO(base64.b64decode(source["data"], validate=True)))
     image.load()
-    assert Image.MIME[image.format] == source["media_type"]
+    assert Image.MIME[image.format or ""] == source["media_type"]
     return image, part
 
 
@@ -51,7 +55,7 @@ def sent(value: object, limits: ImageLimits = HIGH) -> tuple[Image.Image, Part]:
         (Decimal("1.10"), "1.10"),
         (datetime.date(2026, 1, 2), "2026-01-02"),
         ([1, 2], "[1, 2]"),
-        (enum.Enum("Colour", "RED").RED, "Colour.RED"),
+        (Colour.RED, "Colour.RED"),
         (ValueError("no such row"), "ValueError: no such row"),
         (Text("a.png"), "a.png"),
     ],
@@ -61,7 +65,7 @@ def test_what_has_a_text_goes_as_text(value: object, text: str) -> None:
     assert part.text == text
 
 
-@pytest.mark.parametrize("value", [object(), print, io, Part, (x for x in ()), lambda: 1])
+@pytest.mark.parametrize("value", [object(), print, io, Part, (x for x in ""), lambda: 1])
 def test_what_has_only_an_address_is_refused(value: object) -> None:
     with pytest.raises(BadInput, match="thing is a .* cannot be shown to a model"):
         to_parts(value, "thing")
@@ -78,7 +82,7 @@ def test_pictures_of_every_mode(mode: str) -> None:
 
 def test_transparency_stays() -> None:
     image, _ = sent(Image.new("RGBA", (4, 4), (255, 0, 0, 0)))
-    assert image.getpixel((0, 0))[3] == 0
+    assert image.getchannel("A").getpixel((0, 0)) == 0
 
 
 def test_deep_grey_is_brought_to_eight_bits() -> None:
@@ -134,7 +138,7 @@ def test_files_are_known_by_their_bytes_not_by_their_name(tmp_path: Path, kind: 
     for value in (path, path.read_bytes(), bytearray(path.read_bytes())):
         image, _ = sent(value)
         assert image.size == (12, 8)
-        red, green, blue = image.convert("RGB").getpixel((5, 5))
+        red, green, blue = image.convert("RGB").crop((5, 5, 6, 6)).tobytes()
         assert red > 240
         assert green < 20 > blue
 
@@ -152,13 +156,13 @@ def test_the_users_picture_is_not_changed(tmp_path: Path) -> None:
     ("value", "said"),
     [
         (b"", "picture is empty"),
-        (b"\x00no picture at all", "picture is no picture. Claude takes PNG, JPEG, GIF or WebP"),
+        (b"\x00no picture at all", "picture is not an image .* PNG, JPEG, GIF or WebP"),
         (Path("gone.png"), "There is no file 'gone.png'"),
         (Path(), "is a folder"),
-        (RemotePicture("file:///etc/passwd"), "no http"),
-        (RemotePicture("https://"), "no http"),
-        (RemotePicture("data:image/png;base64"), "no complete data: URL"),
-        (RemotePicture("data:image/png;base64,%%%"), "no valid base64"),
+        (RemotePicture("file:///etc/passwd"), r"http\(s\)"),
+        (RemotePicture("https://"), r"http\(s\)"),
+        (RemotePicture("data:image/png;base64"), "incomplete data: URL"),
+        (RemotePicture("data:image/png;base64,%%%"), "invalid base64"),
         (Image.new("RGB", (0, 5)), "has no pixels"),
         (matplotlib.figure.Figure(), "empty figure"),
         (Path("x" * 5000 + ".png"), "There is no file 'xxx"),
@@ -176,7 +180,7 @@ def test_what_is_no_picture_is_refused_in_text_part(value: object, said: str) ->
 
 @pytest.mark.skipif(os.name != "posix", reason="devices and permissions of POSIX")
 def test_files_that_never_end_or_may_not_be_read(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"zero' is no regular file"):
+    with pytest.raises(BadInput, match=r"zero' is not a regular file"):
         to_parts(Path("/dev/zero"), "picture")
     path = tmp_path / "mine.png"
     path.write_bytes(_png())
@@ -185,7 +189,7 @@ def test_files_that_never_end_or_may_not_be_read(tmp_path: Path) -> None:
     try:
         os.seteuid(user or 65534)  # the superuser may read everything
         for value in (path, Picture(path), Picture(str(path)), Document(path)):
-            with pytest.raises(BadInput, match=r"mine.png' may not be read by you"):
+            with pytest.raises(BadInput, match=r"permission to read .*mine.png"):
                 to_parts(value, "picture")
     finally:
         os.seteuid(user)
@@ -195,7 +199,7 @@ def test_a_picture_that_would_unpack_to_gigabytes_is_not_unpacked() -> None:
     buffer = io.BytesIO()
     Image.new("1", (30_000, 30_000)).save(buffer, "PNG")
     assert buffer.tell() < 1_000_000
-    with pytest.raises(BadInput, match="picture would need too much memory when unpacked"):
+    with pytest.raises(BadInput, match="picture would need too much memory"):
         to_parts(buffer.getvalue(), "picture")
 
 
@@ -222,7 +226,7 @@ def test_a_cut_file_is_refused(tmp_path: Path) -> None:
     for kind in ("JPEG", "PNG", "GIF", "WEBP"):
         buffer = io.BytesIO()
         noise.save(buffer, kind)
-        with pytest.raises(BadInput, match="is damaged|is no picture"):
+        with pytest.raises(BadInput, match="is damaged|is not an image"):
             sent(buffer.getvalue()[: buffer.tell() // 2])
 
 
@@ -286,7 +290,7 @@ def test_of_a_long_list_a_part_goes_and_only_little_is_looked_at() -> None:
     many = Counted([7] * 1_000_000)
     for value, called in ((many, "list"), ({"rows": many}, "dict"), ([[many]] * 9_000, "list")):
         (part,) = to_parts(value, "many")
-        assert part.about.startswith("Counted, 1,000,000 items" if value is many else called)
+        assert (part.about or "").startswith("Counted, 1,000,000 items" if value is many else called)
         assert len(part.wire["text"]) <= 6_000
         assert " more" in part.wire["text"]
     assert Counted.seen < 50_000
@@ -298,7 +302,7 @@ def test_a_list_is_text_as_long_as_it_can_be_read() -> None:
     for long in ([7] * 10_001, ([7] * 100,) * 100):
         (part,) = to_parts(long, "x")
         assert part.text is None
-        assert part.about.endswith("shortened")
+        assert (part.about or "").endswith("shortened")
 
 
 def test_a_picture_beside_a_long_list_is_found() -> None:

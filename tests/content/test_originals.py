@@ -18,7 +18,7 @@ import pytest
 from PIL import Image, ImageChops, ImageFile, ImageOps, ImageStat, JpegImagePlugin
 
 from claude_magic import Picture
-from claude_magic.content import encoding
+from claude_magic.content import image_codec
 from claude_magic.content.convert import to_parts
 from claude_magic.messages.limits import ImageLimits, fit, lookup
 
@@ -191,7 +191,7 @@ def test_a_file_that_does_not_fit_is_unpacked_once(kind: str, orientation: int |
 def test_the_pixels_of_a_variable_are_not_unpacked_again(limits: ImageLimits) -> None:
     image = corners(1900, 1900)
     assert unpacked(lambda: sent(image, limits)) == 0
-    assert calls(lambda: sent(image, limits), encoding.encode) == (1 if limits is CLOSE else 2)
+    assert calls(lambda: sent(image, limits), image_codec.encode) == (1 if limits is CLOSE else 2)
 
 
 @pytest.mark.parametrize("image", [corners(1900, 1900), photograph(size=(1900, 1000))], ids=["graphic", "photograph"])
@@ -261,7 +261,7 @@ def test_a_jpeg_with_a_second_picture_shrinks_like_any(form: str) -> None:
     (part,) = to_parts(value, "it")
     assert opened(part, TINY).format == "JPEG"
     assert b"MPF\0" not in base64.b64decode(part.block(TINY)["source"]["data"])
-    assert "frame" not in part.summary(TINY)
+    assert "frame" not in str(part.summary(TINY))
     assert calls(lambda: sent(data, TINY), JpegImagePlugin.JpegImageFile.draft) == 1
 
 

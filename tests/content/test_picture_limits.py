@@ -14,6 +14,7 @@ from PIL import Image
 from claude_magic.content.convert import to_parts
 from claude_magic.content.original import Pixels
 from claude_magic.content.picture import Picture
+from claude_magic.content.picture_part import PicturePart
 from claude_magic.messages.limits import ImageLimits, fit, image_limits, image_tokens, lookup, models
 
 LIMITS = st.sampled_from(sorted({image_limits(model, count) for model in models() for count in (20, 21)}))
@@ -30,6 +31,7 @@ def sizes(draw: st.DrawFn) -> tuple[int, int]:
 
 def sent(picture: Any, limits: ImageLimits) -> tuple[int, int]:
     (part,) = to_parts(picture, "it")
+    assert isinstance(part, PicturePart)
     size = Image.open(io.BytesIO(base64.b64decode(part.block(limits)["source"]["data"]))).size
     if isinstance(part.original, Pixels):
         assert part.original.size[0] >= size[0]  # what is kept is never blown up again

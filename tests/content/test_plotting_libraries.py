@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from claude_magic.content.values import Named
 from claude_magic.content.convert import to_parts
 from claude_magic.content.picture import Picture
+from claude_magic.content.values import Named
 from claude_magic.conversation.registry import Conversations
 from claude_magic.engine.options import Options
 from claude_magic.engine.settings import Settings
@@ -44,11 +44,14 @@ def folium_map(png_enabled: bool = True) -> Any:
     return pytest.importorskip("folium", reason=REASON).Map([52, 13], png_enabled=png_enabled)
 
 
-PLOTLY = "is a plotly figure, which only a browser draws. For a picture of it: %pip install kaleido (it needs Chrome)."
-ALTAIR = "is an altair chart, which only a browser draws. For a picture of it: %pip install vl-convert-python."
+PLOTLY = (
+    "is a Plotly figure, which only a browser can draw. To send a picture of it: "
+    "%pip install kaleido (it needs Chrome)."
+)
+ALTAIR = "is an Altair chart, which only a browser can draw. To send a picture of it: %pip install vl-convert-python."
 FOLIUM = (
-    "is a folium map, which only a browser draws. For a picture of it: %pip install selenium (it needs Firefox), "
-    "then set png_enabled = True of the map."
+    "is a Folium map, which only a browser can draw. To send a picture of it: "
+    "%pip install selenium (it needs Firefox), then set png_enabled = True on the map."
 )
 
 
@@ -76,7 +79,7 @@ def test_without_what_draws_it_one_line_says_the_cure(simulator: Simulator, make
     for value, name in ((chart, "chart"), ([chart], "chart[0]"), (Picture(chart, detail="low"), "chart")):
         with pytest.raises(BadInput) as caught:
             home.open("main").ask([Named("chart", value), "What does it show?"], Options())
-        assert str(caught.value) == f"{name} {line} Or send the data behind it."
+        assert str(caught.value) == f"{name} {line} Or send its data."
     home.close()
     assert simulator.requests == []
 
@@ -91,7 +94,7 @@ def test_a_bokeh_plot_is_known_by_its_class(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "bokeh.models.layouts", types.SimpleNamespace(LayoutDOM=layout))
     plot = type("figure", (layout,), {"__module__": "bokeh.plotting._figure", "__str__": lambda _: "figure(id='p1')"})()
     for value in (plot, [plot], Picture(plot)):
-        with pytest.raises(BadInput, match=r"is a bokeh plot, .*: bokeh\.io\.export_png\(.*Or send the data behind it"):
+        with pytest.raises(BadInput, match=r"is a Bokeh plot, .*: bokeh\.io\.export_png\(.*Or send its data"):
             to_parts(value, "chart")
 
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from claude_magic.content.template import render, render_text
 from claude_magic.content.values import Named, RemotePicture, Text
 from claude_magic.messages.errors import BadInput
-from claude_magic.notebook.option_line import parse
 from claude_magic.notebook.expressions import attachments
-from claude_magic.content.template import render, text_of
+from claude_magic.notebook.option_line import parse
 
 
 def flat(parts: list[str | Named]) -> str:
@@ -50,9 +50,9 @@ def test_expressions_are_found_and_filled_in_once(source: str, meant: str) -> No
         ("{{ nowhere }}", "{{ nowhere }}: NameError: name 'nowhere' is not defined"),
         ("{{ 1/0 }}", "{{ 1/0 }}: ZeroDivisionError: division by zero"),
         ("a\nb {{ x", "{{ on line 2 of the question is never closed"),
-        ("{{ }}", "is no Python expression"),
-        ("{{ for x }}", "{{ for x }} on line 1 of the question is no Python expression"),
-        ("{{ x = 1 }}", "is no Python expression"),
+        ("{{ }}", "is not a Python expression"),
+        ("{{ for x }}", "{{ for x }} on line 1 of the question is not a Python expression"),
+        ("{{ x = 1 }}", "is not a Python expression"),
         ("{% raw %} {{ name|upper }}", "NameError"),
     ],
 )
@@ -114,9 +114,9 @@ def test_what_was_put_in_is_not_looked_at_again(value: str, before: str, after: 
 
 
 def test_options_take_text_alone() -> None:
-    assert text_of("be {{ how }}", {"how": "brief"}) == "be brief"
+    assert render_text("be {{ how }}", {"how": "brief"}) == "be brief"
     with pytest.raises(BadInput, match="an option takes text"):
-        text_of("{{ how }}", {"how": [1]})
+        render_text("{{ how }}", {"how": [1]})
 
 
 def attached(line: str, namespace: dict[str, object]) -> list[Named]:
@@ -136,7 +136,10 @@ def test_an_attachment_is_an_address_a_variable_a_file_or_an_expression(
     assert attached("-i {{ c[0] }}", namespace) == [Named("c[0]", c)]
     assert attached("-i a, c[0]", namespace) == [Named("a", a), Named("c[0]", c)]
     addresses = attached("-i https://x.org/a.png, https://y.org/b.png", namespace)
-    assert [named.value.url for named in addresses] == ["https://x.org/a.png", "https://y.org/b.png"]
+    assert [named.value for named in addresses] == [
+        RemotePicture("https://x.org/a.png"),
+        RemotePicture("https://y.org/b.png"),
+    ]
     assert attached("-i b.png", namespace) == [Named("b.png", Path("b.png"))]
     assert attached("-i 'my picture.png'", namespace) == [Named("my picture.png", Path("my picture.png"))]
     assert attached("-i name", namespace) == [Named("name", Path("b.png"))]
