@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import decimal
 import enum
 import importlib
 import itertools
@@ -22,6 +21,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
+from claude_magic.content.class_lookup import find_by_class
 from claude_magic.content.parts import Part, text_part
 from claude_magic.content.plots import is_plot
 from claude_magic.content.values import RemotePicture, Text
@@ -57,8 +57,7 @@ _CONVERTERS = {
 }
 """Classes, and the functions in this package that convert them.
 
-Classes are given by name, so that their packages are not imported: either the full name, or the package and the
-name of the class, wherever in the package it is defined.
+Classes are given by name, so that their packages are not imported; see ``class_lookup``.
 """
 
 _registered: dict[type, Callable[[Any], object]] = {}
@@ -138,12 +137,8 @@ def is_record(value: object) -> bool:
 
 
 def _converter(type_: type) -> Converter | None:
-    for base in type_.__mro__:
-        package = base.__module__.partition(".")[0].lstrip("_")
-        for known in (f"{base.__module__}.{base.__qualname__}", f"{package}.{base.__name__}"):
-            if known in _CONVERTERS:
-                return _load(_CONVERTERS[known])
-    return None
+    path = find_by_class(type_, _CONVERTERS)
+    return None if path is None else _load(path)
 
 
 def _load(path: str) -> Converter:
@@ -213,17 +208,7 @@ def _notebook_repr(value: object) -> object | None:
     return None
 
 
-_PLAIN = (
-    numbers.Number,
-    decimal.Decimal,
-    datetime.date,
-    datetime.time,
-    datetime.timedelta,
-    uuid.UUID,
-    enum.Enum,
-    bool,
-    type(None),
-)
+_PLAIN = (numbers.Number, datetime.date, datetime.time, datetime.timedelta, uuid.UUID, enum.Enum, type(None))
 _ADDRESS = re.compile(r"<\w[^\n]{0,300} at 0x[0-9a-fA-F]+|^<(module|class|built-in) [^\n]*>$")
 
 

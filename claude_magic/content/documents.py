@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
 from claude_magic.content import local_files, notebook_text, pdf
@@ -19,6 +19,9 @@ from claude_magic.messages.errors import BadInput
 from claude_magic.messages.files import File
 from claude_magic.messages.limits import MAX_REQUEST_BYTES
 from claude_magic.messages.text import pluralize
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
 
 MAX_BYTES = (MAX_REQUEST_BYTES - 2**20) * 3 // 4
 """Bytes of a document: base64 turns three into four, and some space is for the rest of the request."""
@@ -84,14 +87,7 @@ class DocumentPart(Part):
 
 
 def from_document(value: object, name: str) -> list[Part]:
-    """Convert a document to a document block.
-
-    Parameters
-    ----------
-    value : object
-        A :class:`Document`, or anything that one can be made of.
-    name : str
-        The user's expression.
+    """Convert a :class:`Document`, or anything that one can be made of, to a document block.
 
     Raises
     ------
@@ -111,7 +107,7 @@ def from_document(value: object, name: str) -> list[Part]:
     elif isinstance(inner, bytes | bytearray | memoryview):
         found = _of_bytes(bytes(inner), name, None, document.pages)
     else:
-        data = local_files.read_stream(cast("local_files.Readable", inner), name)
+        data = local_files.read_stream(cast("SupportsRead[object]", inner), name)
         found = _of_bytes(data, name, None, document.pages)
     if document.pages is not None and not found.selected:
         raise BadInput(

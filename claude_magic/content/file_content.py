@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from claude_magic.content import local_files
 from claude_magic.content.documents import from_document
 from claude_magic.content.file_types import HEAD, document_type
-from claude_magic.content.local_files import Readable
 from claude_magic.content.parts import Part
 from claude_magic.content.picture import from_picture
 from claude_magic.messages.errors import BadInput
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
+
 _PICTURE_SUFFIXES = local_files.IMAGE_SUFFIXES | {".svg"}
 
 
-def from_file(value: PurePath | bytes | bytearray | memoryview | Readable, name: str) -> list[Part]:
-    """Convert a file to an image or document block.
-
-    Parameters
-    ----------
-    value : path, bytes or binary file
-    name : str
-        The user's expression, for errors.
+def from_file(value: PurePath | bytes | bytearray | memoryview | SupportsRead[object], name: str) -> list[Part]:
+    """Convert a path, bytes or a binary file to an image or document block.
 
     Raises
     ------

@@ -19,12 +19,6 @@ FILE_TYPES = {**IMAGE_TYPES, "application/pdf": (".pdf",), "text/plain": (".txt"
 def from_file_reference(file: File, name: str) -> list[Part]:
     """Convert an uploaded file to an image or document block.
 
-    Parameters
-    ----------
-    file : File
-    name : str
-        The user's expression, for errors.
-
     Raises
     ------
     BadInput

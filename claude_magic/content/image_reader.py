@@ -10,12 +10,14 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from claude_magic.content import local_files, plots
 from claude_magic.content.array_image import array_to_image
+from claude_magic.content.class_lookup import known_name
 from claude_magic.content.file_types import is_svg
 from claude_magic.content.values import RemotePicture
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.text import one_line
 
 if TYPE_CHECKING:
+    from _typeshed import SupportsRead
     from PIL.Image import Image
 
 
@@ -51,12 +53,12 @@ def read_image(value: object, name: str, *, allow_private: bool = False) -> byte
         return _rasterized(local_files.read_file(path), path.name)
     if isinstance(value, bytes | bytearray | memoryview):
         return _rasterized(bytes(value), name)
-    if plots.is_a(value, "PIL.Image", "Image"):
+    if known_name(type(value), {"PIL.Image.Image"}):
         return cast("Image", value)
     if (png := plots.draw(value, name)) is not None:
         return png
     if callable(getattr(value, "read", None)):
-        return _rasterized(local_files.read_stream(cast("local_files.Readable", value), name), name)
+        return _rasterized(local_files.read_stream(cast("SupportsRead[object]", value), name), name)
     if hasattr(value, "__array__"):
         return array_to_image(value, name)
     raise BadInput(f"{name} is of type {type(value).__name__}, which is not an image.")

@@ -6,19 +6,15 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.text import one_line
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
+
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic"})
-
-
-class Readable(Protocol):
-    """An open file."""
-
-    def read(self) -> object:
-        """Everything up to the end of the file."""
 
 
 def expand_path(value: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Path:
@@ -51,11 +47,7 @@ def names_image_or_pdf(value: object) -> bool:
 def check_file(path: Path, hint: str = "") -> Path:
     """Return the path of a regular file. A pipe would block the reader, and a device may never end.
 
-    Parameters
-    ----------
-    path : Path
-    hint : str
-        Added to the error if there is no such file.
+    If there is no such file, the hint is added to the error.
 
     Raises
     ------
@@ -79,7 +71,7 @@ def read_file(path: Path, hint: str = "") -> bytes:
         return path.read_bytes()
 
 
-def read_stream(file: Readable, name: str) -> bytes:
+def read_stream(file: SupportsRead[object], name: str) -> bytes:
     """The rest of an open file.
 
     Raises

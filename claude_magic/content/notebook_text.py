@@ -13,24 +13,7 @@ _MAX_OUTPUT = 4_000
 
 
 def notebook_to_text(source: str, name: str) -> tuple[str, str]:
-    """Convert the contents of a notebook file to text.
-
-    Parameters
-    ----------
-    source : str
-    name : str
-        The name of the file, for errors.
-
-    Returns
-    -------
-    tuple of str
-        The text, and the number of cells, for example ``12 cells``.
-
-    Raises
-    ------
-    BadInput
-        If it is not in the format of nbformat 4.
-    """
+    """Convert the contents of a notebook file to text; also returns its length, for example ``12 cells``."""
     try:
         cells = json.loads(source)["cells"]
         shown = [_cell(cell, number) for number, cell in enumerate(cells, 1)]

@@ -56,18 +56,7 @@ def count_pages(data: bytes, name: str) -> int | None:
 
 
 def extract_pages(data: bytes, name: str, wanted: Pages) -> tuple[bytes, list[int], int]:
-    """Extract pages.
-
-    Returns
-    -------
-    tuple
-        A PDF of these pages, their numbers from 1, and the number of all pages.
-
-    Raises
-    ------
-    BadInput
-        If pypdf is not installed, the file is damaged, or there are no such pages.
-    """
+    """Extract pages as a PDF; also returns their numbers, from 1, and the number of all pages."""
     if (pypdf := _pypdf()) is None:
         raise BadInput("pages= needs pypdf: run `%pip install pypdf`, or send the whole document.")
     with _quiet():

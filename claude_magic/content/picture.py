@@ -125,14 +125,9 @@ class Picture:
 
 
 def from_picture(value: object, name: str) -> list[Part]:
-    """Convert an image to an image block. The API downloads http(s) URLs, unless they are to be fetched here.
+    """Convert a :class:`Picture`, or anything that one can be made of, to an image block.
 
-    Parameters
-    ----------
-    value : object
-        A :class:`Picture`, or anything that one can be made of.
-    name : str
-        The user's expression.
+    The API downloads http(s) URLs itself, unless the picture says ``fetch``.
     """
     picture = value if isinstance(value, Picture) else Picture(value)
     url = picture.value.url if isinstance(picture.value, RemotePicture) else picture.value

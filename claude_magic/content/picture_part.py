@@ -7,15 +7,8 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from claude_magic.content.image_codec import (
-    EncodedImage,
-    damaged_image,
-    decode,
-    format_of,
-    orientation,
-    prepare,
-    turned_size,
-)
+from claude_magic.content import image_codec
+from claude_magic.content.image_codec import EncodedImage, damaged_image
 from claude_magic.content.original import Original, PictureFile, Pixels
 from claude_magic.content.parts import Block, Part, Weight
 from claude_magic.messages.errors import BadInput
@@ -131,24 +124,24 @@ def build_part(
     max_tokens : int, optional
     """
     data = source if isinstance(source, bytes) else None
-    image = decode(source, name) if isinstance(source, bytes) else source
+    image = image_codec.decode(source, name) if isinstance(source, bytes) else source
     if 0 in image.size:
         raise BadInput(f"{name} has no pixels ({image.width}x{image.height}).")
     try:
-        turned = orientation(image, data)
-        size = turned_size(image.size, turned)
+        turned = image_codec.orientation(image, data)
+        size = image_codec.turned_size(image.size, turned)
         box = _box(crop, size, name)
         cropped = box if box != (0, 0, *size) else None
         original: Original
         note = ""
         if data is not None:
             original = PictureFile(data, name, turned, cropped)
-            animated = getattr(image, "is_animated", False) and format_of(image) != "JPEG"
+            animated = getattr(image, "is_animated", False) and image_codec.format_of(image) != "JPEG"
             note = "first frame" if animated else ""
         else:
             largest = fit(box[2] - box[0], box[3] - box[1], widest_limits())
-            pixels = prepare(image, largest, cropped, orientation=turned, private=False)
-            original = Pixels(pixels, photograph=format_of(image) == "JPEG")
+            pixels = image_codec.prepare(image, largest, cropped, orientation=turned, private=False)
+            original = Pixels(pixels, photograph=image_codec.format_of(image) == "JPEG")
     except (OSError, ValueError, SyntaxError) as error:
         raise damaged_image(name, error) from None
     return PicturePart(name=name, original=original, size=size, box=box, max_tokens=max_tokens, note=note)

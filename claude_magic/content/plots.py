@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from claude_magic.content.class_lookup import find_by_class, known_name
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import fit, widest_limits
 from claude_magic.messages.text import one_line
@@ -37,16 +38,8 @@ def draw(value: object, name: str) -> bytes | None:
     """
     if (figure := figure_of(value)) is not None:
         return _of_matplotlib(figure, name)
-    for module, class_name, draw_chart in _INTERACTIVE:
-        if is_a(value, module, class_name):
-            return draw_chart(value, name)
-    return None
-
-
-def is_a(value: object, module: str, name: str) -> bool:
-    """Whether a value is an instance of a class, without importing its package."""
-    found = getattr(sys.modules.get(module), name, None)
-    return isinstance(found, type) and isinstance(value, found)
+    draw_chart = find_by_class(type(value), _CHARTS)
+    return None if draw_chart is None else draw_chart(value, name)
 
 
 def figure_of(value: object) -> Figure | None:
@@ -78,7 +71,7 @@ def _figures(value: object, depth: int = 0) -> Iterator[Figure | None]:
     elif isinstance(value, Artist):
         if (figure := value.get_figure()) is not None:
             yield from _figures(figure)
-    elif isinstance(value, list | tuple) or is_a(value, "numpy", "ndarray"):
+    elif isinstance(value, list | tuple) or known_name(type(value), {"numpy.ndarray"}):
         yield None
         items: Iterable[object] = value if isinstance(value, list | tuple) else _objects(value)
         for item in items if depth < 3 else ():
@@ -140,12 +133,12 @@ def _of_bokeh(plot: Any, name: str) -> bytes:
     raise _only_in_a_browser(name, "a Bokeh plot", cure)
 
 
-_INTERACTIVE: list[tuple[str, str, Callable[[Any, str], bytes]]] = [
-    ("plotly.basedatatypes", "BaseFigure", _of_plotly),
-    ("altair", "TopLevelMixin", _of_altair),
-    ("folium", "Map", _of_folium),
-    ("bokeh.models.layouts", "LayoutDOM", _of_bokeh),
-]
+_CHARTS: dict[str, Callable[[Any, str], bytes]] = {
+    "plotly.BaseFigure": _of_plotly,
+    "altair.TopLevelMixin": _of_altair,
+    "folium.Map": _of_folium,
+    "bokeh.LayoutDOM": _of_bokeh,
+}
 
 
 def _only_in_a_browser(name: str, kind: str, cure: str) -> BadInput:

@@ -55,9 +55,7 @@ def render_text(source: str, namespace: Mapping[str, Any]) -> str:
     for part in render(source, namespace):
         if isinstance(part, Named):
             if not isinstance(part.value, str | int | float | Text):
-                raise BadInput(
-                    f"{{{{ {part.name} }}}} is a {type(part.value).__name__}; an option takes text or numbers."
-                )
+                raise BadInput(f"{{{{ {part.name} }}}} is a {type(part.value).__name__}; an option takes text.")
             words.append(part.value.value if isinstance(part.value, Text) else str(part.value))
         else:
             words.append(part)
@@ -65,14 +63,7 @@ def render_text(source: str, namespace: Mapping[str, Any]) -> str:
 
 
 def evaluate(code: CodeType, label: str, namespace: Mapping[str, Any]) -> Any:
-    """Evaluate an expression with the notebook's variables.
-
-    Parameters
-    ----------
-    code : code
-    label : str
-        The expression as errors show it.
-    namespace : mapping
+    """Evaluate an expression with the notebook's variables; errors show it as `label`.
 
     Raises
     ------

@@ -43,15 +43,7 @@ class Thumbnail:
 
 
 def thumbnails(named: Iterable[tuple[str, Part]], limits: ImageLimits) -> tuple[Thumbnail, ...]:
-    """Thumbnails of the images among some parts, except those that the API downloads itself.
-
-    Parameters
-    ----------
-    named : iterable of tuple
-        The name of each part, and the part.
-    limits : ImageLimits
-        The limits that the images are sent under.
-    """
+    """Thumbnails of the images among parts with names, except those that the API downloads itself."""
     return tuple(
         Thumbnail(f"{name} ({part.summary(limits)})", part, limits)
         for name, part in named

@@ -23,9 +23,11 @@ from claude_magic.content.picture import Picture
 from claude_magic.content.values import RemotePicture, Text
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import ImageLimits, lookup
+from tests.content.test_originals import written
 
 HIGH = lookup("claude-sonnet-5-5").image_tier
 SMALL = lookup("claude-haiku-4-5").image_tier
+PNG = written(Image.new("RGB", (3, 2)), "PNG")
 
 
 class Colour(enum.Enum):
@@ -183,7 +185,7 @@ def test_files_that_never_end_or_may_not_be_read(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"zero' is not a regular file"):
         to_parts(Path("/dev/zero"), "picture")
     path = tmp_path / "mine.png"
-    path.write_bytes(_png())
+    path.write_bytes(PNG)
     path.chmod(0)
     user = os.geteuid()
     try:
@@ -196,11 +198,10 @@ def test_files_that_never_end_or_may_not_be_read(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_would_unpack_to_gigabytes_is_not_unpacked() -> None:
-    buffer = io.BytesIO()
-    Image.new("1", (30_000, 30_000)).save(buffer, "PNG")
-    assert buffer.tell() < 1_000_000
+    data = written(Image.new("1", (30_000, 30_000)), "PNG")
+    assert len(data) < 1_000_000
     with pytest.raises(BadInput, match="picture would need too much memory"):
-        to_parts(buffer.getvalue(), "picture")
+        to_parts(data, "picture")
 
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="30" height="20"><rect width="30" height="20" fill="red"/></svg>'
@@ -224,23 +225,16 @@ def test_without_a_library_for_it_an_svg_is_refused(monkeypatch: pytest.MonkeyPa
 def test_a_cut_file_is_refused(tmp_path: Path) -> None:
     noise = Image.effect_noise((300, 300), 80).convert("RGB")
     for kind in ("JPEG", "PNG", "GIF", "WEBP"):
-        buffer = io.BytesIO()
-        noise.save(buffer, kind)
+        data = written(noise, kind)
         with pytest.raises(BadInput, match="is damaged|is not an image"):
-            sent(buffer.getvalue()[: buffer.tell() // 2])
+            sent(data[: len(data) // 2])
 
 
 def test_an_address_goes_as_an_address() -> None:
     (part,) = to_parts(RemotePicture("https://example.com/a.png"), "picture")
     assert part.wire == {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
-    data = base64.b64encode(_png()).decode()
+    data = base64.b64encode(PNG).decode()
     assert sent(RemotePicture(f"data:image/png;base64,{data}"))[0].size == (3, 2)
-
-
-def _png() -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (3, 2)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def test_a_figure_is_sent_as_it_looks_and_stays_as_it_was() -> None:
@@ -253,7 +247,7 @@ def test_a_figure_is_sent_as_it_looks_and_stays_as_it_was() -> None:
     assert tuple(figure.get_size_inches()) == (4, 3)
 
 
-def test_lists_of_pictures_and_objects_that_say_themselves() -> None:
+def test_lists_of_pictures_and_objects_that_convert_themselves() -> None:
     class Mine:
         def __claude__(self) -> list[object]:
             return [Image.new("L", (28, 28)), "and a word"]

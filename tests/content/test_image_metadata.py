@@ -19,6 +19,7 @@ from PIL import Image, PngImagePlugin
 
 from claude_magic.content import image_metadata
 from claude_magic.content.image_metadata import strip_metadata
+from tests.content.test_originals import chunk, written
 
 _NAMES = "exif gps thumbnail xmp iptc comment jfxx jfif icc text ztext itxt time behind second plain app"
 PLANTED = [b"planted-" + name.encode() for name in _NAMES.split()]
@@ -38,12 +39,6 @@ def picture(mode: str = "RGB", seed: int = 0) -> Image.Image:
     image = Image.new("RGBA", size)
     image.putdata(pixels)
     return image.convert("L").convert(mode) if mode == "I;16" else image.convert(mode)
-
-
-def written(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def pixels(data: bytes) -> tuple[str, tuple[int, int], bytes]:
@@ -271,10 +266,6 @@ class TestJPEG:
 
 
 # PNG
-
-
-def chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def chunks(data: bytes) -> list[tuple[bytes, bytes]]:

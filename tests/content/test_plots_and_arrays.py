@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 import sys
 from typing import Any
@@ -22,8 +20,9 @@ from claude_magic.conversation.registry import Conversations
 from claude_magic.engine.options import Options
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.limits import ImageLimits, lookup
+from claude_magic.messages.limits import lookup
 from claude_magic.simulator import Simulator
+from tests.content.test_originals import opened, sent
 
 mpl.use("agg")
 import matplotlib.pyplot as plt
@@ -31,11 +30,6 @@ import pandas as pd
 
 HIGH = lookup("claude-sonnet-5-5").image_tier
 SMALL = lookup("claude-haiku-4-5").image_tier
-
-
-def sent(value: object, limits: ImageLimits = HIGH) -> Image.Image:
-    (part,) = to_parts(value, "it")
-    return Image.open(io.BytesIO(base64.b64decode(part.block(limits)["source"]["data"])))
 
 
 @pytest.fixture
@@ -178,8 +172,8 @@ def test_a_picture_may_be_cut_out_and_points_lead_back() -> None:
     picture = Picture(image, crop=(900, 900, 3900, 2900), label="site")
     (part,) = to_parts(picture, "picture")
     assert picture.size == (3000, 2000)
-    shown = Image.open(io.BytesIO(base64.b64decode(part.block(SMALL)["source"]["data"]))).convert("RGB")
-    pixels = np.asarray(shown)
+    shown = opened(part, SMALL)
+    pixels = np.asarray(shown.convert("RGB"))
     x, y = next((x, y) for y in range(shown.height) for x in range(shown.width) if pixels[y, x, 1] < 100)
     left, top = picture.to_original(x, y)
     assert abs(left - 1000) <= 4

@@ -136,10 +136,7 @@ def test_an_attachment_is_an_address_a_variable_a_file_or_an_expression(
     assert attached("-i {{ c[0] }}", namespace) == [Named("c[0]", c)]
     assert attached("-i a, c[0]", namespace) == [Named("a", a), Named("c[0]", c)]
     addresses = attached("-i https://x.org/a.png, https://y.org/b.png", namespace)
-    assert [named.value for named in addresses] == [
-        RemotePicture("https://x.org/a.png"),
-        RemotePicture("https://y.org/b.png"),
-    ]
+    assert [n.value for n in addresses] == [RemotePicture(f"https://{at}") for at in ("x.org/a.png", "y.org/b.png")]
     assert attached("-i b.png", namespace) == [Named("b.png", Path("b.png"))]
     assert attached("-i 'my picture.png'", namespace) == [Named("my picture.png", Path("my picture.png"))]
     assert attached("-i name", namespace) == [Named("name", Path("b.png"))]

@@ -19,19 +19,7 @@ _MIN_ROWS = 20
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """The part of a table that is shown.
-
-    Attributes
-    ----------
-    columns : list of int
-        Positions of the columns.
-    header : list of str
-        Headings of the index and of the columns.
-    head, tail : list of list of str
-        Cells of the first and of the last rows.
-    limit : int
-        Characters of a cell.
-    """
+    """What is shown: positions of columns, headings, cells of the first and last rows, most characters of a cell."""
 
     columns: list[int]
     header: list[str]
@@ -81,18 +69,7 @@ class Grid:
 
 
 def fit_grid(source: TableSource, columns: list[int], asked: int | None, budget: int) -> Grid:
-    """Choose what to show of a table: to save space, first drop rows, then shorten cells, then drop columns.
-
-    Parameters
-    ----------
-    source : TableSource
-    columns : list of int
-        Positions of the columns that may be shown.
-    asked : int or None
-        The number of rows that the user asked for.
-    budget : int
-        Characters for the Markdown table.
-    """
+    """Choose what to show of a table: to save space, first drop rows, then shorten cells, then drop columns."""
     columns = columns[: budget // len("| n (t) | --- ")]
     header = [*map(escape_cell, source.labels), *map(source.heading, columns)]
     room = budget // (3 * len(header) + 2)  # the number of rows if all cells were empty

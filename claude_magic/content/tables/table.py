@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from claude_magic.content.class_lookup import find_by_class
 from claude_magic.content.parts import Part
 from claude_magic.content.tables.array_text import describe_array
 from claude_magic.content.tables.arrow_source import Arrow
@@ -64,14 +65,7 @@ class Table:
 
 
 def from_table(value: object, name: str) -> list[Part]:
-    """Convert a table to Markdown, with its shape, types, and missing values.
-
-    Parameters
-    ----------
-    value : object
-        A :class:`Table`, or anything that one can be made of.
-    name : str
-        The user's expression.
+    """Convert a :class:`Table`, or anything that one can be made of, to Markdown.
 
     Raises
     ------
@@ -95,36 +89,25 @@ def from_table(value: object, name: str) -> list[Part]:
 
 
 def from_array(value: Any, name: str) -> list[Part]:
-    """Describe a NumPy array: shape, type, range, and values.
-
-    Parameters
-    ----------
-    value : numpy.ndarray
-        A small one is sent completely, and one with named fields as a table.
-    name : str
-        The user's expression.
-    """
+    """Describe a NumPy array: shape, type, range, and values; one with named fields becomes a table."""
     if value.dtype.names and value.ndim == 1:
         return from_table(Table({field: value[field] for field in value.dtype.names}), name)
     return [describe_array(value, name)]
 
 
-_SOURCES: dict[tuple[str, str], Callable[[Any], TableSource]] = {
-    ("pandas", "DataFrame"): Pandas,
-    ("pandas", "Series"): Pandas,
-    ("polars", "DataFrame"): Polars,
-    ("polars", "Series"): Polars,
-    ("pyarrow", "Table"): Arrow,
-    ("duckdb", "DuckDBPyRelation"): DuckDBRelation,
+_SOURCES: dict[str, Callable[[Any], TableSource]] = {
+    "pandas.DataFrame": Pandas,
+    "pandas.Series": Pandas,
+    "polars.DataFrame": Polars,
+    "polars.Series": Polars,
+    "pyarrow.Table": Arrow,
+    "duckdb.DuckDBPyRelation": DuckDBRelation,
 }
 
 
 def _source_class(value: object) -> Callable[[Any], TableSource]:
-    for base in type(value).__mro__:
-        # The module that defines a class differs between versions (duckdb._relation, _duckdb), but not the package.
-        package = base.__module__.partition(".")[0].lstrip("_")
-        if (package, base.__name__) in _SOURCES:
-            return _SOURCES[package, base.__name__]
+    if (source := find_by_class(type(value), _SOURCES)) is not None:
+        return source
     if isinstance(value, Mapping) and all(
         hasattr(v, "__len__") and not isinstance(v, str | Mapping) for v in value.values()
     ):
