@@ -177,7 +177,7 @@ def _levels(value: object) -> Iterator[list[object]]:
 
 def _has_converter(type_: type) -> bool:
     return (
-        _converter(type_) is not None
+        find_by_class(type_, _CONVERTERS) is not None
         or issubclass(type_, Part | Text)
         or any(base in _registered for base in type_.__mro__)
         or hasattr(type_, "__claude__")

@@ -1,4 +1,4 @@
-"""Boxes that Claude named, drawn into the original."""
+"""Bounding boxes drawn on the original picture."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_boxes_are_drawn_in_the_original() -> None:
 @pytest.mark.parametrize("size", [(400, 300), (1600, 60)])
 @pytest.mark.parametrize("x", [0, 0.5, 0.97, 1, 2, -1])
 @pytest.mark.parametrize("y", [0, 0.02, 0.5, 1, 2, -1])
-def test_a_label_lies_inside_the_picture(size: tuple[int, int], x: float, y: float) -> None:
+def test_a_label_stays_inside_the_picture(size: tuple[int, int], x: float, y: float) -> None:
     free = coloured(size, "a label", size[0] / 2, size[1] * 0.8)
     dot = coloured(size, "", size[0] / 2, size[1] * 0.8)
     assert free > 10 * dot
@@ -74,6 +74,6 @@ def test_any_text_can_be_a_label(label: str) -> None:
         {"label": "x", "left": "inf", "top": 1, "right": 2, "bottom": 3},
     ],
 )
-def test_what_is_no_box(box: Any) -> None:
+def test_invalid_boxes_are_refused(box: Any) -> None:
     with pytest.raises(BadInput, match="label, left, top, right and bottom.*; this one is"):
         annotate(Image.new("RGB", (50, 50)), [box])

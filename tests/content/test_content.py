@@ -1,4 +1,4 @@
-"""Values as content blocks: what leaves, in which form, and what is refused."""
+"""Values as content blocks: what is sent, in which form, and what is refused."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def sent(value: object, limits: ImageLimits = HIGH) -> tuple[Image.Image, Part]:
         (Text("a.png"), "a.png"),
     ],
 )
-def test_what_has_a_text_goes_as_text(value: object, text: str) -> None:
+def test_values_sent_as_text(value: object, text: str) -> None:
     (part,) = to_parts(value, "x")
     assert part.text == text
 
 
 @pytest.mark.parametrize("value", [object(), print, io, Part, (x for x in ""), lambda: 1])
-def test_what_has_only_an_address_is_refused(value: object) -> None:
+def test_values_whose_text_is_only_a_memory_address_are_refused(value: object) -> None:
     with pytest.raises(BadInput, match="thing is a .* cannot be shown to a model"):
         to_parts(value, "thing")
 
@@ -96,7 +96,7 @@ def test_deep_grey_is_brought_to_eight_bits() -> None:
     assert sent(float_image)[0].getextrema() == (0, 255)
 
 
-def test_the_word_on_a_picture_says_at_which_size_it_is_sent() -> None:
+def test_the_summary_of_a_picture_has_the_size_sent() -> None:
     assert sent(Image.new("L", (1920, 1080)), SMALL)[1].summary(SMALL) == "1920x1080 sent as 1456x819, 1,560 tokens"
     assert sent(Image.new("L", (5, 5)), SMALL)[1].summary(SMALL) == "5x5, 1 token"
 
@@ -174,7 +174,7 @@ def test_the_users_picture_is_not_changed(tmp_path: Path) -> None:
         (RemotePicture("data:image/png;base64,"), "picture is empty"),
     ],
 )
-def test_what_is_no_picture_is_refused_in_text_part(value: object, said: str) -> None:
+def test_invalid_pictures_are_refused_in_one_line(value: object, said: str) -> None:
     with pytest.raises(BadInput, match=said) as caught:
         to_parts(value, "picture")
     assert len(str(caught.value)) < 500
@@ -256,7 +256,7 @@ def test_lists_of_pictures_and_objects_that_convert_themselves() -> None:
     assert [part.block(HIGH)["type"] for part in parts] == ["image", "text"]
 
 
-def test_a_type_of_the_users_can_be_taught() -> None:
+def test_users_can_register_a_class() -> None:
     class Chart:
         pass
 
@@ -279,7 +279,7 @@ class Counted(list):  # type: ignore[type-arg]
             yield item
 
 
-def test_of_a_long_list_a_part_goes_and_only_little_is_looked_at() -> None:
+def test_a_long_list_is_sent_in_part_and_not_read_completely() -> None:
     Counted.seen = 0
     many = Counted([7] * 1_000_000)
     for value, called in ((many, "list"), ({"rows": many}, "dict"), ([[many]] * 9_000, "list")):
@@ -290,7 +290,7 @@ def test_of_a_long_list_a_part_goes_and_only_little_is_looked_at() -> None:
     assert Counted.seen < 50_000
 
 
-def test_a_list_is_text_as_long_as_it_can_be_read() -> None:
+def test_only_short_lists_are_sent_as_text() -> None:
     for short in ([7] * 10_000, [[7] * 99] * 100):
         assert to_parts(short, "x")[0].text == str(short)
     for long in ([7] * 10_001, ([7] * 100,) * 100):
@@ -304,7 +304,7 @@ def test_a_picture_beside_a_long_list_is_found() -> None:
     assert kinds == ["text", "image"]
 
 
-def test_neighbouring_words_are_one_block_and_empty_ones_none() -> None:
+def test_adjacent_text_is_joined_and_empty_text_dropped() -> None:
     picture = Part({"type": "image", "source": {}}, "a picture")
     table = Part({"type": "text", "text": "| a |"}, "a table")
     composed = compose([text_part(" a "), text_part("b"), picture, text_part("\n "), picture, table, text_part("c")])

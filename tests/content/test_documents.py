@@ -127,7 +127,7 @@ def test_a_title_is_the_name(tmp_path: Path) -> None:
         to_parts(Document(b" ", title="Q3 figures"), "report")
 
 
-def test_whatever_holds_a_document(tmp_path: Path) -> None:
+def test_values_that_hold_a_document(tmp_path: Path) -> None:
     path = file(tmp_path, "a.txt", "words")
     with path.open("rb") as opened:
         values = [path, str(path), b"words", bytearray(b"words"), memoryview(b"words"), io.BytesIO(b"words"), opened]
@@ -160,7 +160,7 @@ def test_an_uploaded_document(simulator: Simulator) -> None:
     home.close()
 
 
-def test_uploaded_files_that_are_no_documents() -> None:
+def test_uploaded_files_that_are_not_documents() -> None:
     assert "is a picture. Send it without Document." in refused(File("file_1", "a.png", "image/png"))
     assert "neither a PDF nor text/plain" in refused(File("file_1", "a.zip", "application/zip"))
     assert "pages can only be chosen" in refused(File("file_1", "a.pdf", "application/pdf"), pages=(1, 2))
@@ -168,7 +168,7 @@ def test_uploaded_files_that_are_no_documents() -> None:
     assert "has expired" in refused(File("file_1", "a.pdf", "application/pdf", expires_at=long_ago))
 
 
-def test_an_uploaded_picture_is_small_enough_to_lie_beside_many() -> None:
+def test_an_uploaded_picture_is_small_enough_for_requests_with_many() -> None:
     upload = to_upload(Image.new("L", (5000, 1000)))
     assert isinstance(upload.content, bytes)
     assert Image.open(io.BytesIO(upload.content)).size == (2000, 400)

@@ -1,4 +1,4 @@
-"""Files of the web are fetched as a whole or not at all, and none of the local network."""
+"""Downloads are complete or fail, and never reach into the local network."""
 
 from __future__ import annotations
 
@@ -294,7 +294,7 @@ class TestNoFile:
             b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 100_000,
         ],
     )
-    def test_what_breaks_off_or_is_no_http(self, broken: bytes | None) -> None:
+    def test_broken_responses(self, broken: bytes | None) -> None:
         def say(connection: socket.socket) -> None:
             if broken is not None:
                 connection.sendall(broken)
@@ -319,7 +319,7 @@ class TestNoFile:
             "http://pictures.example/\0", "http://１２７.0.0.1/", "http://0177.0.0.1/", "http://0300.0250.1.1/", None,
         ],
     )  # fmt: skip
-    def test_what_is_no_address(self, url: Any, outside: Raw, internet: Internet) -> None:
+    def test_invalid_urls(self, url: Any, outside: Raw, internet: Internet) -> None:
         assert "http" in refused(url)
         assert internet.dialled == []
 
@@ -334,7 +334,7 @@ class TestNoFile:
             "a:b",
         ],
     )
-    def test_redirects_to_what_is_no_address(self, url: str, outside: Raw, internet: Internet) -> None:
+    def test_redirects_to_invalid_urls(self, url: str, outside: Raw, internet: Internet) -> None:
         with raw(moved(url)) as server:
             assert "http" in refused(server.url, allow_private=True)
         assert internet.dialled == ["127.0.0.1"]

@@ -1,4 +1,4 @@
-"""What a picture file says about the picture goes; the compressed picture stays, byte for byte."""
+"""Metadata is removed from image files; the compressed image stays, byte for byte."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ class TestJPEG:
         }.items(),
         ids=lambda item: item[0],
     )
-    def test_what_is_not_sure(self, broken: Any) -> None:
+    def test_doubtful_files_are_not_cleaned(self, broken: Any) -> None:
         plain = written(picture(), "JPEG")
         assert segments(plain)[3][0] == 0xC0
         assert broken[1](plain) != plain
@@ -342,7 +342,7 @@ class TestPNG:
         assert not [word for word in (EXIF, GPS, THUMBNAIL, XMP, TEXT, ZTEXT, ITXT, APP) if word not in dirty]
         assert check(dirty) == PNGS[name]
 
-    def test_what_pil_says_goes(self) -> None:
+    def test_metadata_written_by_pil_is_removed(self) -> None:
         info = PngImagePlugin.PngInfo()
         info.add_text("a", TEXT.decode())
         info.add_text("b", ZTEXT.decode(), zip=True)
@@ -375,7 +375,7 @@ class TestPNG:
             ("pieces", lambda parts: [*parts[:2], chunk(b"tEXt", b"a\0b"), *parts[2:]]),
         ],
     )
-    def test_what_is_not_sure(self, name: str, broken: Any) -> None:
+    def test_doubtful_files_are_not_cleaned(self, name: str, broken: Any) -> None:
         parts = [part for _, part in chunks(PNGS[name])]
         assert strip_metadata(PNGS[name][:8] + b"".join(parts)) is not None
         assert strip_metadata(PNGS[name][:8] + b"".join(broken(parts))) is None
@@ -447,7 +447,7 @@ class TestGIF:
             lambda head, rest: head + b"\0" + rest,
         ],
     )
-    def test_what_is_not_sure(self, broken: Any) -> None:
+    def test_doubtful_files_are_not_cleaned(self, broken: Any) -> None:
         plain = GIFS["palette"]
         head = 13 + 3 * 2 ** ((plain[10] & 7) + 1)
         assert strip_metadata(broken(plain[:head], plain[head:])) is None
@@ -517,7 +517,7 @@ class TestWebP:
         clean = check(webp((b"VP8X", head[:1] + b"abc" + head[4:]), *found.items()))
         assert riff(clean)[b"VP8X"][:4] == bytes(4)
 
-    def test_an_animation_has_to_be_written_anew(self) -> None:
+    def test_an_animation_has_to_be_encoded_again(self) -> None:
         animated = written(picture(), "WEBP", save_all=True, append_images=[picture(seed=1)])
         assert b"ANMF" in riff(animated)
         assert strip_metadata(animated) is None
@@ -538,7 +538,7 @@ class TestWebP:
             lambda head, frame: [(b"VP8 ", b"nothing of the kind")],
         ],
     )
-    def test_what_is_not_sure(self, broken: Any) -> None:
+    def test_doubtful_files_are_not_cleaned(self, broken: Any) -> None:
         found = riff(written(picture(), "WEBP", exif=exif()))
         head, frame = found[b"VP8X"], found[b"VP8 "]
         assert strip_metadata(webp((b"VP8X", head), (b"VP8 ", frame))) is not None

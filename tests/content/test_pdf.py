@@ -116,7 +116,7 @@ def test_a_pdf_with_a_password(opened_by: str) -> None:
 
 
 @either_way
-def test_metadata_of_encryption_alone_is_no_protection() -> None:
+def test_an_encryption_dictionary_alone_is_not_protection() -> None:
     assert sent(pdf(1, b"/EncryptMetadata true"))[1] == "1 page"
 
 
@@ -213,7 +213,7 @@ def test_choosing_pages_without_pypdf(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("value", [b"text", "https://example.org/a.pdf", ["a", "b"]])
-def test_pages_of_what_has_none(value: Any) -> None:
+def test_pages_of_documents_that_have_none(value: Any) -> None:
     assert "pages can only be chosen of a PDF" in refused(value, pages=(1, 2))
 
 

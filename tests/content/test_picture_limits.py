@@ -1,4 +1,4 @@
-"""What is sent of a picture is the largest that the server takes as it is, whatever the picture and the model."""
+"""Every picture is sent at the largest size that the server does not shrink, for every model."""
 
 from __future__ import annotations
 

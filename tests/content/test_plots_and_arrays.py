@@ -54,7 +54,7 @@ def figure() -> Any:
     ],
     ids=["figure", "axes", "list of lines", "line", "bars", "hist", "text", "array of axes", "pandas"],
 )
-def test_whatever_a_plotting_call_returns_is_its_figure(figure: Any, plot: Any) -> None:
+def test_results_of_plotting_calls_are_sent_as_their_figure(figure: Any, plot: Any) -> None:
     axes = figure.subplots()
     assert sent(plot(figure, axes)).size == (400, 300)
     assert figure.get_dpi() == 100
@@ -79,7 +79,7 @@ def test_a_large_figure_is_drawn_at_the_size_the_model_sees(figure: Any) -> None
     assert tuple(figure.get_size_inches()) == (40, 30)
 
 
-def test_an_empty_figure_says_how_to_keep_it(figure: Any) -> None:
+def test_the_error_for_an_empty_figure_has_the_cure(figure: Any) -> None:
     with pytest.raises(BadInput, match=r"fig = plt.gcf\(\)"):
         to_parts(figure, "fig")
 
@@ -134,7 +134,7 @@ def test_bytes_are_neither_searched_nor_copied_by_numpy() -> None:
         (np.ma.masked_equal(np.full((20, 30, 3), 7, np.uint8), 7), r"it has masked pixels, .* Send it.filled\(0\)"),
     ],
 )
-def test_arrays_that_are_none_say_what_to_do(array: Any, said: str) -> None:
+def test_errors_for_arrays_that_are_not_images_have_a_cure(array: Any, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         to_parts(array, "it")
 
@@ -198,7 +198,7 @@ def test_low_detail_costs_little() -> None:
         ({"max_tokens": 0}, "at least 1"),
     ],
 )
-def test_wishes_that_cannot_be_met(wish: dict[str, Any], said: str) -> None:
+def test_invalid_options(wish: dict[str, Any], said: str) -> None:
     with pytest.raises(BadInput, match=said):
         to_parts(Picture(Image.new("L", (100, 100)), label="it", **wish), "it")
 

@@ -1,4 +1,4 @@
-"""Charts of plotly, altair and folium: a picture where their library can draw one, else one line with the cure."""
+"""Charts of Plotly, Altair and Folium: drawn if their library can do it, else refused with a cure."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
         (folium_map, FOLIUM),
     ],
 )
-def test_without_what_draws_it_one_line_says_the_cure(simulator: Simulator, make: Any, words: tuple[str, str]) -> None:
+def test_errors_without_a_drawing_package(simulator: Simulator, make: Any, words: tuple[str, str]) -> None:
     chart = make()
     home = Conversations(Settings(base_url=simulator.url))
     for value, name in ((chart, "chart"), ([chart], "chart[0]"), (Picture(chart, detail="low"), "chart")):

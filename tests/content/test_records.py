@@ -1,4 +1,4 @@
-"""Arrays as numbers, and records as JSON: what is sent of them, and what is said to be left out."""
+"""Arrays as numbers, and records as JSON: what is sent, and what is reported as left out."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_pydantic_models() -> None:
     assert about == "Account, 2 fields"
 
 
-def test_long_records_are_cut_and_that_is_said() -> None:
+def test_long_records_are_shortened_with_a_note() -> None:
     data, text, about = of_record({"numbers": list(range(1_000_000)), "text": "x" * 1_000_000})
     assert data["numbers"][-1] == "… 999,900 more"
     assert len(data["numbers"]) == 101

@@ -1,4 +1,4 @@
-"""Tables: what is sent of them, what is said to be left out, and what it costs."""
+"""Tables: what is sent, what is reported as left out, and what it costs."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def test_values(value: object, cell: str) -> None:
     assert ("In cells," in text) == ("\\" in cell)
 
 
-def test_huge_cells_are_shortened_and_that_is_said() -> None:
+def test_huge_cells_are_shortened_with_a_note() -> None:
     text, _ = sent(pd.DataFrame({"a": ["x" * 10_000_000, "y" * 300], "b": [list(range(1_000_000)), 1]}))
     assert "2 cells shortened to 300 characters with … at the end" in text
     shown = rows(text)
@@ -475,7 +475,7 @@ def test_nothing_is_imported_that_the_user_has_not() -> None:
         ({"value": {"a": [1]}, "columns": [0]}, "no column 0.*: a"),
     ],
 )
-def test_what_is_no_table(options: dict[str, Any], line: str) -> None:
+def test_invalid_tables(options: dict[str, Any], line: str) -> None:
     with pytest.raises(BadInput, match=line) as caught:
         sent(**options)
     assert "\n" not in str(caught.value)

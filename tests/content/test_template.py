@@ -1,4 +1,4 @@
-"""``{{ expr }}``: found where it ends, evaluated once, never looked at again."""
+"""``{{ expr }}``: its end is found, it is evaluated once, and the result is never evaluated."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_expressions_are_found_and_filled_in_once(source: str, meant: str) -> No
         ("{% raw %} {{ name|upper }}", "NameError"),
     ],
 )
-def test_what_cannot_be_filled_in_stops_the_cell(source: str, said: str) -> None:
+def test_invalid_expressions_stop_the_cell(source: str, said: str) -> None:
     with pytest.raises(BadInput) as caught:
         render(source, {"x": 1})
     assert said in str(caught.value)
@@ -78,7 +78,7 @@ def test_an_expression_cannot_change_the_notebook() -> None:
     assert namespace == {"x": 1}
 
 
-def test_a_string_that_names_a_picture_asks_what_is_meant(tmp_path: Path) -> None:
+def test_the_path_of_a_picture_as_a_string_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(b"")
     with pytest.raises(BadInput, match=r"is a string and would be sent as text. Use \{\{ Path\(name\) \}\}"):
@@ -145,6 +145,6 @@ def test_an_attachment_is_an_address_a_variable_a_file_or_an_expression(
 
 
 @pytest.mark.parametrize("line", ["-i nothing", "-i nothing.png", "-i 'no such file.png'", "-i a,", "-i missing, a"])
-def test_an_attachment_that_is_none_of_these_says_what_was_tried(line: str) -> None:
+def test_an_unknown_attachment_is_refused(line: str) -> None:
     with pytest.raises(BadInput):
         attached(line, {})
