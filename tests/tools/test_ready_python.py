@@ -143,7 +143,8 @@ def test_the_source_can_be_found(shell: InteractiveShell) -> None:
 def test_in_a_kernel(simulator: Simulator, tmp_path: Path) -> None:
     with running_kernel(tmp_path, simulator.url) as kernel:
         kernel.run(
-            "%matplotlib inline\nfrom claude_magic.tools import python\nfrom claude_magic.content.convert import to_parts"
+            "%matplotlib inline\nfrom claude_magic.tools import python\n"
+            "from claude_magic.content.convert import to_parts"
         )
         show = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
         shown = kernel.run(f"parts = to_parts(python({show!r}), 'python')")
