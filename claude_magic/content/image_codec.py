@@ -106,7 +106,7 @@ def _may_be_turned(png: bytes) -> bool:
 
 
 def turned_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """Width and height after the image is turned upright, or before, given those after."""
+    """Width and height after the image is turned upright; applied again, those from before."""
     return size[::-1] if orientation in _SIDEWAYS else size
 
 

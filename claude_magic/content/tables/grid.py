@@ -47,7 +47,7 @@ class Grid:
 
     @property
     def min_size(self) -> int:
-        """A lower bound of the characters, which is faster than to build the text."""
+        """A lower bound of the number of characters, computed faster than the text."""
         return sum(min(len(cell), self.limit) for row in self.rows for cell in row)
 
     @property
