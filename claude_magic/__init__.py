@@ -10,8 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from claude_magic.content.boxes import Box as Box
-    from claude_magic.content.boxes import annotate as annotate
+    from claude_magic.content.bounding_boxes import Box as Box
+    from claude_magic.content.bounding_boxes import annotate as annotate
     from claude_magic.content.convert import register as register
     from claude_magic.content.documents import Document as Document
     from claude_magic.content.picture import Picture as Picture
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from claude_magic.tools.definition import tool as tool
 
 _OFFERED = {
-    "Box": "content.boxes",
+    "Box": "content.bounding_boxes",
     "ClaudeError": "messages.errors",
     "Client": "messages.client",
     "Conversation": "conversation.conversation",
@@ -38,7 +38,7 @@ _OFFERED = {
     "Table": "content.tables.table",
     "Tool": "tools.definition",
     "Usage": "messages.usage",
-    "annotate": "content.boxes",
+    "annotate": "content.bounding_boxes",
     "export": "notebook.export",
     "register": "content.convert",
     "tool": "tools.definition",

@@ -1,1 +1,1 @@
-"""Python values as the content of a question."""
+"""Python values as content blocks of a request: images, tables, documents, text. Start reading at ``convert``."""

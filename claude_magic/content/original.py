@@ -1,37 +1,37 @@
-"""What is kept of a picture: a file as it is, or the pixels of a variable."""
+"""The original of a picture, from which it is encoded at the size that a request needs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from claude_magic.content.encoding import MAX_BYTES, Encoded, decode, encode, format_of, prepared
-from claude_magic.content.metadata import without_metadata
+from claude_magic.content.image_codec import MAX_BYTES, EncodedImage, decode, encode, format_of, prepare
+from claude_magic.content.image_metadata import strip_metadata
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_TAKEN = {"JPEG": ("L", "RGB"), "PNG": ("1", "L", "LA", "P", "RGB", "RGBA"), "GIF": None, "WEBP": None}
-"""Formats that the API takes, and the modes in which they can go as they are."""
+_ACCEPTED = {"JPEG": ("L", "RGB"), "PNG": ("1", "L", "LA", "P", "RGB", "RGBA"), "GIF": None, "WEBP": None}
+"""Formats that the API accepts, and the modes in which a file can be sent as it is (None: all)."""
 
 
 class Original(Protocol):
-    """What is encoded anew for each size."""
+    """Something that can be encoded at any size up to its own."""
 
-    def encoded(self, size: tuple[int, int]) -> Encoded:
-        """What is shown, at a size no larger than it has."""
+    def encoded(self, size: tuple[int, int]) -> EncodedImage:
+        """The image at this size."""
 
 
 class PictureFile(NamedTuple):
-    """The user's own file.
+    """An image file as the user has it.
 
     Attributes
     ----------
     data : bytes
     name : str
     orientation : int
-        By its EXIF.
+        From 1 (upright) to 8, as in EXIF.
     box : tuple of int or None
-        The part that is shown, in pixels of the upright picture; None for all of it.
+        The part to show, in pixels of the upright image; None for all of it.
     """
 
     data: bytes
@@ -39,69 +39,69 @@ class PictureFile(NamedTuple):
     orientation: int
     box: tuple[int, int, int, int] | None
 
-    def encoded(self, size: tuple[int, int]) -> Encoded:
-        """The file's own bytes where they can go, without their metadata; else its pixels."""
+    def encoded(self, size: tuple[int, int]) -> EncodedImage:
+        """The file itself without its metadata if it can be sent, else its pixels."""
         image = decode(self.data, self.name)
-        untouched = image.size == size and self.orientation == 1  # a part of it would be smaller
-        if untouched and (as_it_is := _as_it_is(image, self.data)) is not None:
-            return as_it_is
+        unchanged = image.size == size and self.orientation == 1  # a cropped part would be smaller
+        if unchanged and (stripped := _stripped(image, self.data)) is not None:
+            return stripped
         photograph = format_of(image) == "JPEG"
-        pixels = prepared(image, size, self.box, orientation=self.orientation, ours=True)
+        pixels = prepare(image, size, self.box, orientation=self.orientation, private=True)
         return encode(pixels, photograph=photograph)
 
 
 class Pixels:
-    """What a variable showed, no larger than any model looks.
+    """A copy of the pixels of a variable, no larger than the largest image that any model sees.
 
-    It is kept encoded, which takes much less memory, from when it is first sent: at the size of a
-    model that looks closely, what is kept is what is sent.
+    From the first request on it is stored encoded, which takes much less memory. A model that sees
+    images at their largest gets exactly these bytes.
 
     Parameters
     ----------
     image : PIL.Image.Image
-        In 8 bits; not changed by anyone else.
+        In 8 bits; nobody else may change it.
     photograph : bool
-        Whether that is known; see :func:`~claude_magic.content.encoding.encode`.
+        Whether it is known to be one; see :func:`~claude_magic.content.image_codec.encode`.
     """
 
     def __init__(self, image: Image, *, photograph: bool) -> None:
-        self._kept: Image | Encoded = image
+        self._stored: Image | EncodedImage = image
         self._photograph = photograph
 
     @classmethod
-    def kept(cls, encoded: Encoded) -> Pixels:
-        """Such as they are once they were sent."""
+    def from_encoded(cls, encoded: EncodedImage) -> Pixels:
+        """Restore pixels that have been sent and saved."""
         pixels = cls.__new__(cls)
-        pixels._kept = encoded
+        pixels._stored = encoded
         pixels._photograph = encoded.media_type == "image/jpeg"
         return pixels
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of what is kept."""
-        return self._kept.size
+        """Width and height of the copy."""
+        return self._stored.size
 
-    def encoded(self, size: tuple[int, int]) -> Encoded:
-        """Shrunk from the pixels while they are there, later from what is kept."""
-        kept = self._kept
-        if isinstance(kept, Encoded):
-            image = decode(kept.data, "the picture")
+    def encoded(self, size: tuple[int, int]) -> EncodedImage:
+        """The image at this size; the first call stores it encoded."""
+        stored = self._stored
+        if isinstance(stored, EncodedImage):
+            image = decode(stored.data, "the picture")
         else:
-            image = kept
-            self._kept = kept = encode(image, photograph=self._photograph)
+            image = stored
+            self._stored = stored = encode(image, photograph=self._photograph)
         if size == image.size:
-            return kept
-        photograph = kept.media_type == "image/jpeg"
-        return encode(prepared(image, size, None, ours=True), photograph=photograph)
+            return stored
+        photograph = stored.media_type == "image/jpeg"
+        return encode(prepare(image, size, None, private=True), photograph=photograph)
 
 
-def _as_it_is(image: Image, data: bytes) -> Encoded | None:
-    """The user's own bytes without their metadata, where the API and the model take them so."""
+def _stripped(image: Image, data: bytes) -> EncodedImage | None:
+    """The user's file without its metadata; None if the API would not accept it."""
     kind = format_of(image)
-    modes = _TAKEN.get(kind, ())
+    modes = _ACCEPTED.get(kind, ())
     if modes is not None and image.mode not in modes:
         return None
-    clean = without_metadata(data)
+    clean = strip_metadata(data)
     if clean is None or len(clean) > MAX_BYTES:
         return None
-    return Encoded(clean, f"image/{kind.lower()}", image.size)
+    return EncodedImage(clean, f"image/{kind.lower()}", image.size)

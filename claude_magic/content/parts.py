@@ -1,4 +1,4 @@
-"""One content block on its way: what it is, and what it is called."""
+"""Content parts: the blocks of a message, each with a short description for the user."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from claude_magic.messages.limits import ImageLimits, fit_size, image_tokens
 Block = dict[str, Any]
 
 
-_PAGE, _PAGE_SIZE = 2000, (1075, 1520)
-"""Tokens of the text of a PDF page (Anthropic: 1,500 to 3,000), and the pixels of the picture that goes with it."""
-_UNKNOWN_PAGES = 10
-"""Pages of a document that is not here to be counted."""
+_PAGE_TEXT_TOKENS, _PAGE_IMAGE_SIZE = 2000, (1075, 1520)
+"""What a PDF page costs: tokens of its text (Anthropic: 1,500 to 3,000), and the image of it, in pixels."""
+_ASSUMED_PAGES = 10
+"""Pages of a document whose pages cannot be counted here."""
 
 
 class Weight(NamedTuple):
-    """What in a block is no text: its bytes in the request, and the tokens that it costs."""
+    """What a block contributes beyond its text: bytes of the request, and tokens."""
 
     bytes: int
     tokens: int
@@ -31,11 +31,11 @@ class Part:
     Attributes
     ----------
     wire : dict
-        The block in the API's form.
+        The block as the API takes it.
     about : str or None
-        What it is in a few words, for the line that says what was sent; None for plain text.
+        A short description for the line that reports what was sent; None for plain text.
     pages : int or None
-        Of a PDF, if they could be counted.
+        Pages of a PDF, if they could be counted.
     """
 
     wire: Block
@@ -44,57 +44,57 @@ class Part:
 
     @property
     def is_picture(self) -> bool:
-        """Whether it is a picture."""
+        """Whether this is an image block."""
         return bool(self.wire["type"] == "image")
 
     @property
     def pictures(self) -> int:
-        """How many pictures it carries."""
+        """The number of images in this part."""
         return int(self.is_picture)
 
     @property
     def text(self) -> str | None:
-        """The words, of plain text; None for everything else."""
+        """The text of a plain text block; None for everything else."""
         return self.wire["text"] if self.wire["type"] == "text" and self.about is None else None
 
     def block(self, limits: ImageLimits) -> Block:
-        """The block for a request in which these limits hold."""
+        """The block for a request with these image limits."""
         return self.wire
 
     def summary(self, limits: ImageLimits) -> str | None:
-        """What is sent, in a few words."""
+        """What is sent under these limits, in a few words."""
         return self.about
 
     def weight(self, limits: ImageLimits) -> Weight:
-        """What in it is no text; of a picture or document that is elsewhere, what is likely."""
+        """Bytes and tokens beyond the text; an estimate for images and documents that are not stored here."""
         source = self.wire.get("source")
         if not isinstance(source, dict) or source.get("type") in ("text", "content"):
             return Weight(0, 0)
         size = len(source.get("data", ""))
         if self.is_picture:
             return Weight(size, limits.tokens)
-        page = _PAGE + image_tokens(*fit_size(*_PAGE_SIZE, limits))
-        return Weight(size, (self.pages or _UNKNOWN_PAGES) * page)
+        page = _PAGE_TEXT_TOKENS + image_tokens(*fit_size(*_PAGE_IMAGE_SIZE, limits))
+        return Weight(size, (self.pages or _ASSUMED_PAGES) * page)
 
 
 def text_part(text: str) -> Part:
-    """Plain words."""
+    """A plain text block."""
     return Part({"type": "text", "text": text})
 
 
 def compose(parts: Iterable[Part]) -> tuple[Part, ...]:
-    """The parts of a message: neighbouring words joined, empty ones left out."""
+    """The parts of a message: adjacent text blocks are joined, and empty ones dropped."""
     composed: list[Part] = []
-    words: list[str] = []
+    texts: list[str] = []
 
     def flush() -> None:
-        if text := "".join(words).strip():
+        if text := "".join(texts).strip():
             composed.append(text_part(text))
-        words.clear()
+        texts.clear()
 
     for part in parts:
         if part.text is not None:
-            words.append(part.text)
+            texts.append(part.text)
         else:
             flush()
             composed.append(part)

@@ -1,4 +1,4 @@
-"""``{{ expr }}`` in a question: one pass, and nothing that was put in is looked at again."""
+"""``{{ expr }}`` in a question: replaced in a single pass, so that inserted text is never evaluated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from claude_magic.content import disk
+from claude_magic.content import local_files
 from claude_magic.content.values import Named, Text
 from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.errors import BadInput
@@ -16,19 +16,19 @@ from claude_magic.messages.text import one_line
 
 _ESCAPE = "Nothing was sent. To send braces as they are: --verbatim."
 _EXTRA = {"text": Text, "Path": Path}
-"""Exist in an expression unless the user has them; the notebook adds ``error``, ``previous`` and ``cells``."""
+"""Names in expressions that the user's variables may hide; the notebook adds ``error``, ``previous`` and ``cells``."""
 
 
 def render(source: str, namespace: Mapping[str, Any]) -> list[str | Named]:
-    """Split a question into words and values.
+    """Split a question into text and values.
 
-    An expression ends at the first ``}}`` where what stands between is Python.
+    An expression ends at the first ``}}`` that makes it valid Python.
 
     Parameters
     ----------
     source : str
     namespace : mapping
-        The notebook's variables. ``text`` and ``Path`` exist beside them unless the user has them.
+        The notebook's variables. ``text`` and ``Path`` are predefined, but may be overwritten.
 
     Returns
     -------
@@ -37,10 +37,10 @@ def render(source: str, namespace: Mapping[str, Any]) -> list[str | Named]:
     Raises
     ------
     BadInput
-        For braces that are not closed, something that is no expression, or one that fails.
+        For braces that are not closed, and for an expression that is invalid or fails.
     """
     parts: list[str | Named] = []
-    for text, expression, code in pieces(source):
+    for text, expression, code in split_expressions(source):
         if text:
             parts.append(text)
         if code is not None:
@@ -49,8 +49,8 @@ def render(source: str, namespace: Mapping[str, Any]) -> list[str | Named]:
     return parts
 
 
-def text_of(source: str, namespace: Mapping[str, Any]) -> str:
-    """A text option with its ``{{ }}`` filled in; only what has a text can stand there."""
+def render_text(source: str, namespace: Mapping[str, Any]) -> str:
+    """Fill in the ``{{ }}`` of a text option; the values have to be text or numbers."""
     words = []
     for part in render(source, namespace):
         if isinstance(part, Named):
@@ -63,35 +63,28 @@ def text_of(source: str, namespace: Mapping[str, Any]) -> str:
 
 
 def evaluate(code: CodeType, label: str, namespace: Mapping[str, Any]) -> Any:
-    """The value of an expression in the notebook.
-
-    Parameters
-    ----------
-    code : code
-    label : str
-        What the error calls it.
-    namespace : mapping
+    """Evaluate an expression with the notebook's variables; errors show it as `label`.
 
     Raises
     ------
     BadInput
-        With what went wrong in it.
+        If the expression raises an error, which the message names.
     """
     try:
         return eval(code, {**_EXTRA, **namespace})  # noqa: S307  (the user's own code, in the user's own kernel)
-    except Exception as error:  # noqa: BLE001  (whatever the user's code raises)
-        said = KEY_IN_TEXT.sub("sk-ant-…", one_line(str(error), 300)).rstrip(".")
+    except Exception as error:  # noqa: BLE001  (the user's code may raise anything)
+        message = KEY_IN_TEXT.sub("sk-ant-…", one_line(str(error), 300)).rstrip(".")
         escape = _ESCAPE if label.startswith("{{") else "Nothing was sent."
-        raise BadInput(f"{label}: {type(error).__name__}: {said}. {escape}") from None
+        raise BadInput(f"{label}: {type(error).__name__}: {message}. {escape}") from None
 
 
-def pieces(source: str) -> Iterator[tuple[str, str, CodeType | None]]:
-    """Text, and the expression that follows it; the last piece has none.
+def split_expressions(source: str) -> Iterator[tuple[str, str, CodeType | None]]:
+    """Yield text, the expression that follows it, and its code; the last text has no expression.
 
     Raises
     ------
     BadInput
-        For braces that are not closed, or something that is no expression.
+        For braces that are not closed, or an invalid expression.
     """
     at = 0
     while (opening := source.find("{{", at)) >= 0:
@@ -106,18 +99,18 @@ def _first_expression(source: str, opening: int) -> tuple[str, CodeType, int]:
     first = closing
     while closing >= 0:
         expression = source[opening + 2 : closing].strip()
-        if (code := compiled(expression)) is not None:
+        if (code := compile_expression(expression)) is not None:
             return expression, code, closing + 2
         closing = source.find("}}", closing + 1)
     line = source.count("\n", 0, opening) + 1
     if first < 0:
         raise BadInput(f"{{{{ on line {line} of the question is never closed. {_ESCAPE}")
     shown = " ".join(source[opening : first + 2].split())
-    raise BadInput(f"{shown} on line {line} of the question is no Python expression. {_ESCAPE}")
+    raise BadInput(f"{shown} on line {line} of the question is not a Python expression. {_ESCAPE}")
 
 
-def compiled(expression: str) -> CodeType | None:
-    """The code of an expression; None if it is not one."""
+def compile_expression(expression: str) -> CodeType | None:
+    """Compile a Python expression; None if it is not valid."""
     if not expression:
         return None
     try:
@@ -129,9 +122,9 @@ def compiled(expression: str) -> CodeType | None:
 
 
 def _inline(expression: str, value: Any) -> Named:
-    if disk.names_a_picture(value):
+    if local_files.names_image_or_pdf(value):
         raise BadInput(
             f"{{{{ {expression} }}}} is a string and would be sent as text. Use {{{{ Path({expression}) }}}} to send "
-            f"the file, {{{{ text({expression}) }}}} to send the name."
+            f"the file, or {{{{ text({expression}) }}}} to send its name."
         )
     return Named(expression, value)

@@ -1,4 +1,4 @@
-"""Small pictures of what goes out, for the person who asks."""
+"""Thumbnails of the images in a question, for the user."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import functools
 import io
 from collections.abc import Iterable
 
-from claude_magic.content.encoding import Encoded, decode, prepared
+from claude_magic.content.image_codec import EncodedImage, decode, prepare
 from claude_magic.content.parts import Block, Part
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import ImageLimits
 
 SIDE = 96
 """Pixels of the longer side, at most."""
-MOST_BYTES = 6000
+MAX_BYTES = 6000
 _QUALITIES = (80, 60, 40, 20)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Thumbnail:
-    """A picture that is sent, small; made when it is looked at.
+    """A thumbnail of an image that is sent; it is drawn on first use.
 
     Attributes
     ----------
     alt : str
-        What it is, in words.
+        Alternative text.
     part : Part
     limits : ImageLimits
-        Under which it is sent.
+        The limits that the image is sent under.
     """
 
     alt: str
@@ -37,21 +37,13 @@ class Thumbnail:
     limits: ImageLimits
 
     @functools.cached_property
-    def encoded(self) -> Encoded | None:
-        """The small picture; None if it cannot be made."""
+    def encoded(self) -> EncodedImage | None:
+        """The thumbnail as JPEG; None if it cannot be drawn."""
         return thumbnail(self.part.block(self.limits))
 
 
 def thumbnails(named: Iterable[tuple[str, Part]], limits: ImageLimits) -> tuple[Thumbnail, ...]:
-    """Of the pictures among some parts; those that the API fetches itself have none.
-
-    Parameters
-    ----------
-    named : iterable of tuple
-        What each part is called, and the part.
-    limits : ImageLimits
-        Under which they are sent.
-    """
+    """Thumbnails of the images among parts with names, except those that the API downloads itself."""
     return tuple(
         Thumbnail(f"{name} ({part.summary(limits)})", part, limits)
         for name, part in named
@@ -59,19 +51,19 @@ def thumbnails(named: Iterable[tuple[str, Part]], limits: ImageLimits) -> tuple[
     )
 
 
-def thumbnail(block: Block) -> Encoded | None:
-    """A small picture of an image block.
+def thumbnail(block: Block) -> EncodedImage | None:
+    """Draw the thumbnail of an image block.
 
     Parameters
     ----------
     block : dict
-        In the API's form.
+        As the API takes it.
 
     Returns
     -------
-    Encoded or None
-        A JPEG of at most :data:`SIDE` pixels a side and :data:`MOST_BYTES`; None if the block does
-        not hold its picture, or its pixels cannot be read.
+    EncodedImage or None
+        A JPEG of at most :data:`SIDE` pixels a side and :data:`MAX_BYTES`; None if the block does
+        not contain its image, or the image cannot be decoded.
     """
     from PIL import Image
 
@@ -81,7 +73,7 @@ def thumbnail(block: Block) -> Encoded | None:
         opened = decode(base64.b64decode(block["source"]["data"]), "the picture")
         scale = min(1.0, SIDE / max(opened.size))
         size = (max(1, round(opened.width * scale)), max(1, round(opened.height * scale)))
-        small = prepared(opened, size, None, ours=True)
+        small = prepare(opened, size, None, private=True)
     except (BadInput, OSError, ValueError, SyntaxError):
         return None
     if small.mode == "RGBA":
@@ -89,6 +81,6 @@ def thumbnail(block: Block) -> Encoded | None:
     for quality in _QUALITIES:
         buffer = io.BytesIO()
         small.save(buffer, "JPEG", quality=quality, optimize=True)
-        if buffer.tell() <= MOST_BYTES:
+        if buffer.tell() <= MAX_BYTES:
             break
-    return Encoded(buffer.getvalue(), "image/jpeg", size)
+    return EncodedImage(buffer.getvalue(), "image/jpeg", size)

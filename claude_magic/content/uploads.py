@@ -1,35 +1,25 @@
-"""Uploaded files: values as what is uploaded, and files as content blocks."""
+"""What to upload to Anthropic for a value: the file itself, or a picture prepared as for a question."""
 
 from __future__ import annotations
 
 import base64
-import codecs
 import os
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from claude_magic.content import disk
 from claude_magic.content.convert import to_parts
-from claude_magic.content.parts import Part
-from claude_magic.content.picture import PicturePart
-from claude_magic.content.pictures import is_svg
+from claude_magic.content.file_reference import FILE_TYPES, IMAGE_TYPES
+from claude_magic.content.file_types import HEAD, document_type
+from claude_magic.content.local_files import expand_path
+from claude_magic.content.parts import Block
+from claude_magic.content.picture_part import PicturePart
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.files import MAX_NAME, NOT_IN_NAMES, Content, File, length, pieces
+from claude_magic.messages.files import MAX_NAME, NOT_IN_NAMES, Content, length, pieces
 from claude_magic.messages.limits import MAX_IMAGE_SIDE_WHEN_MANY, widest_limits
-
-_PICTURES = {
-    "image/png": (".png",),
-    "image/jpeg": (".jpg", ".jpeg"),
-    "image/gif": (".gif",),
-    "image/webp": (".webp",),
-}
-_SUFFIXES = {**_PICTURES, "application/pdf": (".pdf",), "text/plain": (".txt",)}
-"""What can be read from an uploaded file, and how the names of such files end."""
-_HEAD = 4096
 
 
 class Upload(NamedTuple):
-    """What is uploaded of a value.
+    """A file to upload.
 
     Attributes
     ----------
@@ -42,43 +32,17 @@ class Upload(NamedTuple):
     mime_type: str
 
 
-def from_upload(file: File, name: str) -> list[Part]:
-    """An uploaded file as a picture or a document, by its id alone.
-
-    Parameters
-    ----------
-    file : File
-    name : str
-        How the user called it.
-
-    Raises
-    ------
-    BadInput
-        If its time is over, or Claude reads no such file.
-    """
-    if file.expired:
-        raise BadInput(f"{name}: {file!r} has expired. Upload it again.")
-    kind = file.mime_type.partition(";")[0].strip().lower()
-    if kind and kind not in _SUFFIXES:
-        raise BadInput(
-            f"{name}: {file!r} is neither a PDF nor text/plain nor a picture (PNG, JPEG, GIF, WebP), "
-            "and nothing else can be read from an uploaded file."
-        )
-    block = "image" if kind in _PICTURES else "document"
-    return [Part({"type": block, "source": {"type": "file", "file_id": file.id}}, f"{file.id} by its id")]
-
-
 def to_upload(value: object) -> Upload:
-    """What is uploaded of a value.
+    """Prepare a value for upload.
 
-    PDFs and texts go as they are, from disk if they lie there. Pictures are made ready as for a
-    question: upright, without metadata, and no larger than any model sees, or than the API takes
-    beside many others: what lies there cannot be made smaller for a request.
+    PDFs and text are uploaded as they are, straight from disk if that is where they are. Pictures are
+    prepared as for a question: upright, without metadata, and no larger than any model sees or the API
+    accepts beside many others. An uploaded picture cannot be shrunk for a later request.
 
     Parameters
     ----------
     value : object
-        A path, as a string too; bytes; a Document; anything that is a picture.
+        A path, bytes, a picture, or a :class:`~claude_magic.content.documents.Document`.
 
     Raises
     ------
@@ -87,60 +51,48 @@ def to_upload(value: object) -> Upload:
     """
     name, filename = f"this {type(value).__name__}", ""
     if isinstance(value, str | os.PathLike):
-        value = _file(value)
+        value = _path(value)
         name, filename = repr(str(value)), value.name
     if isinstance(value, bytearray | memoryview):
         value = bytes(value)
     if isinstance(value, Path | bytes):
-        length(value)  # says what is wrong with it, if anything is
-        if (kind := _kind(next(pieces(value), b"")[:_HEAD])) is not None:
-            return Upload(value, _filename(filename or "file", kind), kind)
+        length(value)  # raises if there is no such file, or it is empty
+        if (media_type := document_type(next(pieces(value), b"")[:HEAD])) is not None:
+            return Upload(value, _filename(filename or "file", media_type), media_type)
     parts = to_parts(value, name)
     if len(parts) == 1 and isinstance(parts[0], PicturePart):
         encoded = parts[0].encoded(widest_limits()._replace(side=MAX_IMAGE_SIDE_WHEN_MANY))
         return Upload(encoded.data, _filename(filename or "picture", encoded.media_type), encoded.media_type)
     if len(parts) == 1 and parts[0].wire["type"] == "document":
         return _of_document(parts[0].wire, name)
-    raise BadInput(f"{name} is no file. Upload a path, bytes, a picture or a Document, one at a time.")
+    raise BadInput(f"{name} cannot be uploaded. Upload a path, bytes, a picture or a Document, one at a time.")
 
 
-def _of_document(wire: dict[str, Any], name: str) -> Upload:
-    source = wire["source"]
+def _of_document(block: Block, name: str) -> Upload:
+    source = block["source"]
     if source["type"] == "file":
         raise BadInput(f"{name} is uploaded already: put it into a question as it is.")
     if source["type"] not in ("base64", "text"):
-        raise BadInput(f"{name} cannot be uploaded: its address or passages are sent with the question.")
-    if "context" in wire or "citations" in wire:
+        raise BadInput(f"{name} cannot be uploaded: a URL or a list of passages is sent with the question.")
+    if "context" in block or "citations" in block:
         raise BadInput(f"{name}: context and citations belong to a question, not to a file. Leave them out.")
     data = source["data"].encode() if source["type"] == "text" else base64.b64decode(source["data"])
-    return Upload(data, _filename(wire.get("title", "document"), source["media_type"]), source["media_type"])
+    return Upload(data, _filename(block.get("title", "document"), source["media_type"]), source["media_type"])
 
 
-def _file(value: str | os.PathLike[Any]) -> Path:
+def _path(value: str | os.PathLike[str] | os.PathLike[bytes]) -> Path:
     if isinstance(value, str) and ("://" in value or value.startswith("data:")):
-        raise BadInput(f"{value[:60]!r} is an address. Upload the file itself, or ask about the address.")
-    return disk.located(value)
+        raise BadInput(f"{value[:60]!r} is a URL. Upload the file itself, or put the URL into the question.")
+    return expand_path(value)
 
 
-def _kind(head: bytes) -> str | None:
-    """The type of a file that goes as it is."""
-    if b"%PDF-" in head[:1024]:
-        return "application/pdf"
-    if b"\0" in head or is_svg(head):
-        return None
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)  # the last character may be cut
-    except UnicodeDecodeError:
-        return None
-    return "text/plain"
-
-
-def _filename(wanted: str, kind: str) -> str:
-    """A name that the API takes: it is a label only, so what it may not hold is replaced."""
+def _filename(wanted: str, media_type: str) -> str:
+    """A filename that the API accepts; it is only a label, so forbidden characters are replaced."""
     name = NOT_IN_NAMES.sub("_", wanted)
     suffix = PurePath(name).suffix
-    if suffix.lower() in _SUFFIXES[kind] or (suffix and kind == "text/plain"):
+    if suffix.lower() in FILE_TYPES[media_type] or (suffix and media_type == "text/plain"):
         stem = name.removesuffix(suffix)
-    else:  # a converted picture is no longer what its name says
-        stem, suffix = PurePath(name).stem if kind in _PICTURES else name, _SUFFIXES[kind][0]
+    else:  # a picture may have been converted to another format
+        stem = PurePath(name).stem if media_type in IMAGE_TYPES else name
+        suffix = FILE_TYPES[media_type][0]
     return stem[: max(MAX_NAME - len(suffix), 0)] + suffix

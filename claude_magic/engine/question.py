@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.content import disk
+from claude_magic.content import local_files
 from claude_magic.content.convert import to_parts
 from claude_magic.content.parts import Part, compose, text_part
 from claude_magic.content.values import Named
@@ -69,7 +69,7 @@ def read_question(prompt: str | Prompt, values: tuple[object, ...], options: Map
     elif not isinstance(prompt, list | tuple) or not all(isinstance(item, str | Named) for item in prompt):
         raise BadInput("The first argument is the question, as a string; values follow it.")
     for value in values:
-        if disk.names_a_picture(value):
+        if local_files.names_image_or_pdf(value):
             raise BadInput(
                 f"{value!r} is a string and would be sent as text. Give Path({value!r}) to send the file, or put "
                 "the name into the question."

@@ -85,7 +85,7 @@ def count_tokens(request: Request) -> Count:
 
 
 def _picture_tokens(part: Part, limits: ImageLimits) -> int:
-    from claude_magic.content.picture import PicturePart
+    from claude_magic.content.picture_part import PicturePart
     from claude_magic.tools.results import Result
 
     if isinstance(part, Result):

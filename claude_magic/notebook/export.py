@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from claude_magic.content.encoding import Encoded
-from claude_magic.content.picture import PicturePart
+from claude_magic.content.image_codec import EncodedImage
+from claude_magic.content.picture_part import PicturePart
 from claude_magic.content.thumbnails import thumbnails
 from claude_magic.conversation.saving import folder
 from claude_magic.conversation.turns import Turn
@@ -229,12 +229,12 @@ def _author(turn: Turn) -> str:
     return f"Claude · {turn.reply.model}" if turn.reply.model else "Claude"
 
 
-def _as_sent(part: PicturePart) -> Encoded:
+def _as_sent(part: PicturePart) -> EncodedImage:
     """The picture as it was sent last."""
     return next(reversed(part.sent.values()), None) or part.encoded(limits.widest_limits())
 
 
-def _suffix(encoded: Encoded) -> str:
+def _suffix(encoded: EncodedImage) -> str:
     return {"image/jpeg": ".jpg"}.get(encoded.media_type, f".{encoded.media_type.partition('/')[2]}")
 
 

@@ -7,8 +7,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from claude_magic.content import disk
-from claude_magic.content.template import compiled, evaluate
+from claude_magic.content import local_files
+from claude_magic.content.template import compile_expression, evaluate
 from claude_magic.content.values import Named, RemotePicture
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.text import one_line
@@ -67,7 +67,7 @@ def schema(word: Word, namespace: Mapping[str, Any]) -> Any:
         If it names nothing.
     """
     text = _bare(word.text)
-    code = compiled(text)
+    code = compile_expression(text)
     if code is None:
         raise BadInput(f"--schema {text}: that is no type and no expression.")
     names = {**vars(builtins), **vars(typing), **namespace}  # list[Literal["a", "b"]] needs no import
@@ -85,7 +85,7 @@ def _tool(text: str, namespace: Mapping[str, Any]) -> object:
             raise BadInput(
                 f"-t {text}: there is no function of that name here, and no tool of the server ({', '.join(FORMS)})."
             ) from None
-    code = compiled(text)
+    code = compile_expression(text)
     if code is None:
         raise BadInput(f"-t {text}: that is no function, no tool of the server, and no expression.")
     return evaluate(code, f"-t {one_line(text, 60)}", namespace)
@@ -102,7 +102,7 @@ def _attachment(text: str, namespace: Mapping[str, Any]) -> Named | None:
         return Named(text if len(text) <= 60 else text[:59] + "…", RemotePicture(text))
     if text in namespace:
         return Named(text, _meant(namespace[text]))
-    if text and (path := disk.named_by(text)) is not None:
+    if text and (path := local_files.existing_path(text)) is not None:
         return Named(text, path)
     return None
 
@@ -111,7 +111,7 @@ def _expression(text: str, namespace: Mapping[str, Any]) -> Named:
     text = _bare(text)
     if "://" in text.partition(" ")[0]:
         raise BadInput(f"-i {text}: of addresses only http(s) and data: ones can be sent.")
-    code = compiled(text)
+    code = compile_expression(text)
     if code is None or text.isidentifier():
         raise BadInput(f"-i {text}: there is no variable and no file of that name, and it is no expression.")
     return Named(one_line(text, 60), _meant(evaluate(code, f"-i {one_line(text, 60)}", namespace)))
@@ -123,7 +123,7 @@ def _meant(value: Any) -> Any:
         return value
     if value.startswith(("http://", "https://", "data:")):
         return RemotePicture(value)
-    return disk.named_by(value) or value
+    return local_files.existing_path(value) or value
 
 
 def _at_commas(text: str) -> list[str]:

@@ -50,7 +50,7 @@ class ClaudeMagics(ConfiguredMagics):
     claude.__doc__ = card.help_text()
 
     def _fill(self, text: str) -> str:
-        return template.text_of(text, self._namespace())
+        return template.render_text(text, self._namespace())
 
     def _namespace(self) -> dict[str, Any]:
         """What names mean in a question: the user's variables first, then what was run before."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from IPython.core.error import UsageError
 
-from claude_magic.content import disk, template
+from claude_magic.content import local_files, template
 from claude_magic.content.parts import text_part
 from claude_magic.conversation.conversation_environment import Restored
 from claude_magic.conversation.state import State
@@ -144,11 +144,11 @@ def restored(name: str, state: State, path: str | os.PathLike[str]) -> Restored:
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[Path, datetime.datetime, list[dict[str, Any]]]:
-    where = disk.checked(disk.located(path))
+    where = local_files.check_file(local_files.expand_path(path))
     if where.stat().st_size > _LARGEST:
         raise BadInput(f"{where.name} is larger than {_LARGEST // 2**20} MB.")
     try:
-        cells = json.loads(disk.read(where).decode("utf-8"))["cells"]
+        cells = json.loads(local_files.read_file(where).decode("utf-8"))["cells"]
         code = [cell for cell in cells if cell["cell_type"] == "code"]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise BadInput(f"{where.name} is no notebook (of version 4).") from None
@@ -220,7 +220,7 @@ def _question(shown: Shown) -> str:
     inline: list[str] = []
     named: set[str] = set()
     try:
-        for text, expression, code in template.pieces(words) if not line.verbatim else [(words, "", None)]:
+        for text, expression, code in template.split_expressions(words) if not line.verbatim else [(words, "", None)]:
             inline.append(text)
             if code is not None:
                 name = one_line(expression, 60)

@@ -1,4 +1,4 @@
-"""Values as content blocks: what leaves, in which form, and what is refused."""
+"""Values as content blocks: what is sent, in which form, and what is refused."""
 
 from __future__ import annotations
 
@@ -23,9 +23,15 @@ from claude_magic.content.picture import Picture
 from claude_magic.content.values import RemotePicture, Text
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import ImageLimits, lookup
+from tests.content.test_originals import written
 
 HIGH = lookup("claude-sonnet-5-5").image_tier
 SMALL = lookup("claude-haiku-4-5").image_tier
+PNG = written(Image.new("RGB", (3, 2)), "PNG")
+
+
+class Colour(enum.Enum):
+    RED = 1
 
 
 def sent(value: object, limits: ImageLimits = HIGH) -> tuple[Image.Image, Part]:
@@ -35,7 +41,7 @@ def sent(value: object, limits: ImageLimits = HIGH) -> tuple[Image.Image, Part]:
     assert source["type"] == "base64"
     image = Image.open(io.BytesIO(base64.b64decode(source["data"], validate=True)))
     image.load()
-    assert Image.MIME[image.format] == source["media_type"]
+    assert Image.MIME[image.format or ""] == source["media_type"]
     return image, part
 
 
@@ -51,18 +57,18 @@ def sent(value: object, limits: ImageLimits = HIGH) -> tuple[Image.Image, Part]:
         (Decimal("1.10"), "1.10"),
         (datetime.date(2026, 1, 2), "2026-01-02"),
         ([1, 2], "[1, 2]"),
-        (enum.Enum("Colour", "RED").RED, "Colour.RED"),
+        (Colour.RED, "Colour.RED"),
         (ValueError("no such row"), "ValueError: no such row"),
         (Text("a.png"), "a.png"),
     ],
 )
-def test_what_has_a_text_goes_as_text(value: object, text: str) -> None:
+def test_values_sent_as_text(value: object, text: str) -> None:
     (part,) = to_parts(value, "x")
     assert part.text == text
 
 
-@pytest.mark.parametrize("value", [object(), print, io, Part, (x for x in ()), lambda: 1])
-def test_what_has_only_an_address_is_refused(value: object) -> None:
+@pytest.mark.parametrize("value", [object(), print, io, Part, (x for x in ""), lambda: 1])
+def test_values_whose_text_is_only_a_memory_address_are_refused(value: object) -> None:
     with pytest.raises(BadInput, match="thing is a .* cannot be shown to a model"):
         to_parts(value, "thing")
 
@@ -78,7 +84,7 @@ def test_pictures_of_every_mode(mode: str) -> None:
 
 def test_transparency_stays() -> None:
     image, _ = sent(Image.new("RGBA", (4, 4), (255, 0, 0, 0)))
-    assert image.getpixel((0, 0))[3] == 0
+    assert image.getchannel("A").getpixel((0, 0)) == 0
 
 
 def test_deep_grey_is_brought_to_eight_bits() -> None:
@@ -90,7 +96,7 @@ def test_deep_grey_is_brought_to_eight_bits() -> None:
     assert sent(float_image)[0].getextrema() == (0, 255)
 
 
-def test_the_word_on_a_picture_says_at_which_size_it_is_sent() -> None:
+def test_the_summary_of_a_picture_has_the_size_sent() -> None:
     assert sent(Image.new("L", (1920, 1080)), SMALL)[1].summary(SMALL) == "1920x1080 sent as 1456x819, 1,560 tokens"
     assert sent(Image.new("L", (5, 5)), SMALL)[1].summary(SMALL) == "5x5, 1 token"
 
@@ -134,7 +140,7 @@ def test_files_are_known_by_their_bytes_not_by_their_name(tmp_path: Path, kind: 
     for value in (path, path.read_bytes(), bytearray(path.read_bytes())):
         image, _ = sent(value)
         assert image.size == (12, 8)
-        red, green, blue = image.convert("RGB").getpixel((5, 5))
+        red, green, blue = image.convert("RGB").crop((5, 5, 6, 6)).tobytes()
         assert red > 240
         assert green < 20 > blue
 
@@ -152,13 +158,13 @@ def test_the_users_picture_is_not_changed(tmp_path: Path) -> None:
     ("value", "said"),
     [
         (b"", "picture is empty"),
-        (b"\x00no picture at all", "picture is no picture. Claude takes PNG, JPEG, GIF or WebP"),
+        (b"\x00no picture at all", "picture is not an image .* PNG, JPEG, GIF or WebP"),
         (Path("gone.png"), "There is no file 'gone.png'"),
         (Path(), "is a folder"),
-        (RemotePicture("file:///etc/passwd"), "no http"),
-        (RemotePicture("https://"), "no http"),
-        (RemotePicture("data:image/png;base64"), "no complete data: URL"),
-        (RemotePicture("data:image/png;base64,%%%"), "no valid base64"),
+        (RemotePicture("file:///etc/passwd"), r"http\(s\)"),
+        (RemotePicture("https://"), r"http\(s\)"),
+        (RemotePicture("data:image/png;base64"), "incomplete data: URL"),
+        (RemotePicture("data:image/png;base64,%%%"), "invalid base64"),
         (Image.new("RGB", (0, 5)), "has no pixels"),
         (matplotlib.figure.Figure(), "empty figure"),
         (Path("x" * 5000 + ".png"), "There is no file 'xxx"),
@@ -168,7 +174,7 @@ def test_the_users_picture_is_not_changed(tmp_path: Path) -> None:
         (RemotePicture("data:image/png;base64,"), "picture is empty"),
     ],
 )
-def test_what_is_no_picture_is_refused_in_text_part(value: object, said: str) -> None:
+def test_invalid_pictures_are_refused_in_one_line(value: object, said: str) -> None:
     with pytest.raises(BadInput, match=said) as caught:
         to_parts(value, "picture")
     assert len(str(caught.value)) < 500
@@ -176,27 +182,26 @@ def test_what_is_no_picture_is_refused_in_text_part(value: object, said: str) ->
 
 @pytest.mark.skipif(os.name != "posix", reason="devices and permissions of POSIX")
 def test_files_that_never_end_or_may_not_be_read(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"zero' is no regular file"):
+    with pytest.raises(BadInput, match=r"zero' is not a regular file"):
         to_parts(Path("/dev/zero"), "picture")
     path = tmp_path / "mine.png"
-    path.write_bytes(_png())
+    path.write_bytes(PNG)
     path.chmod(0)
     user = os.geteuid()
     try:
         os.seteuid(user or 65534)  # the superuser may read everything
         for value in (path, Picture(path), Picture(str(path)), Document(path)):
-            with pytest.raises(BadInput, match=r"mine.png' may not be read by you"):
+            with pytest.raises(BadInput, match=r"permission to read .*mine.png"):
                 to_parts(value, "picture")
     finally:
         os.seteuid(user)
 
 
 def test_a_picture_that_would_unpack_to_gigabytes_is_not_unpacked() -> None:
-    buffer = io.BytesIO()
-    Image.new("1", (30_000, 30_000)).save(buffer, "PNG")
-    assert buffer.tell() < 1_000_000
-    with pytest.raises(BadInput, match="picture would need too much memory when unpacked"):
-        to_parts(buffer.getvalue(), "picture")
+    data = written(Image.new("1", (30_000, 30_000)), "PNG")
+    assert len(data) < 1_000_000
+    with pytest.raises(BadInput, match="picture would need too much memory"):
+        to_parts(data, "picture")
 
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="30" height="20"><rect width="30" height="20" fill="red"/></svg>'
@@ -220,23 +225,16 @@ def test_without_a_library_for_it_an_svg_is_refused(monkeypatch: pytest.MonkeyPa
 def test_a_cut_file_is_refused(tmp_path: Path) -> None:
     noise = Image.effect_noise((300, 300), 80).convert("RGB")
     for kind in ("JPEG", "PNG", "GIF", "WEBP"):
-        buffer = io.BytesIO()
-        noise.save(buffer, kind)
-        with pytest.raises(BadInput, match="is damaged|is no picture"):
-            sent(buffer.getvalue()[: buffer.tell() // 2])
+        data = written(noise, kind)
+        with pytest.raises(BadInput, match="is damaged|is not an image"):
+            sent(data[: len(data) // 2])
 
 
 def test_an_address_goes_as_an_address() -> None:
     (part,) = to_parts(RemotePicture("https://example.com/a.png"), "picture")
     assert part.wire == {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
-    data = base64.b64encode(_png()).decode()
+    data = base64.b64encode(PNG).decode()
     assert sent(RemotePicture(f"data:image/png;base64,{data}"))[0].size == (3, 2)
-
-
-def _png() -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (3, 2)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def test_a_figure_is_sent_as_it_looks_and_stays_as_it_was() -> None:
@@ -249,7 +247,7 @@ def test_a_figure_is_sent_as_it_looks_and_stays_as_it_was() -> None:
     assert tuple(figure.get_size_inches()) == (4, 3)
 
 
-def test_lists_of_pictures_and_objects_that_say_themselves() -> None:
+def test_lists_of_pictures_and_objects_that_convert_themselves() -> None:
     class Mine:
         def __claude__(self) -> list[object]:
             return [Image.new("L", (28, 28)), "and a word"]
@@ -258,7 +256,7 @@ def test_lists_of_pictures_and_objects_that_say_themselves() -> None:
     assert [part.block(HIGH)["type"] for part in parts] == ["image", "text"]
 
 
-def test_a_type_of_the_users_can_be_taught() -> None:
+def test_users_can_register_a_class() -> None:
     class Chart:
         pass
 
@@ -281,24 +279,24 @@ class Counted(list):  # type: ignore[type-arg]
             yield item
 
 
-def test_of_a_long_list_a_part_goes_and_only_little_is_looked_at() -> None:
+def test_a_long_list_is_sent_in_part_and_not_read_completely() -> None:
     Counted.seen = 0
     many = Counted([7] * 1_000_000)
     for value, called in ((many, "list"), ({"rows": many}, "dict"), ([[many]] * 9_000, "list")):
         (part,) = to_parts(value, "many")
-        assert part.about.startswith("Counted, 1,000,000 items" if value is many else called)
+        assert (part.about or "").startswith("Counted, 1,000,000 items" if value is many else called)
         assert len(part.wire["text"]) <= 6_000
         assert " more" in part.wire["text"]
     assert Counted.seen < 50_000
 
 
-def test_a_list_is_text_as_long_as_it_can_be_read() -> None:
+def test_only_short_lists_are_sent_as_text() -> None:
     for short in ([7] * 10_000, [[7] * 99] * 100):
         assert to_parts(short, "x")[0].text == str(short)
     for long in ([7] * 10_001, ([7] * 100,) * 100):
         (part,) = to_parts(long, "x")
         assert part.text is None
-        assert part.about.endswith("shortened")
+        assert (part.about or "").endswith("shortened")
 
 
 def test_a_picture_beside_a_long_list_is_found() -> None:
@@ -306,7 +304,7 @@ def test_a_picture_beside_a_long_list_is_found() -> None:
     assert kinds == ["text", "image"]
 
 
-def test_neighbouring_words_are_one_block_and_empty_ones_none() -> None:
+def test_adjacent_text_is_joined_and_empty_text_dropped() -> None:
     picture = Part({"type": "image", "source": {}}, "a picture")
     table = Part({"type": "text", "text": "| a |"}, "a table")
     composed = compose([text_part(" a "), text_part("b"), picture, text_part("\n "), picture, table, text_part("c")])

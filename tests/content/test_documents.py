@@ -54,13 +54,13 @@ def test_an_address() -> None:
         "type": "document",
         "source": {"type": "url", "url": "https://example.org/papers/some%20paper.pdf?v=2"},
     }
-    assert about == "some paper.pdf, by its address"
-    assert sent("HTTP://example.org")[1] == "example.org, by its address"
+    assert about == "some paper.pdf, by URL"
+    assert sent("HTTP://example.org")[1] == "example.org, by URL"
 
 
 @pytest.mark.parametrize("url", ["https://", "https:///a.pdf", "https://example.org/a b.pdf", "http://[::1/x"])
 def test_an_incomplete_address(url: str) -> None:
-    assert "no complete http(s) address" in refused(url)
+    assert "not a complete http(s) URL" in refused(url)
 
 
 def test_passages() -> None:
@@ -108,21 +108,26 @@ def test_text_in_bytes() -> None:
 
 
 def test_a_title_is_the_name(tmp_path: Path) -> None:
-    (untitled,) = to_parts(Document(b"a\nb"), "report")
+    def part_of(value: object) -> DocumentPart:
+        (part,) = to_parts(value, "report")
+        assert isinstance(part, DocumentPart)
+        return part
+
+    untitled = part_of(Document(b"a\nb"))
     assert (untitled.name, untitled.about) == ("report", "2 lines")
     assert "title" not in untitled.wire
-    (titled,) = to_parts(Document(b"a\nb", title="Q3 figures"), "report")
+    titled = part_of(Document(b"a\nb", title="Q3 figures"))
     assert (titled.name, titled.about, titled.wire["title"]) == ("Q3 figures", "2 lines", "Q3 figures")
     path = file(tmp_path, "a.txt", "a")
-    (of_file,) = to_parts(path, "report")
+    of_file = part_of(path)
     assert (of_file.name, of_file.about, of_file.wire["title"]) == ("report", "a.txt, 1 line", "a.txt")
-    (both,) = to_parts(Document(path, title="Q3 figures"), "report")
+    both = part_of(Document(path, title="Q3 figures"))
     assert (both.name, both.about, both.wire["title"]) == ("Q3 figures", "a.txt, 1 line", "Q3 figures")
     with pytest.raises(BadInput, match="^Q3 figures is empty"):
         to_parts(Document(b" ", title="Q3 figures"), "report")
 
 
-def test_whatever_holds_a_document(tmp_path: Path) -> None:
+def test_values_that_hold_a_document(tmp_path: Path) -> None:
     path = file(tmp_path, "a.txt", "words")
     with path.open("rb") as opened:
         values = [path, str(path), b"words", bytearray(b"words"), memoryview(b"words"), io.BytesIO(b"words"), opened]
@@ -141,29 +146,29 @@ def test_an_uploaded_document(simulator: Simulator) -> None:
     uploaded = claude.files.upload(b"one\ntwo")
     document = Document(uploaded, citations=True, title="Notes", context="Mine.")
     reply = claude("What is in it?", document)
-    assert simulator.requests[-1].body["messages"][0]["content"][0] == {
+    assert (simulator.requests[-1].body or {})["messages"][0]["content"][0] == {
         "type": "document",
         "source": {"type": "file", "file_id": uploaded.id},
         "title": "Notes",
         "context": "Mine.",
         "citations": {"enabled": True},
     }
-    assert reply.sent == (f"Notes ({uploaded.id} by its id)",)
+    assert reply.sent == (f"Notes ({uploaded.id} by ID)",)
     assert reply.complete
     with pytest.raises(BadInput, match="is uploaded already"):
         claude.files.upload(document)
     home.close()
 
 
-def test_uploaded_files_that_are_no_documents() -> None:
+def test_uploaded_files_that_are_not_documents() -> None:
     assert "is a picture. Send it without Document." in refused(File("file_1", "a.png", "image/png"))
-    assert "is neither a PDF nor text/plain" in refused(File("file_1", "a.zip", "application/zip"))
+    assert "neither a PDF nor text/plain" in refused(File("file_1", "a.zip", "application/zip"))
     assert "pages can only be chosen" in refused(File("file_1", "a.pdf", "application/pdf"), pages=(1, 2))
     long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     assert "has expired" in refused(File("file_1", "a.pdf", "application/pdf", expires_at=long_ago))
 
 
-def test_an_uploaded_picture_is_small_enough_to_lie_beside_many() -> None:
+def test_an_uploaded_picture_is_small_enough_for_requests_with_many() -> None:
     upload = to_upload(Image.new("L", (5000, 1000)))
     assert isinstance(upload.content, bytes)
     assert Image.open(io.BytesIO(upload.content)).size == (2000, 400)
@@ -208,7 +213,7 @@ def test_a_notebook(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", ["{", "[]", '{"worksheets": []}', '{"cells": [1]}', '{"cells": [{"source": ""}]}'])
 def test_a_broken_notebook(tmp_path: Path, data: str) -> None:
-    assert "no notebook of the present format" in refused(file(tmp_path, "a.ipynb", data))
+    assert "not a notebook in the current format" in refused(file(tmp_path, "a.ipynb", data))
 
 
 # What cannot be read.
@@ -216,7 +221,10 @@ def test_a_broken_notebook(tmp_path: Path, data: str) -> None:
 
 def test_files_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert refused("lost.pdf") == f"There is no file 'lost.pdf' in {tmp_path}. For a text itself, send it as text."
+    assert (
+        refused("lost.pdf")
+        == f"There is no file 'lost.pdf' in {tmp_path}. To send a string as text, leave out Document."
+    )
     assert "There is no file" in refused(tmp_path / "lost.pdf")
     assert "There is no file" in refused("a long text\n" * 1000)
     assert "There is no file" in refused("a\0b")
@@ -226,13 +234,13 @@ def test_files_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_folders_empty_files_and_devices(tmp_path: Path) -> None:
-    assert "is a folder. Name a file in it: list(Path(" in refused(tmp_path)
+    assert ".glob('*.png'))" in refused(tmp_path)
     assert refused(file(tmp_path, "none.pdf", b"")) == "none.pdf is empty."
     assert refused(file(tmp_path, "blank.txt", " \n")) == "blank.txt is empty."
     assert refused(b"") == "doc is empty."
     assert refused(file(tmp_path, "bom.txt", "\ufeff")) == "bom.txt is empty."
     if os.name == "posix":
-        assert "no regular file" in refused("/dev/zero")
+        assert "not a regular file" in refused("/dev/zero")
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +250,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "read_bytes", forbidden)
-    assert "mine.pdf' may not be read by you" in refused(path)
+    assert "permission to read" in refused(path)
 
     def broken(_: Path) -> bytes:
         raise OSError(5, "Input/output error")
@@ -254,12 +262,12 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("name", "data", "line"),
     [
-        ("a.pdf", b"<html>", "no PDF, in spite of its name"),
+        ("a.pdf", b"<html>", "not a PDF, despite its name"),
         ("a.docx", b"PK\x03\x04\xff", "saved as PDF"),
         ("a.png", b"\x89PNG\r\n\x1a\n", "looks like a picture"),
-        ("a.txt", "é".encode("latin-1"), "text in UTF-8"),
-        ("a.txt", "a".encode("utf-16"), "text in UTF-8"),
-        ("a.bin", b"a\0b", "neither a PDF nor text"),
+        ("a.txt", "é".encode("latin-1"), "UTF-8 text"),
+        ("a.txt", "a".encode("utf-16"), "UTF-8 text"),
+        ("a.bin", b"a\0b", "neither a PDF nor"),
     ],
 )
 def test_other_kinds_of_files(tmp_path: Path, name: str, data: bytes, line: str) -> None:
@@ -271,8 +279,8 @@ def test_other_kinds_of_files(tmp_path: Path, name: str, data: bytes, line: str)
     [
         (5, {}, "not this int"),
         (None, {}, "not this NoneType"),
-        (b"a", {"title": ""}, "title has to be some text"),
-        (b"a", {"context": 5}, "context has to be some text"),
+        (b"a", {"title": ""}, "title has to be a non-empty string"),
+        (b"a", {"context": 5}, "context has to be a non-empty string"),
     ],
 )
 def test_wrong_arguments(value: Any, options: dict[str, Any], line: str) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from claude_magic.content.documents import MOST_BYTES, check_pages, from_document
+from claude_magic.content.documents import MAX_BYTES, from_document
+from claude_magic.content.pdf import check_pages
 from claude_magic.messages.errors import BadInput
 from tests.content.test_documents import file, refused, sent
 
@@ -59,7 +60,7 @@ def test_a_pdf_by_its_path(tmp_path: Path, as_text: bool) -> None:
         "title": "report.pdf",
     }
     assert about == "report.pdf, 12 pages"
-    assert from_document(path, "doc")[0].pages == 12  # type: ignore[attr-defined]
+    assert from_document(path, "doc")[0].pages == 12
 
 
 @either_way
@@ -87,7 +88,7 @@ def test_a_pdf_as_matplotlib_writes_it() -> None:
 @either_way
 def test_too_many_pages(tmp_path: Path) -> None:
     line = refused(file(tmp_path, "long.pdf", pdf(700)))
-    assert line.startswith("long.pdf has 700 pages of PDF, and 600 are the most at once.")
+    assert line.startswith("long.pdf has 700 PDF pages; the limit is 600")
     assert "pages=(1, 600)" in line
     assert sent(pdf(600))[1] == "600 pages"
 
@@ -100,7 +101,7 @@ def test_no_pages() -> None:
 @either_way
 @pytest.mark.parametrize("extra", [b"/Encrypt 5 0 R", b"/Encrypt << /Filter /Standard /V 1 /R 2 >>"])
 def test_a_protected_pdf(extra: bytes) -> None:
-    assert "protected by a password or encrypted. Save a copy without" in refused(pdf(2, extra))
+    assert "protected by a password. Save a copy without" in refused(pdf(2, extra))
 
 
 @pytest.mark.parametrize("opened_by", ["", "secret"])
@@ -115,7 +116,7 @@ def test_a_pdf_with_a_password(opened_by: str) -> None:
 
 
 @either_way
-def test_metadata_of_encryption_alone_is_no_protection() -> None:
+def test_an_encryption_dictionary_alone_is_not_protection() -> None:
     assert sent(pdf(1, b"/EncryptMetadata true"))[1] == "1 page"
 
 
@@ -130,16 +131,16 @@ def test_pages_in_compressed_objects(monkeypatch: pytest.MonkeyPatch) -> None:
 @either_way
 def test_a_broken_pdf_is_for_the_api_to_judge() -> None:
     part = from_document(b"%PDF-1.7\n" + b"garbage " * 50, "doc")[0]
-    assert part.pages is None  # type: ignore[attr-defined]
+    assert part.pages is None
 
 
 @either_way
 def test_a_large_pdf(tmp_path: Path) -> None:
     path = file(tmp_path, "huge.pdf", b"%PDF-1.4")
     os.truncate(path, 40 * 2**20)
-    assert refused(path).startswith("huge.pdf has 40.0 MB, and 23.2 MB are the most.")
-    assert "23.2 MB are the most" in refused(pdf(1) + b"%" * 30 * 2**20)
-    whole = len(base64.b64encode(bytes(MOST_BYTES)))
+    assert refused(path).startswith("huge.pdf has 40.0 MB; the limit is 23.2 MB.")
+    assert "the limit is 23.2 MB" in refused(pdf(1) + b"%" * 30 * 2**20)
+    whole = len(base64.b64encode(bytes(MAX_BYTES)))
     assert 31 * 2**20 <= whole + 2**20 // 2 <= 32 * 2**20
 
 
@@ -184,9 +185,9 @@ def test_some_pages(tmp_path: Path, pages: Any, widths: list[int], said: str) ->
         ((2, 5), "doc has 3 pages, numbered from 1; there is no page 4."),
         ((0, 1), "there is no page 0."),
         ([-1], "there is no page -1."),
-        ((3, 2), "pages=(3, 2) chooses no page of doc, which has 3 pages."),
-        ([], "pages=[] chooses no page"),
-        (slice(5, 9), "chooses no page"),
+        ((3, 2), "pages=(3, 2) selects no pages of doc, which has 3 pages."),
+        ([], "pages=[] selects no page"),
+        (slice(5, 9), "selects no page"),
         ("1-2", "pages='1-2': give (first, last), a list of page numbers, or a slice."),
         ((1, None), "give (first, last)"),
         ([True], "give (first, last)"),
@@ -203,7 +204,7 @@ def test_pages_that_are_not_there(pages: Any, line: str) -> None:
 
 def test_more_pages_chosen_than_may_be_sent() -> None:
     pytest.importorskip("pypdf", reason=PYPDF)
-    assert "601 pages" in refused(pdf(700), pages=(1, 601))
+    assert "601 PDF pages" in refused(pdf(700), pages=(1, 601))
 
 
 def test_choosing_pages_without_pypdf(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,11 +213,11 @@ def test_choosing_pages_without_pypdf(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("value", [b"text", "https://example.org/a.pdf", ["a", "b"]])
-def test_pages_of_what_has_none(value: Any) -> None:
+def test_pages_of_documents_that_have_none(value: Any) -> None:
     assert "pages can only be chosen of a PDF" in refused(value, pages=(1, 2))
 
 
 def test_pages_are_checked_against_a_models_limit() -> None:
     check_pages(100, 100)
-    with pytest.raises(BadInput, match=r"101 pages of PDF, and 100 are the most.*pages=\(1, 100\)"):
+    with pytest.raises(BadInput, match=r"101 PDF pages; the limit is 100.*pages=\(1, 100\)"):
         check_pages(101, 100)

@@ -1,9 +1,7 @@
-"""What is sent of a picture is the largest that the server takes as it is, whatever the picture and the model."""
+"""Every picture is sent at the largest size that the server does not shrink, for every model."""
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from typing import Any
 
@@ -14,7 +12,9 @@ from PIL import Image
 from claude_magic.content.convert import to_parts
 from claude_magic.content.original import Pixels
 from claude_magic.content.picture import Picture
+from claude_magic.content.picture_part import PicturePart
 from claude_magic.messages.limits import ImageLimits, fit_size, image_limits, image_tokens, lookup, models
+from tests.content.test_originals import opened, written
 
 LIMITS = st.sampled_from(sorted({image_limits(model, count) for model in models() for count in (20, 21)}))
 AREA = 1_500_000
@@ -30,7 +30,8 @@ def sizes(draw: st.DrawFn) -> tuple[int, int]:
 
 def sent(picture: Any, limits: ImageLimits) -> tuple[int, int]:
     (part,) = to_parts(picture, "it")
-    size = Image.open(io.BytesIO(base64.b64decode(part.block(limits)["source"]["data"]))).size
+    assert isinstance(part, PicturePart)
+    size = opened(part, limits).size
     if isinstance(part.original, Pixels):
         assert part.original.size[0] >= size[0]  # what is kept is never blown up again
         assert part.original.size[1] >= size[1]
@@ -69,9 +70,7 @@ def test_a_picture_of_pixels(shape: tuple[int, int], limits: ImageLimits) -> Non
 
 @given(sizes(), LIMITS)
 def test_a_picture_in_a_file(shape: tuple[int, int], limits: ImageLimits) -> None:
-    buffer = io.BytesIO()
-    Image.new("L", shape).save(buffer, "PNG", compress_level=1)
-    check(sent(buffer.getvalue(), limits), shape, limits)
+    check(sent(written(Image.new("L", shape), "PNG", compress_level=1), limits), shape, limits)
 
 
 @given(sizes(), LIMITS, st.integers(1, 3000), st.data())

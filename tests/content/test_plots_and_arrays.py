@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 import sys
 from typing import Any
@@ -14,15 +12,16 @@ import pytest
 from PIL import Image
 
 from claude_magic import Picture
-from claude_magic.content.arrays import to_image
+from claude_magic.content.array_image import array_to_image
 from claude_magic.content.convert import to_parts
+from claude_magic.content.picture_part import PicturePart
 from claude_magic.content.values import Named
-from claude_magic.conversation.conversation import Conversations
-from claude_magic.engine.options import Options
+from claude_magic.conversation.registry import Conversations
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.limits import ImageLimits, lookup
+from claude_magic.messages.limits import lookup
 from claude_magic.simulator import Simulator
+from tests.content.test_originals import opened, sent
 
 mpl.use("agg")
 import matplotlib.pyplot as plt
@@ -30,11 +29,6 @@ import pandas as pd
 
 HIGH = lookup("claude-sonnet-5-5").image_tier
 SMALL = lookup("claude-haiku-4-5").image_tier
-
-
-def sent(value: object, limits: ImageLimits = HIGH) -> Image.Image:
-    (part,) = to_parts(value, "it")
-    return Image.open(io.BytesIO(base64.b64decode(part.block(limits)["source"]["data"])))
 
 
 @pytest.fixture
@@ -59,7 +53,7 @@ def figure() -> Any:
     ],
     ids=["figure", "axes", "list of lines", "line", "bars", "hist", "text", "array of axes", "pandas"],
 )
-def test_whatever_a_plotting_call_returns_is_its_figure(figure: Any, plot: Any) -> None:
+def test_results_of_plotting_calls_are_sent_as_their_figure(figure: Any, plot: Any) -> None:
     axes = figure.subplots()
     assert sent(plot(figure, axes)).size == (400, 300)
     assert figure.get_dpi() == 100
@@ -84,7 +78,7 @@ def test_a_large_figure_is_drawn_at_the_size_the_model_sees(figure: Any) -> None
     assert tuple(figure.get_size_inches()) == (40, 30)
 
 
-def test_an_empty_figure_says_how_to_keep_it(figure: Any) -> None:
+def test_the_error_for_an_empty_figure_has_the_cure(figure: Any) -> None:
     with pytest.raises(BadInput, match=r"fig = plt.gcf\(\)"):
         to_parts(figure, "fig")
 
@@ -116,7 +110,7 @@ def test_bytes_are_neither_searched_nor_copied_by_numpy() -> None:
     called: list[str] = []
     sys.setprofile(lambda frame, event, found: called.append(found.__name__) if event == "c_call" else None)
     try:
-        to_image(array, "it")
+        array_to_image(array, "it")
     finally:
         sys.setprofile(None)
     assert "asarray" in called
@@ -131,15 +125,15 @@ def test_bytes_are_neither_searched_nor_copied_by_numpy() -> None:
         (np.full((20, 30, 3), -1.0), r"it - it.min\(\)"),
         (np.full((20, 30, 3), np.nan), "nan_to_num"),
         (np.zeros((3, 20, 30)), r"it.transpose\(1, 2, 0\)"),
-        (np.zeros((20, 30, 7)), "no picture"),
+        (np.zeros((20, 30, 7)), r"\(20, 30, 7\)"),
         (np.zeros((0, 5, 3), np.uint8), "no pixels"),
-        (np.full((4, 4, 3), 300), "beyond 0 to 255"),
-        (np.full((4, 4, 3), -1, np.int8), "beyond 0 to 255"),
+        (np.full((4, 4, 3), 300), "outside 0 to 255"),
+        (np.full((4, 4, 3), -1, np.int8), "outside 0 to 255"),
         (np.full((4, 4, 3), 1j), "an array of complex128"),
         (np.ma.masked_equal(np.full((20, 30, 3), 7, np.uint8), 7), r"it has masked pixels, .* Send it.filled\(0\)"),
     ],
 )
-def test_arrays_that_are_none_say_what_to_do(array: Any, said: str) -> None:
+def test_errors_for_arrays_that_are_not_images_have_a_cure(array: Any, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         to_parts(array, "it")
 
@@ -177,17 +171,18 @@ def test_a_picture_may_be_cut_out_and_points_lead_back() -> None:
     picture = Picture(image, crop=(900, 900, 3900, 2900), label="site")
     (part,) = to_parts(picture, "picture")
     assert picture.size == (3000, 2000)
-    shown = Image.open(io.BytesIO(base64.b64decode(part.block(SMALL)["source"]["data"]))).convert("RGB")
-    x, y = next((x, y) for y in range(shown.height) for x in range(shown.width) if shown.getpixel((x, y))[1] < 100)
+    shown = opened(part, SMALL)
+    pixels = np.asarray(shown.convert("RGB"))
+    x, y = next((x, y) for y in range(shown.height) for x in range(shown.width) if pixels[y, x, 1] < 100)
     left, top = picture.to_original(x, y)
     assert abs(left - 1000) <= 4
     assert abs(top - 1000) <= 4
-    assert part.summary(SMALL).startswith("3000x2000 of 4000x3000 sent as ")
+    assert str(part.summary(SMALL)).startswith("3000x2000 of 4000x3000 sent as ")
 
 
 def test_low_detail_costs_little() -> None:
     (part,) = to_parts(Picture(Image.new("L", (2000, 1000)), detail="low"), "it")
-    assert int(part.summary(HIGH).split()[-2].replace(",", "")) <= 400
+    assert int(str(part.summary(HIGH)).split()[-2].replace(",", "")) <= 400
 
 
 @pytest.mark.parametrize(
@@ -202,7 +197,7 @@ def test_low_detail_costs_little() -> None:
         ({"max_tokens": 0}, "at least 1"),
     ],
 )
-def test_wishes_that_cannot_be_met(wish: dict[str, Any], said: str) -> None:
+def test_invalid_options(wish: dict[str, Any], said: str) -> None:
     with pytest.raises(BadInput, match=said):
         to_parts(Picture(Image.new("L", (100, 100)), label="it", **wish), "it")
 
@@ -214,13 +209,17 @@ def test_a_picture_without_a_label_is_called_by_its_expression(simulator: Simula
     reply = home.open("main").ask([*values, "Compare."])
     home.close()
     assert reply.sent == ("Picture(a) (30x20, 2 tokens)", "site (30x20, 2 tokens)")
-    texts = [block["text"] for block in simulator.requests[-1].body["messages"][0]["content"] if "text" in block]
+    texts = [
+        block["text"] for block in (simulator.requests[-1].body or {})["messages"][0]["content"] if "text" in block
+    ]
     assert texts == ["Picture 1 (Picture(a)):", "Picture 2 (site):", "Compare."]
 
 
 def test_a_picture_under_two_names_is_encoded_once() -> None:
     picture = Picture(Image.new("L", (3000, 2000)))
     (first,), (second,) = to_parts(picture, "a"), to_parts(picture, "b[0]")
+    assert isinstance(first, PicturePart)
+    assert isinstance(second, PicturePart)
     assert (first.name, second.name, picture.part.name) == ("a", "b[0]", "a")
     assert first.encoded(SMALL) is second.encoded(SMALL) is picture.part.encoded(SMALL)
     width, height = second.encoded(SMALL).size

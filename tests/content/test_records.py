@@ -1,4 +1,4 @@
-"""Arrays as numbers, and records as JSON: what is sent of them, and what is said to be left out."""
+"""Arrays as numbers, and records as JSON: what is sent, and what is reported as left out."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_magic.content.tables import BUDGET
 from claude_magic.content.tables.records import from_record
 from claude_magic.content.tables.table import from_array
+from claude_magic.content.tables.table_limits import BUDGET
 from tests.content.test_tables import texts
 
 # Arrays.
@@ -51,7 +51,7 @@ def test_a_large_array_shows_its_corners() -> None:
         (np.array([np.inf, -np.inf]), "min -inf, max inf"),
         (np.array([1 + 2j]), "mean 1+2j"),
         (np.array(["2024-01-01", "NaT"], "M8[D]"), "min 2024-01-01, max 2024-01-01, 1 NaT"),
-        (np.ma.masked_array([1, 2, 3], mask=[0, 0, 1]), "min 1, max 2, mean 1.5, 1 masked"),
+        (np.ma.masked_array([1, 2, 3], mask=[False, False, True]), "min 1, max 2, mean 1.5, 1 masked"),
         (np.full((3,) * 9, 2.0), "the first and last values"),
         (np.array(["x" * 20_000, "\ud800"], dtype=object), "cut off at the end"),
         (np.array(["```"]), "````\n['```']\n````"),
@@ -76,6 +76,10 @@ class Point:
 
 class Colour(enum.Enum):
     RED = "red"
+
+
+class Answer(enum.Enum):
+    YES = 1
 
 
 def of_record(value: Any) -> tuple[Any, str, str]:
@@ -124,7 +128,7 @@ def test_pydantic_models() -> None:
     assert about == "Account, 2 fields"
 
 
-def test_long_records_are_cut_and_that_is_said() -> None:
+def test_long_records_are_shortened_with_a_note() -> None:
     data, text, about = of_record({"numbers": list(range(1_000_000)), "text": "x" * 1_000_000})
     assert data["numbers"][-1] == "… 999,900 more"
     assert len(data["numbers"]) == 101
@@ -148,7 +152,7 @@ def test_a_record_may_be_given_more_room() -> None:
 
 
 def test_members_of_an_enum_are_as_short_as_what_they_stand_for() -> None:
-    data, _, about = of_record([enum.Enum("Answer", "YES").YES] * 1_500)
+    data, _, about = of_record([Answer.YES] * 1_500)
     assert data == [1] * 1_500
     assert about == "list, 1,500 items"
 

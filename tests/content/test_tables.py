@@ -1,4 +1,4 @@
-"""Tables: what is sent of them, what is said to be left out, and what it costs."""
+"""Tables: what is sent, what is reported as left out, and what it costs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from claude_magic.content.tables import ASKED_BUDGET, BUDGET
-from claude_magic.content.tables.cell_text import number as written
-from claude_magic.content.tables.source import STATISTICS
-from claude_magic.content.tables.table import Table, from_frame, from_table
+from claude_magic.content.tables.cell_text import format_float as written
+from claude_magic.content.tables.table import Table, from_table
+from claude_magic.content.tables.table_limits import BUDGET, REQUESTED_BUDGET
+from claude_magic.content.tables.table_source import STATISTICS
 from claude_magic.messages.errors import BadInput
 
 
@@ -222,7 +222,7 @@ def test_values(value: object, cell: str) -> None:
     assert ("In cells," in text) == ("\\" in cell)
 
 
-def test_huge_cells_are_shortened_and_that_is_said() -> None:
+def test_huge_cells_are_shortened_with_a_note() -> None:
     text, _ = sent(pd.DataFrame({"a": ["x" * 10_000_000, "y" * 300], "b": [list(range(1_000_000)), 1]}))
     assert "2 cells shortened to 300 characters with … at the end" in text
     shown = rows(text)
@@ -301,12 +301,15 @@ def test_duckdb_reads_only_what_it_shows() -> None:
         assert sent(connection.sql("select 1 as a, 2 as a"))[1] == "1 row, 2 columns"
         assert sent(connection.sql(query), rows=0)[1] == "no rows of 3,000, 4 columns"
 
-        fetched = []
+        fetched: list[tuple[int, ...]] = []
         relation = connection.sql("select * from range(100000000)")
-        watched = type(
-            "DuckDBPyRelation", (), {"__module__": "duckdb", "__getattr__": lambda _, name: getattr(relation, name)}
-        )()
-        type(watched).limit = lambda _, *size: fetched.append(size) or relation.limit(*size)
+
+        def limit(_: object, *size: int) -> Any:
+            fetched.append(size)
+            return relation.limit(*size)
+
+        members = {"__module__": "duckdb", "__getattr__": lambda _, name: getattr(relation, name), "limit": limit}
+        watched = type("DuckDBPyRelation", (), members)()
         assert sent(watched)[1] == "10 of 100,000,000 rows, 1 column"
         assert fetched == [(10, 0)]
         lost = connection.sql("select 1 as a")
@@ -338,7 +341,7 @@ def test_statistics_are_pandas_own() -> None:
     assert described[1][-3:] == ["2", "b", "2"]
     wide, _ = sent(pd.DataFrame(np.ones((5, 2000))), stats=True, rows=5)
     assert re.search(r"Statistics over all rows, \d+ of [\d,]+ columns:", wide)
-    assert len(wide) <= ASKED_BUDGET + BUDGET
+    assert len(wide) <= REQUESTED_BUDGET + BUDGET
 
 
 # Properties.
@@ -374,7 +377,7 @@ def test_the_budget_is_kept_and_what_is_left_out_is_counted(
     count: int, names: list[str], cell: str, asked: int | None
 ) -> None:
     text, about = sent(pd.DataFrame([[cell] * len(names)] * count, columns=pd.Index(names, dtype=object)), rows=asked)
-    assert len(text) <= (BUDGET if asked is None else ASKED_BUDGET)
+    assert len(text) <= (BUDGET if asked is None else REQUESTED_BUDGET)
     shown = rows(text)
     gap = re.search(r"(?m)^In part:.*?rows? ([\d,]+)(?: to ([\d,]+))? of ([\d,]+) left out", text)
     number = len(shown)
@@ -402,7 +405,7 @@ def test_the_budget_is_kept_and_what_is_left_out_is_counted(
         f"{width} of {len(names)} columns" if width < len(names) else f"{width} column" + "s" * (width != 1)
     )
     assert (f"{width} of {len(names)} columns shown" in text) == (width < len(names))
-    if asked is not None and len(text) < ASKED_BUDGET * 0.5 and len(names) <= 5:
+    if asked is not None and len(text) < REQUESTED_BUDGET * 0.5 and len(names) <= 5:
         assert number == min(asked, count)
 
 
@@ -430,13 +433,13 @@ def test_a_million_rows_cost_milliseconds() -> None:
         {
             "i": np.arange(size),
             "f": np.linspace(0, 1, size),
-            "s": np.where(np.arange(size) % 3 == 0, None, "word"),
+            "s": np.where(np.arange(size) % 3 == 0, None, "word"),  # type: ignore[call-overload]
             "d": pd.date_range("2020", periods=size, freq="s"),
         }
     )
     data["o"] = data["s"].astype(object)
-    assert quickest(lambda: from_frame(data, "data")) < 0.25
-    assert quickest(lambda: from_frame(pd.concat([data] * 40, axis=1, ignore_index=True), "data")) < 5
+    assert quickest(lambda: from_table(data, "data")) < 0.25
+    assert quickest(lambda: from_table(pd.concat([data] * 40, axis=1, ignore_index=True), "data")) < 5
 
 
 def test_what_would_take_long_is_not_counted() -> None:
@@ -449,7 +452,8 @@ def test_what_would_take_long_is_not_counted() -> None:
 
 def test_nothing_is_imported_that_the_user_has_not() -> None:
     code = (
-        "import sys; from claude_magic.content.tables import *;"
+        "import sys; from claude_magic.content.tables.table import Table, from_table;"
+        "from claude_magic.content.tables.records import from_record;"
         "from_table(Table({'a': [1, None]}, stats=True), 't'); from_record({'a': [1]}, 'r');"
         "print({'numpy', 'pandas', 'polars', 'pyarrow', 'duckdb', 'pydantic'} & set(sys.modules))"
     )
@@ -471,7 +475,7 @@ def test_nothing_is_imported_that_the_user_has_not() -> None:
         ({"value": {"a": [1]}, "columns": [0]}, "no column 0.*: a"),
     ],
 )
-def test_what_is_no_table(options: dict[str, Any], line: str) -> None:
+def test_invalid_tables(options: dict[str, Any], line: str) -> None:
     with pytest.raises(BadInput, match=line) as caught:
         sent(**options)
     assert "\n" not in str(caught.value)

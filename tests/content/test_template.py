@@ -1,4 +1,4 @@
-"""``{{ expr }}``: found where it ends, evaluated once, never looked at again."""
+"""``{{ expr }}``: its end is found, it is evaluated once, and the result is never evaluated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from claude_magic.content.template import render, text_of
+from claude_magic.content.template import render, render_text
 from claude_magic.content.values import Named, RemotePicture, Text
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook.expressions import attachments
@@ -50,13 +50,13 @@ def test_expressions_are_found_and_filled_in_once(source: str, meant: str) -> No
         ("{{ nowhere }}", "{{ nowhere }}: NameError: name 'nowhere' is not defined"),
         ("{{ 1/0 }}", "{{ 1/0 }}: ZeroDivisionError: division by zero"),
         ("a\nb {{ x", "{{ on line 2 of the question is never closed"),
-        ("{{ }}", "is no Python expression"),
-        ("{{ for x }}", "{{ for x }} on line 1 of the question is no Python expression"),
-        ("{{ x = 1 }}", "is no Python expression"),
+        ("{{ }}", "is not a Python expression"),
+        ("{{ for x }}", "{{ for x }} on line 1 of the question is not a Python expression"),
+        ("{{ x = 1 }}", "is not a Python expression"),
         ("{% raw %} {{ name|upper }}", "NameError"),
     ],
 )
-def test_what_cannot_be_filled_in_stops_the_cell(source: str, said: str) -> None:
+def test_invalid_expressions_stop_the_cell(source: str, said: str) -> None:
     with pytest.raises(BadInput) as caught:
         render(source, {"x": 1})
     assert said in str(caught.value)
@@ -78,7 +78,7 @@ def test_an_expression_cannot_change_the_notebook() -> None:
     assert namespace == {"x": 1}
 
 
-def test_a_string_that_names_a_picture_asks_what_is_meant(tmp_path: Path) -> None:
+def test_the_path_of_a_picture_as_a_string_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.png"
     file.write_bytes(b"")
     with pytest.raises(BadInput, match=r"is a string and would be sent as text. Use \{\{ Path\(name\) \}\}"):
@@ -114,9 +114,9 @@ def test_what_was_put_in_is_not_looked_at_again(value: str, before: str, after: 
 
 
 def test_options_take_text_alone() -> None:
-    assert text_of("be {{ how }}", {"how": "brief"}) == "be brief"
+    assert render_text("be {{ how }}", {"how": "brief"}) == "be brief"
     with pytest.raises(BadInput, match="an option takes text"):
-        text_of("{{ how }}", {"how": [1]})
+        render_text("{{ how }}", {"how": [1]})
 
 
 def attached(line: str, namespace: dict[str, object]) -> list[Named]:
@@ -136,7 +136,7 @@ def test_an_attachment_is_an_address_a_variable_a_file_or_an_expression(
     assert attached("-i {{ c[0] }}", namespace) == [Named("c[0]", c)]
     assert attached("-i a, c[0]", namespace) == [Named("a", a), Named("c[0]", c)]
     addresses = attached("-i https://x.org/a.png, https://y.org/b.png", namespace)
-    assert [named.value.url for named in addresses] == ["https://x.org/a.png", "https://y.org/b.png"]
+    assert [n.value for n in addresses] == [RemotePicture(f"https://{at}") for at in ("x.org/a.png", "y.org/b.png")]
     assert attached("-i b.png", namespace) == [Named("b.png", Path("b.png"))]
     assert attached("-i 'my picture.png'", namespace) == [Named("my picture.png", Path("my picture.png"))]
     assert attached("-i name", namespace) == [Named("name", Path("b.png"))]
@@ -145,6 +145,6 @@ def test_an_attachment_is_an_address_a_variable_a_file_or_an_expression(
 
 
 @pytest.mark.parametrize("line", ["-i nothing", "-i nothing.png", "-i 'no such file.png'", "-i a,", "-i missing, a"])
-def test_an_attachment_that_is_none_of_these_says_what_was_tried(line: str) -> None:
+def test_an_unknown_attachment_is_refused(line: str) -> None:
     with pytest.raises(BadInput):
         attached(line, {})

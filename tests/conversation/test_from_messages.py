@@ -199,7 +199,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "no data": ([user([{"type": "image", "source": {"type": "base64", "media_type": "image/png"}}])], "'data'"),
     "no picture": (
         [user([{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}])],
-        "no picture",
+        "not an image",
     ),
     "broken base64": (
         [user([{"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "?"}}])],

@@ -133,7 +133,7 @@ def test_pages_are_counted_over_the_history(claude: Conversation, simulator: Sim
     buffer = io.BytesIO()
     writer.write(buffer)
     claude("Read.", buffer.getvalue(), model="claude-haiku-4-5")
-    with pytest.raises(BadInput, match="120 pages of PDF, and 100 are the most"):
+    with pytest.raises(BadInput, match="120 PDF pages; the limit is 100"):
         claude("And this.", buffer.getvalue(), model="claude-haiku-4-5")
     assert claude("And this.", buffer.getvalue(), yes=True).complete  # 120 pages cost more than ask_above
     assert len(simulator.requests) == 2

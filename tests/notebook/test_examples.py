@@ -127,7 +127,7 @@ EXAMPLES = {
 
 @pytest.fixture
 def shell(cells: Cells) -> Cells:
-    cells("from claude_magic.content import RemotePicture")
+    cells("from claude_magic.content.values import RemotePicture")
     cells.shell.push({"picture": PICTURE})
     return cells
 

@@ -273,7 +273,7 @@ def bad_inputs(tmp_path: Path) -> list[tuple[str, str]]:
         ("%%claude\n{{ object() }}", "cannot be shown to a model"),
         ("%%claude\n{{ print }}", "cannot be shown to a model"),
         (f"%%claude\n{{{{ Path({str(tmp_path / 'gone.png')!r}) }}}}", "There is no file"),
-        (f"%%claude -i {tmp_path / 'text.png'}\nHi", "is no picture"),
+        (f"%%claude -i {tmp_path / 'text.png'}\nHi", "is not an image"),
         (f"%%claude -i {tmp_path / 'empty.png'}\nHi", "is empty"),
         (f"%%claude -i {tmp_path}\nHi", "is a folder"),
         ("%%claude -i ftp://example.com/x.png\nHi", "only http(s) and data: ones"),

@@ -16,7 +16,7 @@ from PIL import Image
 from claude_magic.content.convert import to_parts
 from claude_magic.content.parts import Part
 from claude_magic.content.picture import Picture
-from claude_magic.content.thumbnails import MOST_BYTES, SIDE, Thumbnail, thumbnail, thumbnails
+from claude_magic.content.thumbnails import MAX_BYTES, SIDE, Thumbnail, thumbnail, thumbnails
 from claude_magic.content.values import RemotePicture
 from claude_magic.conversation.conversation import Conversations
 from claude_magic.engine.rendering import Opening
@@ -74,7 +74,7 @@ def test_a_thumbnail_is_small(value: object, size: tuple[int, int]) -> None:
     assert one.encoded is not None
     assert one.encoded.size == size == Image.open(io.BytesIO(one.encoded.data)).size
     assert max(size) <= SIDE
-    assert len(one.encoded.data) <= MOST_BYTES
+    assert len(one.encoded.data) <= MAX_BYTES
 
 
 def test_it_is_of_what_goes_out() -> None:
@@ -212,7 +212,7 @@ def with_pictures(running: Running) -> list[int]:
 def test_in_a_kernel_pictures_cost_their_bytes_once_and_nothing_is_saved(kernel: Kernel) -> None:
     running = ask(kernel, "images")
     (one,) = with_pictures(running)
-    assert 8 * 2000 < one < 8 * MOST_BYTES * 4 / 3 + 3000
+    assert 8 * 2000 < one < 8 * MAX_BYTES * 4 / 3 + 3000
     without = ask(kernel, "[1]")
     assert size(running) < size(without) * 1.5 + one
     (output,) = running.screen.outputs

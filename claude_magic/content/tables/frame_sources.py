@@ -1,19 +1,19 @@
-# ruff: noqa: D102 - what the methods do is said at Source
-"""Frames and series of pandas and polars, asked through their own methods."""
+# ruff: noqa: D102 - the methods are described in TableSource
+"""DataFrames and Series of pandas and Polars."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from claude_magic.content.tables.cell_text import short
-from claude_magic.content.tables.source import QUARTILES, Source
+from claude_magic.content.tables.cell_text import shorten_name
+from claude_magic.content.tables.table_source import QUARTILES, TableSource
 
 _OBJECT_COST = 15
-"""How much longer pandas takes to check a column of Python objects."""
+"""How much slower pandas is at counting missing values in a column of Python objects."""
 
 
-class Pandas(Source):
+class Pandas(TableSource):
     """A DataFrame or Series of pandas, with its index."""
 
     def __init__(self, value: Any) -> None:
@@ -25,12 +25,12 @@ class Pandas(Source):
         index = self._frame.index
         kinds = index.dtypes if index.nlevels > 1 else [index.dtype]
         self.labels = [
-            f"{'' if label is None else short(label)} (index, {short(kind)})".lstrip()
+            f"{'' if label is None else shorten_name(label)} (index, {shorten_name(kind)})".lstrip()
             for label, kind in zip(index.names, kinds, strict=True)
         ]
 
     def read(self, start: int, stop: int, columns: Sequence[int]) -> list[Sequence[object]]:
-        part = self._frame.iloc[start:stop]  # rows first: that is a view, while columns of all rows are copied
+        part = self._frame.iloc[start:stop]  # rows first: that is a view, while selecting columns would copy all rows
         index = [part.index.get_level_values(level).tolist() for level in range(part.index.nlevels)]
         return [*index, *(part.iloc[:, column].tolist() for column in columns)]
 
@@ -41,18 +41,18 @@ class Pandas(Source):
         return _OBJECT_COST if self.types[column] == "object" else 1
 
     def describe(self, columns: Sequence[int]) -> list[dict[str, object]]:
-        return [self._described(self._frame.iloc[:, column]) for column in columns]
+        return [self._statistics(self._frame.iloc[:, column]) for column in columns]
 
     @staticmethod
-    def _described(column: Any) -> dict[str, object]:
+    def _statistics(column: Any) -> dict[str, object]:
         try:
             return dict(column.describe())
         except (TypeError, ValueError):  # lists and dicts cannot be compared
             return {"count": int(column.count())}
 
 
-class Polars(Source):
-    """A DataFrame or Series of polars."""
+class Polars(TableSource):
+    """A DataFrame or Series of Polars."""
 
     def __init__(self, value: Any) -> None:
         self.kind = f"polars {type(value).__name__}"
@@ -69,10 +69,10 @@ class Polars(Source):
         return int(series.null_count() + ((series.is_nan().sum() or 0) if series.dtype.is_float() else 0))
 
     def describe(self, columns: Sequence[int]) -> list[dict[str, object]]:
-        return [self._described(self._columns[column].drop_nulls()) for column in columns]
+        return [self._statistics(self._columns[column].drop_nulls()) for column in columns]
 
     @staticmethod
-    def _described(series: Any) -> dict[str, object]:
+    def _statistics(series: Any) -> dict[str, object]:
         kind = series.dtype
         if kind.is_float():
             series = series.drop_nans()

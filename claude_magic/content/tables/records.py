@@ -1,4 +1,4 @@
-"""Records: plain data as JSON, pruned until there is room for it."""
+"""Records: plain data as JSON, pruned until it fits into a budget."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import datetime
 import enum
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from claude_magic.content.parts import Part
-from claude_magic.content.tables.cell_text import LONGEST_NUMBER
+from claude_magic.content.tables.cell_text import MAX_INTEGER_BITS
 from claude_magic.content.tables.table_limits import BUDGET
 from claude_magic.messages.text import code_fence, join_names, one_line, pluralize, replace_surrogates, truncate
 
 
-def from_record(value: Any, name: str, budget: int = BUDGET) -> list[Part]:
-    """Plain data as JSON: a dict, a list, a dataclass instance or a pydantic model.
+def from_record(value: object, name: str, budget: int = BUDGET) -> list[Part]:
+    """Convert a dict, a list, a dataclass instance or a Pydantic model to JSON.
 
     Parameters
     ----------
     value : object
-        What has no form in JSON within it goes as text.
+        Items that JSON has no type for become strings.
     name : str
-        How the user called it.
+        The user's expression.
     budget : int
-        Characters that it may take up.
+        Characters of the text.
     """
     size = _size(value)
-    # How many entries of each list and object, how many characters of a string, how many levels.
+    # The most entries of a list or object, characters of a string, and levels.
     for entries, characters, levels in (
         (budget, budget, 50),
         (100, 1_000, 50),
@@ -40,10 +40,10 @@ def from_record(value: Any, name: str, budget: int = BUDGET) -> list[Part]:
         (3, 60, 3),
         (3, 40, 1),
     ):
-        pruned = _Pruned(entries, characters, levels, budget // 3)
+        pruned = _Pruner(entries, characters, levels, budget // 3)
         try:
             text = json.dumps(pruned.plain(value), ensure_ascii=False)
-        except _TooMuch:
+        except _TooMuchError:
             continue
         if len(text) <= budget - 500:
             break
@@ -53,12 +53,12 @@ def from_record(value: Any, name: str, budget: int = BUDGET) -> list[Part]:
     return [Part({"type": "text", "text": "\n".join(lines)}, size + (", shortened" if pruned.cut else ""))]
 
 
-class _TooMuch(Exception):
-    """There is more in it than can be sent, so it need not be gone through."""
+class _TooMuchError(Exception):
+    """There is more than can be sent, so there is no point in going on."""
 
 
 @dataclasses.dataclass
-class _Pruned:
+class _Pruner:
     entries: int
     characters: int
     levels: int
@@ -66,14 +66,14 @@ class _Pruned:
     cut: set[str] = dataclasses.field(default_factory=set)
     nodes: int = 0
 
-    def plain(self, value: Any, around: tuple[int, ...] = ()) -> Any:
-        """What JSON knows, and no more of it than is wanted."""
+    def plain(self, value: object, around: tuple[int, ...] = ()) -> object:
+        """The value as JSON has it, pruned; `around` has the ids of the values that contain it."""
         if isinstance(value, enum.Enum):
             return self.plain(value.value, around)
         self.nodes += 1
-        if self.nodes > self.most:  # each takes three characters, or more
-            raise _TooMuch
-        if isinstance(value, int) and value.bit_length() > LONGEST_NUMBER:
+        if self.nodes > self.most:  # each takes at least three characters
+            raise _TooMuchError
+        if isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS:
             return self._short(hex(value))
         if value is None or isinstance(value, bool | int | float):
             return value
@@ -97,10 +97,10 @@ class _Pruned:
         listed = [self.plain(entry, around) for entry in itertools.islice(inner, self.entries)]
         return listed + ([f"… {more:,} more"] if more > 0 else [])
 
-    def _other(self, value: Any) -> Any:
+    def _other(self, value: Any) -> object:
         if isinstance(value, datetime.date | datetime.time):
             return value.isoformat()
-        if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):  # a number of NumPy's
+        if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):  # a NumPy scalar
             return value.item() if isinstance(value.item(), bool | int | float) else self._short(str(value))
         return self._short(repr(value[: self.characters]) if isinstance(value, bytes | bytearray) else str(value))
 
@@ -110,19 +110,21 @@ class _Pruned:
         return truncate(text, self.characters)
 
 
-def _entries(value: Any) -> Any:
-    """The mapping or collection that a value stands for; None if it is something else."""
+def _entries(value: Any) -> Mapping[Any, object] | Collection[object] | None:
+    """A record as a mapping, or a collection as it is; None for all other values."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
     if callable(getattr(type(value), "model_dump", None)):
-        return value.model_dump()
+        fields: dict[str, object] = value.model_dump()
+        return fields
     if isinstance(value, Mapping | list | tuple | set | frozenset | collections.deque):
         return value
     return None
 
 
-def _size(value: Any) -> str:
-    inner = _entries(value)
-    if inner is not None and inner is value:
-        return f"{type(value).__name__}, {pluralize(len(value), 'key' if isinstance(value, Mapping) else 'item')}"
-    return f"{type(value).__name__}, {pluralize(len(inner), 'field')}" if inner is not None else type(value).__name__
+def _size(value: object) -> str:
+    """Type and length, for example ``dict, 3 keys``."""
+    if (inner := _entries(value)) is None:
+        return type(value).__name__
+    noun = "field" if inner is not value else "key" if isinstance(value, Mapping) else "item"
+    return f"{type(value).__name__}, {pluralize(len(inner), noun)}"

@@ -1,20 +1,22 @@
-# ruff: noqa: D102 - what the methods do is said at Source
-"""Relations of DuckDBRelation."""
+# ruff: noqa: D102 - the methods are described in TableSource
+"""Relations of DuckDB."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from claude_magic.content.tables.source import QUARTILES, Source
+from claude_magic.content.tables.table_source import QUARTILES, TableSource
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.text import one_line
 
+_T = TypeVar("_T")
 
-class DuckDBRelation(Source):
-    """A query that has not run: only its rows are counted, and its first ones read."""
+
+class DuckDBRelation(TableSource):
+    """A query that has not run yet: its rows are counted, but only the first ones are read."""
 
     kind = "DuckDB relation"
     has_end = False
@@ -26,7 +28,7 @@ class DuckDBRelation(Source):
         self.rows = self._run(lambda: value.count("*").fetchall())[0][0]
 
     @staticmethod
-    def _run(query: Callable[[], Any]) -> Any:
+    def _run(query: Callable[[], _T]) -> _T:
         try:
             return query()
         except sys.modules["duckdb"].Error as error:
@@ -42,7 +44,7 @@ class DuckDBRelation(Source):
 
     def _expression(self, column: int) -> str:
         name = self._quoted(column)
-        # Times with a zone as values would need a package that may not be there.
+        # DuckDB needs pytz to return times with a zone as values.
         return f"CAST({name} AS VARCHAR)" if "TIME ZONE" in self.types[column] else name
 
     def _quoted(self, column: int) -> str:

@@ -11,11 +11,11 @@ import io
 from typing import Protocol
 
 from claude_magic.content.documents import DocumentPart
-from claude_magic.content.encoding import Encoded, decode, format_of, turned_size
-from claude_magic.content.metadata import without_metadata
+from claude_magic.content.image_codec import EncodedImage, decode, format_of, turned_size
+from claude_magic.content.image_metadata import strip_metadata
 from claude_magic.content.original import Original, PictureFile, Pixels
 from claude_magic.content.parts import Part
-from claude_magic.content.picture import PicturePart
+from claude_magic.content.picture_part import PicturePart
 from claude_magic.conversation.saving import folder, schema
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import ImageLimits
@@ -92,7 +92,7 @@ class Writer:
             sent=[self._encoding(encoded, limits) for limits, encoded in part.sent.items()],
         )
 
-    def _encoding(self, encoded: Encoded, limits: ImageLimits | None) -> schema.SavedEncoding:
+    def _encoding(self, encoded: EncodedImage, limits: ImageLimits | None) -> schema.SavedEncoding:
         file = self.keep(encoded.data, _SUFFIXES.get(encoded.media_type, ""))
         return schema.SavedEncoding(file=file, media_type=encoded.media_type, size=encoded.size, limits=limits)
 
@@ -136,7 +136,7 @@ def _picture_of(saved: schema.SavedPicture, files: StoredFiles) -> PicturePart:
         if turned_size(decode(original.data, saved.name).size, saved.orientation) != saved.size:
             raise BadInput(f"{saved.name} has another size than was saved.")
     elif saved.pixels is not None:
-        original = Pixels.kept(_encoded(saved.pixels, saved.name, files))
+        original = Pixels.from_encoded(_encoded(saved.pixels, saved.name, files))
     else:
         raise BadInput(f"{saved.name} is missing.")
     part = PicturePart(
@@ -153,18 +153,18 @@ def _picture_of(saved: schema.SavedPicture, files: StoredFiles) -> PicturePart:
     return part
 
 
-def _encoded(saved: schema.SavedEncoding, name: str, files: StoredFiles) -> Encoded:
+def _encoded(saved: schema.SavedEncoding, name: str, files: StoredFiles) -> EncodedImage:
     data = files[saved.file]
     image = decode(data, name)
     if image.size != saved.size or f"image/{format_of(image).lower()}" != saved.media_type:
         raise BadInput(f"{name} is another picture than was saved.")
-    return Encoded(data, saved.media_type, saved.size)
+    return EncodedImage(data, saved.media_type, saved.size)
 
 
 def _without_metadata(original: PictureFile, part: PicturePart) -> tuple[bytes, str]:
     """The user's file with the same pixels and nothing else; other kinds of files as PNG or TIFF."""
     image = decode(original.data, part.name)
-    if (clean := without_metadata(original.data)) is not None:
+    if (clean := strip_metadata(original.data)) is not None:
         return clean, _SUFFIXES.get(f"image/{format_of(image).lower()}", "")
     if image.has_transparency_data and image.mode != "RGBA":
         image = image.convert("RGBA")

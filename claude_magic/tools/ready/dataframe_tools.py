@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any, Literal
 
-from claude_magic.content.tables.arrow import Arrow
+from claude_magic.content.tables.arrow_source import Arrow
 from claude_magic.content.tables.frame_sources import Pandas, Polars
-from claude_magic.content.tables.notes import missing_values, statistics
-from claude_magic.content.tables.source import Source
+from claude_magic.content.tables.table_notes import missing_values, statistics
+from claude_magic.content.tables.table_source import TableSource
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.text import join_names, one_line, pluralize
 from claude_magic.tools.definition import Tool
 from claude_magic.tools.ready.duckdb_database import DuckDB
 from claude_magic.tools.ready.sql_tool import query_tool
 
-_KINDS: dict[tuple[str, str], Callable[[Any], Source]] = {
+_KINDS: dict[tuple[str, str], Callable[[Any], TableSource]] = {
     ("pandas", "DataFrame"): Pandas,
     ("polars", "DataFrame"): Polars,
     ("pyarrow", "Table"): Arrow,
@@ -97,7 +97,7 @@ def _check(found: Mapping[str, object], named: Mapping[str, object]) -> None:
         seen.add(name.casefold())
 
 
-def _kind(name: str, frame: object) -> Callable[[Any], Source]:
+def _kind(name: str, frame: object) -> Callable[[Any], TableSource]:
     """The reader for a kind of frame, found by class name."""
     for base in type(frame).__mro__:
         if kind := _KINDS.get((base.__module__.partition(".")[0], base.__name__)):
@@ -111,7 +111,7 @@ def _kind(name: str, frame: object) -> Callable[[Any], Source]:
 def _inspection_tools(frames: Mapping[str, object]) -> list[Tool[..., Any]]:
     """The tools that work without DuckDB."""
 
-    def source_of(name: str) -> Source:
+    def source_of(name: str) -> TableSource:
         return _kind(name, frames[name])(frames[name])
 
     def dataframe_columns(name: str) -> str:
@@ -143,7 +143,7 @@ def _inspection_tools(frames: Mapping[str, object]) -> list[Tool[..., Any]]:
     ]
 
 
-def _title(name: str, source: Source) -> str:
+def _title(name: str, source: TableSource) -> str:
     size = f"{pluralize(source.rows, 'row')}, {pluralize(len(source.names), 'column')}"
     return f"Table {one_line(name)}: {source.kind}, {size}"
 

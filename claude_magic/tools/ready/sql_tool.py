@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from claude_magic.content.parts import Part
-from claude_magic.content.tables.columns import Columns
-from claude_magic.content.tables.grid import fitted
-from claude_magic.content.tables.notes import left_out, missing_values
+from claude_magic.content.tables.column_source import Columns
+from claude_magic.content.tables.grid import fit_grid
 from claude_magic.content.tables.table import Table
-from claude_magic.content.tables.table_limits import AROUND
+from claude_magic.content.tables.table_limits import NOTES_BUDGET
+from claude_magic.content.tables.table_notes import left_out, missing_values
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.text import join_names, one_line, pluralize, replace_surrogates
 from claude_magic.tools.definition import Tool
@@ -30,9 +30,10 @@ class Rows(Table):
 
     def __claude__(self) -> Part:
         """Convert it to its size and values."""
+        assert isinstance(self.value, Mapping)  # noqa: S101  (query results are dicts of columns)
         source = Columns(self.value)
         columns = list(range(len(source.names)))
-        grid = fitted(source, columns, source.rows, LONGEST - AROUND)
+        grid = fit_grid(source, columns, source.rows, LONGEST - NOTES_BUDGET)
         size = f"{pluralize(source.rows, 'row')}, {pluralize(len(columns), 'column')}"
         lines = [f"Result: {size}", *missing_values(source, columns), *left_out(source, grid), "", grid.text]
         return Part({"type": "text", "text": replace_surrogates("\n".join(lines))}, size)

@@ -1,7 +1,7 @@
-"""Picture files without what is said in them about the picture, and the picture itself as it was.
+"""Removing metadata from image files without encoding the image again.
 
-A file is not searched for what has to go: it is put together anew from the few parts that are
-needed to decode it, in their original bytes. Whatever is not known for certain ends the attempt.
+Nothing is searched for and deleted. Instead, a new file is built from the few parts that are needed
+to decode the image, in their original bytes. Anything unknown or suspicious ends the attempt.
 """
 
 from __future__ import annotations
@@ -17,74 +17,74 @@ from typing import NoReturn
 _PNG_BEGINNING = b"\x89PNG\r\n\x1a\n"
 
 
-class _Unsure(Exception):
-    """The file is damaged, or has something in it that is not known here."""
+class _UnsureError(Exception):
+    """The file is damaged, or contains something unknown."""
 
 
-def without_metadata(data: bytes) -> bytes | None:
-    """A picture file with nothing in it but the picture.
+def strip_metadata(data: bytes) -> bytes | None:
+    """Remove everything from an image file except the image.
 
     Parameters
     ----------
     data : bytes
-        A file of any kind.
+        Any file.
 
     Returns
     -------
     bytes or None
-        For a JPEG, PNG, GIF or WebP, the same compressed picture without position, owner,
-        thumbnails, comments, colour profile, further pictures (of a GIF, the first one stays) or
-        anything behind its end. None for another kind, for a damaged file, and where it is not
-        sure that all of this would be gone: such a picture has to be decoded and written anew.
+        For a JPEG, PNG, GIF or WebP, the same compressed image without position, owner,
+        thumbnails, comments, colour profile, further images (the first frame of a GIF stays) or
+        data behind its end. None for other formats, for damaged files, and if it is not certain
+        that all of this would be removed: such an image has to be decoded and encoded again.
 
     Notes
     -----
-    The orientation that a camera noted goes as well; who needs it reads it before.
+    The orientation is removed, too; read it before if you need it.
     """
     clean = next((clean for beginning, clean in _CLEANERS.items() if data.startswith(beginning)), None)
     if clean is None:
         return None
     try:
         cleaned = b"".join(clean(data))
-    except (_Unsure, IndexError, struct.error):  # the last two: the file ends too early
+    except (_UnsureError, IndexError, struct.error):  # the last two if the file ends too early
         return None
     return cleaned if _opens(cleaned) else None
 
 
 def _opens(data: bytes) -> bool:
-    """Whether the head of a picture makes sense; its pixels are not decoded."""
+    """Whether PIL can open the file; the pixels are not decoded."""
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "GIF", "WEBP")).close()
-    except Exception:  # noqa: BLE001, the decoders differ in what they raise
+    except Exception:  # noqa: BLE001  (each decoder raises errors of its own)
         return False
     return True
 
 
 def _unsure() -> NoReturn:
-    raise _Unsure
+    raise _UnsureError
 
 
 def _part(data: bytes, start: int, end: int) -> bytes:
-    """A slice that is known to be there as a whole."""
+    """A complete slice; a file that ends too early is refused."""
     if end > len(data):
         _unsure()
     return data[start:end]
 
 
 _CODE = re.compile(rb"\xff+([^\x00\xff])")
-"""A marker, with the fill bytes that may stand before it."""
+"""A marker, with the fill bytes that may precede it."""
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-"""A marker that ends a scan: in it, FF is followed by 0, by a restart's number or, to fill, by FF."""
+"""A marker that ends a scan. Within a scan, FF is followed by 0, a restart number, or FF as filler."""
 _DHT, _EOI, _SOS, _DQT, _DRI, _APP0, _APP14, _COM = 0xC4, 0xD9, 0xDA, 0xDB, 0xDD, 0xE0, 0xEE, 0xFE
 _FRAMES = {0xC0, 0xC1, 0xC2}
-"""Baseline, extended and progressive; the rarer ones few programs can read."""
-_SAYS_SOMETHING = {*range(_APP0, 0xF0), _COM}
-# That there is a JFIF header can decide how the colours are meant, so there is one, with its
-# plainest content: version 1.1, square pixels, no thumbnail.
+"""Baseline, extended and progressive; few programs can read the other kinds."""
+_METADATA_SEGMENTS = {*range(_APP0, 0xF0), _COM}
+# A JFIF header may determine the colour space, so it is kept, with minimal content:
+# version 1.1, square pixels, no thumbnail.
 _JFIF = b"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
 
 
@@ -103,23 +103,23 @@ def _jpeg(data: bytes) -> Iterator[bytes | memoryview]:
         if code == _APP0 and len(content) >= 14 and content.startswith(b"JFIF\0"):
             yield _JFIF
         elif code == _APP14 and len(content) >= 12 and content.startswith(b"Adobe"):
-            yield b"\xff\xee\x00\x0e" + content[:12]  # how the colours are meant, without what may follow
-        elif code not in _SAYS_SOMETHING:
-            if length != 2 + _jpeg_needs(code, content):
+            yield b"\xff\xee\x00\x0e" + content[:12]  # the colour space, without what may follow
+        elif code not in _METADATA_SEGMENTS:
+            if length != 2 + _implied_length(code, content):
                 _unsure()
             yield struct.pack(">BBH", 0xFF, code, length) + content
         frames += code in _FRAMES
         if code == _SOS:
             end = (_AFTER_SCAN.search(data, at) or _unsure()).start()
-            yield memoryview(data)[at:end]  # nearly all of the file, and no copy
+            yield memoryview(data)[at:end]  # nearly all of the file, so it is not copied
             at, scans = end, scans + 1
     if frames != 1 or not scans:
         _unsure()
     yield b"\xff\xd9"
 
 
-def _jpeg_needs(code: int, content: bytes) -> int:
-    """How long a segment is by what its content says, so that nothing can stand behind that."""
+def _implied_length(code: int, content: bytes) -> int:
+    """The length of a segment as its content implies it, so that nothing can hide behind the content."""
     if code in _FRAMES:
         return 6 + 3 * content[5]
     if code == _SOS:
@@ -141,7 +141,7 @@ _PNG_LENGTHS = {
     b"IDAT": range(2**31),
     b"IEND": range(1),
 }
-"""The chunks that make up a picture, and how long each may be."""
+"""The chunks that make up an image, and the lengths that each may have."""
 _PNG_ORDERS = (
     [b"IHDR", b"IDAT", b"IEND"],
     [b"IHDR", b"PLTE", b"IDAT", b"IEND"],
@@ -164,10 +164,10 @@ def _png(data: bytes) -> Iterator[bytes]:
         if kind in _PNG_LENGTHS:
             if length not in _PNG_LENGTHS[kind]:
                 _unsure()
-            if not kind == previous == b"IDAT":  # several of these in a row are one
+            if not kind == previous == b"IDAT":  # consecutive ones count as one
                 order.append(kind)
             yield chunk
-        elif kind[:1].isupper():  # by the rules of the format not to be left out
+        elif kind[:1].isupper():  # critical: a decoder may not ignore it
             _unsure()
         previous = kind
     if order not in _PNG_ORDERS:
@@ -183,7 +183,7 @@ def _gif(data: bytes) -> Iterator[bytes]:
         start = at
         if kind == 0x2C:
             at += 10 + _colours(data[at + 9])
-            at = _blocks_end(data, at + 1)  # the one byte: how wide the first codes are
+            at = _blocks_end(data, at + 1)  # one byte before the blocks: the initial code size
             if not frames:
                 yield control + data[start:at]
             frames += 1
@@ -191,10 +191,10 @@ def _gif(data: bytes) -> Iterator[bytes]:
             label = data[at + 1]
             at = _blocks_end(data, at + 2)
             if label == 0xF9:
-                if at - start != 8 or (control and not frames):  # a second one: which holds?
+                if at - start != 8 or (control and not frames):  # a second one would be ambiguous
                     _unsure()
                 control = data[start:at]
-            elif label == 0x01 and not frames:  # text drawn into the picture, to which the control belongs
+            elif label == 0x01 and not frames:  # text drawn on the image; the control belongs to it
                 _unsure()
         else:
             _unsure()
@@ -202,7 +202,7 @@ def _gif(data: bytes) -> Iterator[bytes]:
 
 
 def _colours(flags: int) -> int:
-    """The bytes of a colour table of which these flags tell."""
+    """The size of the colour table that these flags announce, in bytes."""
     return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 
@@ -243,7 +243,7 @@ def _webp(data: bytes) -> Iterator[bytes]:
     if head := kept.get(b"VP8X"):
         if len(head) != 10 or head[0] & _ANIMATED:
             _unsure()
-        # Of the flags the others tell of parts that are gone; three reserved bytes, width, height.
+        # The other flags announce parts that are removed. Then: three reserved bytes, width, height.
         kept[b"VP8X"] = bytes([head[0] & _WITH_ALPHA, 0, 0, 0]) + head[4:]
     chunks = [
         struct.pack("<4sI", kind, len(content)) + content + bytes(len(content) % 2) for kind, content in kept.items()

@@ -1,4 +1,4 @@
-"""Boxes that Claude drew around things, in the pixels of the original picture."""
+"""Bounding boxes that Claude returned, drawn on the original picture."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from claude_magic.messages.text import one_line, truncate
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
-    from PIL.ImageFont import FreeTypeFont
+    from PIL.ImageFont import FreeTypeFont, ImageFont
 
 _COLOURS = ("#d62728", "#1f77b4", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#e377c2", "#17becf")
 
 
 @dataclasses.dataclass
 class Box:
-    """A thing in a picture: ask for a list of these.
+    """The bounding box of an object in a picture; ``schema=list[Box]`` makes Claude return these.
 
     Attributes
     ----------
     label : str
-        What it is.
+        What the object is.
     left, top, right, bottom : float
         Pixels of the picture as it was sent.
     """
@@ -38,27 +38,27 @@ class Box:
     bottom: float
 
 
-def annotate(picture: Picture | object, boxes: Iterable[Box | Mapping[str, Any]], *, mapped: bool = False) -> Image:
-    """Draw boxes into the original picture.
+def annotate(picture: object, boxes: Iterable[Box | Mapping[str, Any]], *, mapped: bool = False) -> Image:
+    """Draw bounding boxes on the original picture.
 
     Parameters
     ----------
     picture : Picture or any picture
-        The same :class:`Picture` that was sent: it knows how large it was.
+        The :class:`Picture` that was sent: it knows at which size.
     boxes : iterable of Box or mapping
         As Claude returned them, in pixels of the picture as it was sent.
     mapped : bool
-        Whether the boxes are in pixels of the original already.
+        Whether the boxes are already in pixels of the original.
 
     Returns
     -------
     PIL.Image.Image
-        A copy of the original, upright and uncropped, with boxes and labels.
+        A copy of the original, upright and uncropped, with the boxes and their labels.
 
     Raises
     ------
     BadInput
-        If a box is none, or the original is not there any more at its full size.
+        If a box lacks a label or a coordinate, or the original cannot be read any more.
     """
     from PIL import ImageDraw, ImageFont
 
@@ -88,9 +88,9 @@ def _label(
     text: str,
     corner: tuple[float, float],
     colour: str,
-    font: FreeTypeFont | Any,
+    font: FreeTypeFont | ImageFont,
 ) -> None:
-    """A label on top of its box, or moved to where it lies in the picture as a whole."""
+    """Draw a label on top of its box, moved as far as needed to lie inside the picture."""
     while len(text) > 1 and draw.textlength(text, font) > size[0]:
         text = truncate(text, len(text) - 1)
     _, _, width, height = draw.textbbox((0, 0), text, font=font, anchor="lt")
@@ -108,5 +108,7 @@ def _as_box(item: Box | Mapping[str, Any]) -> Box:
         if not all(map(math.isfinite, (box.left, box.top, box.right, box.bottom))):
             raise ValueError
     except (KeyError, TypeError, ValueError):
-        raise BadInput(f"A box has label, left, top, right and bottom; this one is {str(item)[:80]}.") from None
+        raise BadInput(
+            f"A box needs label, left, top, right and bottom, the last four as numbers; this one is {str(item)[:80]}."
+        ) from None
     return box

@@ -1,5 +1,5 @@
-# ruff: noqa: D102 - what the methods do is said at Source
-"""Tables of pyarrow."""
+# ruff: noqa: D102 - the methods are described in TableSource
+"""Tables of PyArrow."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from claude_magic.content.tables.source import QUARTILES, Source
+from claude_magic.content.tables.table_source import QUARTILES, TableSource
 
 
-class Arrow(Source):
-    """A Table of pyarrow."""
+class Arrow(TableSource):
+    """A Table of PyArrow."""
 
     def __init__(self, value: Any) -> None:
         self.kind = f"pyarrow {type(value).__name__}"
@@ -27,7 +27,7 @@ class Arrow(Source):
 
     @staticmethod
     def _values(column: Any) -> list[object]:
-        if str(column.type).startswith("timestamp[ns"):  # Python's datetime ends at microseconds
+        if str(column.type).startswith("timestamp[ns"):  # Python's datetime has no nanoseconds
             column = column.cast("string")
             return [text and text.replace(" ", "T", 1) for text in column.to_pylist()]
         if str(column.type) == "duration[ns]":
@@ -42,16 +42,16 @@ class Arrow(Source):
 
     @property
     def _compute(self) -> Any:
-        return importlib.import_module("pyarrow.compute")  # a part of what the user has imported
+        return importlib.import_module("pyarrow.compute")  # part of a package that the user has imported
 
     def _is_nan(self, values: Any) -> Any:
         floating = str(values.type) in ("halffloat", "float", "double")
         return self._compute.is_nan(values) if floating else values.is_null(nan_is_null=False).slice(0, 0)
 
     def describe(self, columns: Sequence[int]) -> list[dict[str, object]]:
-        return [self._described(self._table.column(column).drop_null()) for column in columns]
+        return [self._statistics(self._table.column(column).drop_null()) for column in columns]
 
-    def _described(self, values: Any) -> dict[str, object]:
+    def _statistics(self, values: Any) -> dict[str, object]:
         compute = self._compute
         if len(nan := self._is_nan(values)):
             values = values.filter(compute.invert(nan))
@@ -64,9 +64,9 @@ class Arrow(Source):
                 found |= {"mean": compute.mean(values).as_py(), "std": compute.stddev(values, ddof=1).as_py()}
                 found |= compute.min_max(values).as_py()
             elif len(values):
-                counted = compute.value_counts(values)
-                top = counted[compute.index(counted.field(1), compute.max(counted.field(1))).as_py()].as_py()
-                found |= {"unique": len(counted), "top": top["values"], "freq": top["counts"]}
+                counts = compute.value_counts(values)
+                top = counts[compute.index(counts.field(1), compute.max(counts.field(1))).as_py()].as_py()
+                found |= {"unique": len(counts), "top": top["values"], "freq": top["counts"]}
         except NotImplementedError:  # nested types
             pass
         return found

@@ -1,33 +1,33 @@
-"""What has to be known of a table to show it, whichever library it is of."""
+"""The interface through which tables of all libraries are read."""
 
 from __future__ import annotations
 
 import abc
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from claude_magic.content.tables.cell_text import escaped, short
+from claude_magic.content.tables.cell_text import escape_cell, shorten_name
 from claude_magic.messages.errors import BadInput
 
 STATISTICS = ("count", "mean", "std", "min", "25%", "50%", "75%", "max", "unique", "top", "freq")
-"""What may be said of all values of a column, in this order."""
+"""Statistics of a column, in the order in which they are shown; each library provides some of them."""
 QUARTILES = (0.25, 0.5, 0.75)
 
 
-class Source(abc.ABC):
-    """A table, asked through the methods of its library.
+class TableSource(abc.ABC):
+    """A table, read with the methods of its library.
 
     Attributes
     ----------
     kind : str
-        Library and class, in words.
+        Library and class, for example ``pandas DataFrame``.
     rows : int
     names, types : sequence
-        Of the columns.
+        Names and types of the columns.
     labels : sequence of str
         Headings of the index, if there is one.
     has_end : bool
-        Whether the last rows can be had without running through all of them.
+        Whether the last rows can be read without going through all of them.
     """
 
     kind: str
@@ -39,15 +39,15 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def read(self, start: int, stop: int, columns: Sequence[int]) -> list[Sequence[object]]:
-        """The values of some rows, index first, column by column."""
+        """Read some rows, as one sequence of values for each level of the index and then for each column."""
 
     @abc.abstractmethod
     def missing(self, column: int) -> int | None:
-        """How many values are missing; None if that would take a query."""
+        """Count the missing values; None if that would run a query."""
 
     @abc.abstractmethod
-    def describe(self, columns: Sequence[int]) -> list[dict[str, object]]:
-        """Numbers that describe columns, under the names in STATISTICS."""
+    def describe(self, columns: Sequence[int]) -> Sequence[Mapping[str, object]]:
+        """Compute statistics of columns, under the names in STATISTICS."""
 
     def name(self, column: int) -> str:
         """The name of a column, with all its levels."""
@@ -55,18 +55,24 @@ class Source(abc.ABC):
         return " / ".join(map(str, name)) if isinstance(name, tuple) else str(name)
 
     def heading(self, column: int) -> str:
-        """Name and type as they stand above a column."""
-        return escaped(f"{short(self.name(column))} ({short(self.types[column])})")
+        """Name and type, as they are shown above a column."""
+        return escape_cell(f"{shorten_name(self.name(column))} ({shorten_name(self.types[column])})")
 
     def cost(self, column: int) -> int:
-        """How many times longer than usual it takes to count what is missing."""
+        """How many times slower than in a column of numbers it is to count missing values."""
         return 1
 
     def positions(self, wanted: Iterable[object]) -> list[int]:
-        """Where the columns of these names are, in the order asked for."""
+        """The positions of the columns with these names, in this order.
+
+        Raises
+        ------
+        BadInput
+            If there is no such column.
+        """
         found: list[int] = []
         for name in wanted:
-            here = [position for position, known in enumerate(self.names) if _means(name, known)]
+            here = [position for position, known in enumerate(self.names) if _matches(name, known)]
             if not here:
                 known = [self.name(position) for position in range(len(self.names))]
                 near = difflib.get_close_matches(str(name), known, n=3) or known[:10]
@@ -75,8 +81,8 @@ class Source(abc.ABC):
         return found
 
 
-def _means(name: object, known: object) -> bool:
-    """Whether a name means this column: its own, or the beginning of that of one with several levels."""
+def _matches(name: object, known: object) -> bool:
+    """Whether a name stands for a column; of a column with several levels the first ones are enough."""
     if isinstance(known, tuple):
         name = name if isinstance(name, tuple) else (name,)
         return known[: len(name)] == name

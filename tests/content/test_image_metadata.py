@@ -1,4 +1,4 @@
-"""What a picture file says about the picture goes; the compressed picture stays, byte for byte."""
+"""Metadata is removed from image files; the compressed image stays, byte for byte."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from claude_magic.content import metadata
-from claude_magic.content.metadata import without_metadata
+from claude_magic.content import image_metadata
+from claude_magic.content.image_metadata import strip_metadata
+from tests.content.test_originals import chunk, written
 
 _NAMES = "exif gps thumbnail xmp iptc comment jfxx jfif icc text ztext itxt time behind second plain app"
 PLANTED = [b"planted-" + name.encode() for name in _NAMES.split()]
@@ -38,12 +39,6 @@ def picture(mode: str = "RGB", seed: int = 0) -> Image.Image:
     image = Image.new("RGBA", size)
     image.putdata(pixels)
     return image.convert("L").convert(mode) if mode == "I;16" else image.convert(mode)
-
-
-def written(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def pixels(data: bytes) -> tuple[str, tuple[int, int], bytes]:
@@ -78,11 +73,11 @@ def holds_nothing(data: bytes) -> bool:
 
 def check(dirty: bytes) -> bytes:
     """What holds for every file that is cleaned."""
-    clean = without_metadata(dirty)
+    clean = strip_metadata(dirty)
     assert clean is not None
     assert holds_nothing(clean)
     assert pixels(clean) == pixels(dirty)
-    assert without_metadata(clean) == clean
+    assert strip_metadata(clean) == clean
     return clean
 
 
@@ -225,13 +220,13 @@ class TestJPEG:
 
         def count(frame: FrameType, event: str, _: object) -> Any:
             nonlocal steps
-            steps += event == "line" and frame.f_code.co_filename == metadata.__file__
+            steps += event == "line" and frame.f_code.co_filename == image_metadata.__file__
             return count
 
         before = sys.gettrace()
         sys.settrace(count)
         try:
-            clean = without_metadata(large)
+            clean = strip_metadata(large)
         finally:
             sys.settrace(before)
         assert clean is not None
@@ -257,24 +252,20 @@ class TestJPEG:
         }.items(),
         ids=lambda item: item[0],
     )
-    def test_what_is_not_sure(self, broken: Any) -> None:
+    def test_doubtful_files_are_not_cleaned(self, broken: Any) -> None:
         plain = written(picture(), "JPEG")
         assert segments(plain)[3][0] == 0xC0
         assert broken[1](plain) != plain
-        assert without_metadata(broken[1](plain)) is None
+        assert strip_metadata(broken[1](plain)) is None
 
     @pytest.mark.parametrize("code", [0xC0, 0xC4, 0xDA, 0xDB, 0xDD])
     def test_nothing_can_hide_behind_a_table(self, code: int) -> None:
         plain = written(picture(), "JPEG", restart_marker_blocks=1)
         head = next(head for found, head, _ in segments(plain) if found == code)
-        assert without_metadata(plain.replace(head, segment(code, head[4:] + TEXT))) is None
+        assert strip_metadata(plain.replace(head, segment(code, head[4:] + TEXT))) is None
 
 
 # PNG
-
-
-def chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -351,7 +342,7 @@ class TestPNG:
         assert not [word for word in (EXIF, GPS, THUMBNAIL, XMP, TEXT, ZTEXT, ITXT, APP) if word not in dirty]
         assert check(dirty) == PNGS[name]
 
-    def test_what_pil_says_goes(self) -> None:
+    def test_metadata_written_by_pil_is_removed(self) -> None:
         info = PngImagePlugin.PngInfo()
         info.add_text("a", TEXT.decode())
         info.add_text("b", ZTEXT.decode(), zip=True)
@@ -384,10 +375,10 @@ class TestPNG:
             ("pieces", lambda parts: [*parts[:2], chunk(b"tEXt", b"a\0b"), *parts[2:]]),
         ],
     )
-    def test_what_is_not_sure(self, name: str, broken: Any) -> None:
+    def test_doubtful_files_are_not_cleaned(self, name: str, broken: Any) -> None:
         parts = [part for _, part in chunks(PNGS[name])]
-        assert without_metadata(PNGS[name][:8] + b"".join(parts)) is not None
-        assert without_metadata(PNGS[name][:8] + b"".join(broken(parts))) is None
+        assert strip_metadata(PNGS[name][:8] + b"".join(parts)) is not None
+        assert strip_metadata(PNGS[name][:8] + b"".join(broken(parts))) is None
 
 
 # GIF
@@ -425,7 +416,7 @@ class TestGIF:
     def test_all_metadata_goes_and_nothing_else(self, name: str) -> None:
         dirty = dirty_gif(GIFS[name])
         with Image.open(io.BytesIO(dirty)) as image:
-            assert image.n_frames == 2
+            assert getattr(image, "n_frames", 1) == 2
         assert check(dirty) == GIFS[name]
 
     @pytest.mark.parametrize("mode", ["P", "RGBA", "L"])
@@ -434,7 +425,7 @@ class TestGIF:
         animated = written(picture(mode), "GIF", save_all=True, append_images=others, loop=0, comment=COMMENT)
         clean = check(animated)
         with Image.open(io.BytesIO(clean)) as image:
-            assert image.n_frames == 1
+            assert getattr(image, "n_frames", 1) == 1
         assert b"NETSCAPE" in animated
         assert b"NETSCAPE" not in clean
 
@@ -442,8 +433,8 @@ class TestGIF:
         colours = bytes(range(12))
         frame = b"\x2c" + struct.pack("<HHHHB", 1, 1, 2, 2, 0x81) + colours + b"\2\2\x4c\1\0"
         plain = b"GIF87a" + struct.pack("<HHBBB", 4, 4, 0, 0, 0) + frame + b";"
-        assert without_metadata(plain) == plain
-        assert without_metadata(plain[:13] + blocks(0xFE, COMMENT) + plain[13:] + BEHIND) == plain
+        assert strip_metadata(plain) == plain
+        assert strip_metadata(plain[:13] + blocks(0xFE, COMMENT) + plain[13:] + BEHIND) == plain
 
     @pytest.mark.parametrize(
         "broken",
@@ -456,10 +447,10 @@ class TestGIF:
             lambda head, rest: head + b"\0" + rest,
         ],
     )
-    def test_what_is_not_sure(self, broken: Any) -> None:
+    def test_doubtful_files_are_not_cleaned(self, broken: Any) -> None:
         plain = GIFS["palette"]
         head = 13 + 3 * 2 ** ((plain[10] & 7) + 1)
-        assert without_metadata(broken(plain[:head], plain[head:])) is None
+        assert strip_metadata(broken(plain[:head], plain[head:])) is None
 
 
 # WebP
@@ -526,10 +517,10 @@ class TestWebP:
         clean = check(webp((b"VP8X", head[:1] + b"abc" + head[4:]), *found.items()))
         assert riff(clean)[b"VP8X"][:4] == bytes(4)
 
-    def test_an_animation_has_to_be_written_anew(self) -> None:
+    def test_an_animation_has_to_be_encoded_again(self) -> None:
         animated = written(picture(), "WEBP", save_all=True, append_images=[picture(seed=1)])
         assert b"ANMF" in riff(animated)
-        assert without_metadata(animated) is None
+        assert strip_metadata(animated) is None
 
     @pytest.mark.parametrize(
         "broken",
@@ -547,22 +538,22 @@ class TestWebP:
             lambda head, frame: [(b"VP8 ", b"nothing of the kind")],
         ],
     )
-    def test_what_is_not_sure(self, broken: Any) -> None:
+    def test_doubtful_files_are_not_cleaned(self, broken: Any) -> None:
         found = riff(written(picture(), "WEBP", exif=exif()))
         head, frame = found[b"VP8X"], found[b"VP8 "]
-        assert without_metadata(webp((b"VP8X", head), (b"VP8 ", frame))) is not None
-        assert without_metadata(webp(*broken(head, frame))) is None
+        assert strip_metadata(webp((b"VP8X", head), (b"VP8 ", frame))) is not None
+        assert strip_metadata(webp(*broken(head, frame))) is None
 
     def test_the_last_byte_may_be_missing_where_it_only_fills(self) -> None:
         found = riff(written(picture(), "WEBP"))
         whole = webp((b"VP8 ", found[b"VP8 "] + bytes(1 - len(found[b"VP8 "]) % 2)))
         short = whole[:4] + struct.pack("<I", len(whole) - 9) + whole[8:-1]
-        assert without_metadata(short) == whole
+        assert strip_metadata(short) == whole
 
     def test_sizes_that_do_not_fit(self) -> None:
         plain = written(picture(), "WEBP")
         for size in (0, 4, 11, len(plain) - 9, len(plain) - 7, 2**32 - 1):
-            assert without_metadata(plain[:4] + struct.pack("<I", size) + plain[8:]) is None
+            assert strip_metadata(plain[:4] + struct.pack("<I", size) + plain[8:]) is None
 
 
 # All kinds
@@ -582,16 +573,16 @@ def valid() -> list[tuple[bytes, int]]:
 @pytest.mark.parametrize("number", range(11))
 def test_no_cut_goes_unnoticed(number: int) -> None:
     data, end = valid()[number]
-    assert without_metadata(data[:end]) == without_metadata(data) is not None
+    assert strip_metadata(data[:end]) == strip_metadata(data) is not None
     cuts = {*range(min(end, 600)), *range(end - 300, end), *range(0, end, 37)}
-    assert [cut for cut in sorted(cuts) if without_metadata(data[:cut]) is not None] == []
+    assert [cut for cut in sorted(cuts) if strip_metadata(data[:cut]) is not None] == []
 
 
 def survives(data: bytes) -> None:
-    clean = without_metadata(data)
+    clean = strip_metadata(data)
     if clean is not None:
         Image.open(io.BytesIO(clean)).close()
-        assert without_metadata(clean) == clean
+        assert strip_metadata(clean) == clean
         try:
             before = pixels(data)
         except Exception:
@@ -621,9 +612,9 @@ def test_any_damage(choose: st.DataObject) -> None:
 
 @pytest.mark.parametrize("kind", ["BMP", "TIFF", "PPM", "PDF", "ICO"])
 def test_other_kinds(kind: str) -> None:
-    assert without_metadata(written(picture(), kind)) is None
+    assert strip_metadata(written(picture(), kind)) is None
 
 
 def test_nothing_and_names_alone() -> None:
-    assert [without_metadata(data) for data in (b"", b"RIFF", b"RIFF\x04\0\0\0WAVE", b"\xff\xd8\xff\xd9")] == [None] * 4
+    assert [strip_metadata(data) for data in (b"", b"RIFF", b"RIFF\x04\0\0\0WAVE", b"\xff\xd8\xff\xd9")] == [None] * 4
     assert re.fullmatch(rb"GIF8[79]a", GIFS["palette"][:6])

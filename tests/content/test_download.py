@@ -1,4 +1,4 @@
-"""Files of the web are fetched as a whole or not at all, and none of the local network."""
+"""Downloads are complete or fail, and never reach into the local network."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_magic.content import web
-from claude_magic.content.web import fetch
+from claude_magic.content.download import download_file
 from claude_magic.messages.errors import BadInput
 from tests.messages.servers import Raw, raw
 from tests.messages.servers import http as answer
@@ -106,10 +105,10 @@ def outside(internet: Internet) -> Iterator[Raw]:
 def refused(url: str, **options: Any) -> str:
     """Why it was not fetched: in one line, without what the address may hide."""
     with pytest.raises(BadInput) as caught:
-        fetch(url, **options)
+        download_file(url, **options)
     line = str(caught.value)
     assert line.isprintable()
-    assert line.endswith((".", "True.", ".png"))
+    assert line.endswith((".", ".png"))
     assert "secret" not in line
     assert caught.value.__cause__ is None
     return line
@@ -130,7 +129,7 @@ def until_closed(connection: socket.socket) -> None:
 
 class TestFetching:
     def test_the_request(self, outside: Raw, internet: Internet) -> None:
-        assert fetch("http://me:secret@pictures.example/a%20b?c=d&e#f") == b"a picture"
+        assert download_file("http://me:secret@pictures.example/a%20b?c=d&e#f") == b"a picture"
         (got,) = outside.got
         assert got.line == "GET /a%20b?c=d&e HTTP/1.1"
         assert got.header("host") == "pictures.example"
@@ -139,8 +138,8 @@ class TestFetching:
         assert (internet.asked, internet.dialled) == (["pictures.example"], [PUBLIC])
 
     def test_a_server_of_this_machine_if_allowed(self, local: Raw) -> None:
-        assert fetch(f"{local.url}/a.png", allow_private=True) == b"a picture"
-        assert fetch(f"http://0x7f.1:{local.port}", allow_private=True) == b"a picture"
+        assert download_file(f"{local.url}/a.png", allow_private=True) == b"a picture"
+        assert download_file(f"http://0x7f.1:{local.port}", allow_private=True) == b"a picture"
         assert [got.header("host") for got in local.got] == [f"127.0.0.1:{local.port}", f"0x7f.1:{local.port}"]
 
     def test_ipv6(self) -> None:
@@ -161,7 +160,7 @@ class TestFetching:
             thread = threading.Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
             host = f"[::1]:{server.server_port}"
-            assert fetch(f"http://{host}/", allow_private=True) == host.encode()
+            assert download_file(f"http://{host}/", allow_private=True) == host.encode()
             assert "fetch_private=True" in refused(f"http://{host}/")
             server.shutdown()
             thread.join()
@@ -172,13 +171,13 @@ class TestFetching:
     )
     def test_up_to_the_limit(self, size: int, form: Callable[[bytes], bytes]) -> None:
         with raw(form(b"x" * size)) as server:
-            assert fetch(server.url, allow_private=True, limit=size) == b"x" * size
+            assert download_file(server.url, allow_private=True, limit=size) == b"x" * size
             if size:
                 assert "too large" in refused(server.url, allow_private=True, limit=size - 1)
 
     def test_the_next_address_if_the_first_is_dead(self, outside: Raw, internet: Internet) -> None:
         internet.add("pictures.example", ["2600::1", OTHER, PUBLIC])
-        assert fetch("http://pictures.example/") == b"a picture"
+        assert download_file("http://pictures.example/") == b"a picture"
         assert internet.dialled == ["2600::1", OTHER, PUBLIC]
         assert [round(patience) for patience in internet.patience] == [7, 10, 20]
 
@@ -200,7 +199,7 @@ class TestTooMuch:
             sent.append("nothing of the body")
 
         with raw(large) as server:
-            assert refused(server.url, allow_private=True).startswith("127.0.0.1 has a file of more than 33,554,432 b")
+            assert "more than 33,554,432 bytes" in refused(server.url, allow_private=True)
         assert sent == ["nothing of the body"]
 
     @pytest.mark.parametrize("head", [b"", b"transfer-encoding: chunked\r\n"])
@@ -221,8 +220,8 @@ class TestTooMuch:
     def test_a_packed_file_is_not_unpacked(self) -> None:
         bomb = gzip.compress(bytes(30_000_000))
         with raw(answer(bomb, content_encoding="gzip"), answer(b"as it is", content_encoding="Identity")) as server:
-            assert "packed" in refused(server.url, allow_private=True, limit=100_000)
-            assert fetch(server.url, allow_private=True) == b"as it is"
+            assert "compressed" in refused(server.url, allow_private=True, limit=100_000)
+            assert download_file(server.url, allow_private=True) == b"as it is"
 
 
 class TestTooSlow:
@@ -256,10 +255,10 @@ class TestTooSlow:
 
     @pytest.mark.parametrize("scheme", ["http", "https"])
     def test_silence(self, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(web, "_LONGEST_SILENCE", 0.2)
+        monkeypatch.setattr("claude_magic.content.download._SILENCE_TIMEOUT", 0.2)
         with raw(until_closed) as server:
             line = refused(f"{scheme}://127.0.0.1:{server.port}", allow_private=True, timeout=600)
-        assert line == "127.0.0.1 is too slow: nothing came for 0.2 seconds, or not all within 600."
+        assert line == "127.0.0.1 is too slow: no data for 0.2 seconds, or no complete file within 600."
 
 
 class TestNoFile:
@@ -273,7 +272,7 @@ class TestNoFile:
             ("304 Not Modified", "304"),
             ("404 Whatever", "404 (Not Found)"),
             ("500 Oh", "500 (Internal Server Error)"),
-            ("799 Odd", "799 (whatever that is)"),
+            ("799 Odd", "799 (unknown status)"),
         ],
     )
     def test_other_answers(self, status: str, says: str) -> None:
@@ -295,21 +294,21 @@ class TestNoFile:
             b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 100_000,
         ],
     )
-    def test_what_breaks_off_or_is_no_http(self, broken: bytes | None) -> None:
+    def test_broken_responses(self, broken: bytes | None) -> None:
         def say(connection: socket.socket) -> None:
             if broken is not None:
                 connection.sendall(broken)
             connection.shutdown(socket.SHUT_WR)
 
         with raw(say) as server:
-            assert "could not be asked, or broke off" in refused(server.url, allow_private=True)
+            assert "could not be reached" in refused(server.url, allow_private=True)
 
     def test_nobody_there(self) -> None:
         with raw(FILE) as server:
             pass
-        assert "127.0.0.1 could not be asked" in refused(server.url, allow_private=True)
+        assert "127.0.0.1 could not be reached" in refused(server.url, allow_private=True)
         for name in ("nobody.example", "a..example", "a" * 70 + ".example", ".example"):
-            assert refused(f"http://me:secret@{name}/secret").startswith(f"There is no server {name!r}")
+            assert refused(f"http://me:secret@{name}/secret").startswith(f"The name {name!r}")
 
     @pytest.mark.parametrize(
         "url",
@@ -320,7 +319,7 @@ class TestNoFile:
             "http://pictures.example/\0", "http://１２７.0.0.1/", "http://0177.0.0.1/", "http://0300.0250.1.1/", None,
         ],
     )  # fmt: skip
-    def test_what_is_no_address(self, url: Any, outside: Raw, internet: Internet) -> None:
+    def test_invalid_urls(self, url: Any, outside: Raw, internet: Internet) -> None:
         assert "http" in refused(url)
         assert internet.dialled == []
 
@@ -335,7 +334,7 @@ class TestNoFile:
             "a:b",
         ],
     )
-    def test_redirects_to_what_is_no_address(self, url: str, outside: Raw, internet: Internet) -> None:
+    def test_redirects_to_invalid_urls(self, url: str, outside: Raw, internet: Internet) -> None:
         with raw(moved(url)) as server:
             assert "http" in refused(server.url, allow_private=True)
         assert internet.dialled == ["127.0.0.1"]
@@ -347,7 +346,7 @@ class TestNoFile:
             patch.setattr(socket.socket, "connect", lambda *_: pytest.fail("a connection"))
             patch.setattr(socket, "getaddrinfo", lambda host, *_, **__: real_getaddrinfo("127.0.0.1", 1))
             with pytest.raises(BadInput) as caught:
-                fetch(beginning + text)
+                download_file(beginning + text)
             assert "\n" not in str(caught.value)
 
 
@@ -374,7 +373,7 @@ class TestLocalNetwork:
     def test_its_addresses(self, host: str, before: str, local: Raw, internet: Internet) -> None:
         line = refused(f"http://{before}{host}:{local.port}/")
         assert line.startswith(host.strip("[]"))
-        assert line.endswith("If you want that: fetch_private=True.")
+        assert line.endswith("fetch_private=True).")
         assert (internet.dialled, local.connections) == ([], 0)
 
     @pytest.mark.parametrize("address", [*LOCAL[:1], *LOCAL[9:], *LOCAL_6])
@@ -402,11 +401,11 @@ class TestLocalNetwork:
             assert refused("http://pictures.example/").startswith(host)
             assert len(server.got) == 1
             assert (internet.dialled, local.connections) == ([PUBLIC], 0)
-            assert fetch("http://pictures.example/", allow_private=True) == b"a picture"
+            assert download_file("http://pictures.example/", allow_private=True) == b"a picture"
 
     def test_a_name_that_changes_its_mind(self, outside: Raw, local: Raw, internet: Internet) -> None:
         internet.add("rebound.example", [PUBLIC], ["127.0.0.1"])
-        assert fetch(f"http://rebound.example:{local.port}/") == b"a picture"
+        assert download_file(f"http://rebound.example:{local.port}/") == b"a picture"
         assert (internet.asked, internet.dialled, local.connections) == (["rebound.example"], [PUBLIC], 0)
 
     def test_no_address_is_looked_up_again(self, outside: Raw, local: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -416,7 +415,7 @@ class TestLocalNetwork:
             return real_getaddrinfo(answers.pop() if answers else "127.0.0.1", port, type=socket.SOCK_STREAM)
 
         monkeypatch.setattr(socket, "getaddrinfo", once)
-        assert fetch(f"http://rebound.example:{local.port}/") == b"a picture"
+        assert download_file(f"http://rebound.example:{local.port}/") == b"a picture"
         assert (answers, local.connections, len(outside.got)) == ([], 0, 1)
 
     def test_a_redirect_to_a_name_that_has_changed_its_mind(self, local: Raw, internet: Internet) -> None:
@@ -436,22 +435,22 @@ class TestLocalNetwork:
 class TestRedirects:
     def test_five_and_no_more(self) -> None:
         with raw(*[moved("/next")] * 5, FILE) as server:
-            assert fetch(server.url, allow_private=True) == b"a picture"
+            assert download_file(server.url, allow_private=True) == b"a picture"
             assert len(server.got) == 6
         with raw(moved("/next")) as server:
-            assert "more than 5 redirects" in refused(server.url, allow_private=True)
+            assert "More than 5 redirects" in refused(server.url, allow_private=True)
             assert len(server.got) == 6
 
     def test_letters_of_all_kinds(self) -> None:
         to = moved("/").replace(b"location: /", "location: /größe".encode())
         with raw(to, FILE) as server:
-            assert fetch(server.url, allow_private=True) == b"a picture"
+            assert download_file(server.url, allow_private=True) == b"a picture"
         assert server.got[1].line == "GET /gr%C3%B6%C3%9Fe HTTP/1.1"
 
     def test_nothing_is_carried_along(self, outside: Raw) -> None:
         to = "http://you:secret@pictures.example/b?d"
         with raw(moved("../a?c", set_cookie="a=secret; Path=/"), moved(to)) as server:
-            assert fetch(f"http://me:secret@127.0.0.1:{server.port}/x/y", allow_private=True) == b"a picture"
+            assert download_file(f"http://me:secret@127.0.0.1:{server.port}/x/y", allow_private=True) == b"a picture"
         lines = [got.line for got in (*server.got, *outside.got)]
         assert lines == ["GET /x/y HTTP/1.1", "GET /a?c HTTP/1.1", "GET /b?d HTTP/1.1"]
         for got in (*server.got, *outside.got):
@@ -485,7 +484,7 @@ class TestCertificates:
             internet.servers[PUBLIC] = server.port
             assert "CERTIFICATE_VERIFY_FAILED" in refused("https://pictures.example/")
             monkeypatch.setenv("SSL_CERT_FILE", str(path))
-            assert fetch("https://pictures.example/") == b"a picture"
+            assert download_file("https://pictures.example/") == b"a picture"
             assert "CERTIFICATE_VERIFY_FAILED" in refused("https://other.example/")
             assert "CERTIFICATE_VERIFY_FAILED" in refused(f"https://127.0.0.1:{server.port}/", allow_private=True)
         assert names == ["pictures.example", "pictures.example", "other.example", None]
@@ -505,7 +504,7 @@ class TestProxies:
             yield server
 
     def test_it_resolves(self, proxy: Raw, internet: Internet) -> None:
-        assert fetch("http://me:secret@far.example/a") == b"a picture"
+        assert download_file("http://me:secret@far.example/a") == b"a picture"
         (got,) = proxy.got
         assert got.line == "GET http://far.example/a HTTP/1.1"
         assert got.header("proxy-authorization") == "Basic dXNlcjpwYXNzd29yZA=="
@@ -514,7 +513,7 @@ class TestProxies:
 
     def test_a_tunnel(self, proxy: Raw, internet: Internet) -> None:
         proxy.answers[:] = [answer(b"", status="403 Forbidden")]
-        assert "far.example could not be asked" in refused("https://me:secret@far.example/secret")
+        assert "far.example could not be reached" in refused("https://me:secret@far.example/secret")
         assert proxy.got[0].line == "CONNECT far.example:443 HTTP/1.1"
 
     @pytest.mark.parametrize(
@@ -529,7 +528,7 @@ class TestProxies:
         assert proxy.connections == 0
 
     def test_local_names_if_allowed(self, proxy: Raw) -> None:
-        assert fetch("http://printer.local/", allow_private=True) == b"a picture"
+        assert download_file("http://printer.local/", allow_private=True) == b"a picture"
         assert len(proxy.got) == 1
 
     def test_a_redirect(self, proxy: Raw, local: Raw) -> None:
@@ -539,8 +538,8 @@ class TestProxies:
 
     def test_exceptions(self, proxy: Raw, outside: Raw, local: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("no_proxy", "pictures.example")
-        assert fetch("http://pictures.example/") == b"a picture"
-        assert fetch(local.url, allow_private=True) == b"a picture"
+        assert download_file("http://pictures.example/") == b"a picture"
+        assert download_file(local.url, allow_private=True) == b"a picture"
         assert (len(outside.got), len(local.got), proxy.connections) == (1, 1, 0)
 
     def test_silence_and_drops(self, proxy: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -551,11 +550,11 @@ class TestProxies:
 
         proxy.answers[:] = [drops, until_closed]
         assert "too slow" in refused("http://far.example/", timeout=0.4)
-        monkeypatch.setattr(web, "_LONGEST_SILENCE", 0.2)
+        monkeypatch.setattr("claude_magic.content.download._SILENCE_TIMEOUT", 0.2)
         assert "too slow" in refused("http://far.example/", timeout=600)
 
     @pytest.mark.parametrize(
-        ("value", "says"), [("gopher://127.0.0.1:9", "no address"), ("socks5://127.0.0.1:9", "socksio")]
+        ("value", "says"), [("gopher://127.0.0.1:9", "invalid URL"), ("socks5://127.0.0.1:9", "socksio")]
     )
     def test_useless_ones(self, value: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("all_proxy", value)
