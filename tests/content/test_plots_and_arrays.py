@@ -16,7 +16,7 @@ from claude_magic.content.array_image import array_to_image
 from claude_magic.content.convert import to_parts
 from claude_magic.content.picture_part import PicturePart
 from claude_magic.content.values import Named
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversations
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import lookup

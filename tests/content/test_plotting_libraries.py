@@ -12,7 +12,7 @@ import pytest
 from claude_magic.content.convert import to_parts
 from claude_magic.content.picture import Picture
 from claude_magic.content.values import Named
-from claude_magic.conversation.registry import Conversations
+from claude_magic.conversation.conversation import Conversations
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
 from claude_magic.simulator import Simulator
