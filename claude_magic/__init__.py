@@ -1,7 +1,7 @@
 """Work with Claude inside a notebook.
 
 In a notebook, ``%load_ext claude_magic`` and then ``%%claude``. In plain Python,
-:class:`Conversation`. What is offered here is imported on first use.
+:class:`Conversation`. The names offered here are imported on first use.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """What ``%load_ext claude_magic`` does."""
+    """Register ``%%claude`` and ``%claude`` in a shell; ``%load_ext claude_magic`` calls this."""
     from claude_magic import notebook
 
     notebook.load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """What ``%unload_ext claude_magic`` does."""
+    """Take out everything that loading put in; ``%unload_ext claude_magic`` calls this."""
     from claude_magic import notebook
 
     notebook.unload(shell)

@@ -112,11 +112,17 @@ class Explained(BaseException):
 
 
 class ClaudeError(Explained, Exception):
-    """Base class of all errors of this package except :class:`Interrupted`."""
+    """Base class of all errors of this package except :class:`Interrupted`.
+
+    Raised when a question cannot be asked, or its answer broke off; what had arrived is in ``reply``.
+    """
 
 
 class Interrupted(Explained, KeyboardInterrupt):
-    """The user stopped the answer."""
+    """The user stopped the answer; what had arrived is in ``reply``, and in the conversation.
+
+    It is a :class:`KeyboardInterrupt`, so that ``except Exception`` does not swallow it.
+    """
 
 
 class BadInput(ClaudeError, ValueError):
