@@ -18,10 +18,10 @@ from typing import Any, cast
 import httpx2
 from jupyter_client.blocking.client import BlockingKernelClient
 
-from tests.browser.lab import _free_port, eventually
 from tests.gateway.room import until_ready
 from tests.judges import require_judge
 from tests.notebook.kernels import Kernel
+from tests.processes import eventually, free_port
 
 PATIENCE = 120.0
 """Seconds: a Hub, its proxy and a server of each user start one after another."""
@@ -125,7 +125,7 @@ def hub(folder: Path, api: str, key: str, *options: str) -> Iterator[Hub]:
         More of the gateway's.
     """
     program = require_judge("configurable-http-proxy")
-    public, private, proxy, service = (_free_port() for _ in range(4))
+    public, private, proxy, service = (free_port() for _ in range(4))
     text = promised().replace("127.0.0.1:8000", f"127.0.0.1:{public}").replace("127.0.0.1:8790", f"127.0.0.1:{service}")
     (folder / "claude.key").write_text(key)
     text = text.replace("/etc/jupyterhub/claude.key", str(folder / "claude.key"))

@@ -20,8 +20,8 @@ from typing import Any, cast
 
 from jupyter_client.blocking.client import BlockingKernelClient
 
-from tests.browser.lab import _free_port, eventually
 from tests.notebook.kernels import PATIENCE, Kernel
+from tests.processes import eventually, free_port
 
 _CONFIG = """
 from jupyter_server.auth import Authorizer
@@ -129,7 +129,7 @@ def room(folder: Path, environment: dict[str, str], config: str = "", *, people:
     for name in ("config", "data", "runtime"):
         (folder / name).mkdir(exist_ok=True)
         private[f"JUPYTER_{name.upper()}_DIR"] = str(folder / name)
-    file, port = folder / "config" / "jupyter_server_config.py", _free_port()
+    file, port = folder / "config" / "jupyter_server_config.py", free_port()
     file.write_text(_CONFIG.format(people="People" if people else "IdentityProvider", more=config))
     (folder / "work").mkdir(exist_ok=True)
     command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", "--ip=127.0.0.1"]

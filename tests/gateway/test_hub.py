@@ -16,10 +16,10 @@ import pytest
 
 from claude_magic.messages import limits
 from claude_magic.simulator import Simulator
-from tests.browser.lab import _free_port, eventually
 from tests.conftest import KEY
 from tests.gateway.hub import PATIENCE, TESTER, Hub, hub
 from tests.notebook.kernels import Kernel
+from tests.processes import eventually, free_port
 
 pytestmark = pytest.mark.timeout(600)
 QUESTION = "%%claude\nWhy is the sky blue?"
@@ -121,7 +121,7 @@ def test_a_token_is_its_users_and_the_hub_says_what_it_may(shared: Hub) -> None:
 @contextmanager
 def service(shared: Hub, api: Simulator, folder: Path, hub_api: str, *options: str) -> Iterator[str]:
     """A gateway that the Hub knows and does not manage."""
-    port = _free_port()
+    port = free_port()
     environment = {
         "JUPYTERHUB_API_TOKEN": TESTER,
         "JUPYTERHUB_API_URL": hub_api,

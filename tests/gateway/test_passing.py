@@ -25,10 +25,10 @@ from claude_magic.messages.errors import (
 )
 from claude_magic.messages.usage import Usage
 from claude_magic.simulator import Simulator
-from tests.browser.lab import eventually
 from tests.conftest import KEY
 from tests.gateway.serving import PATIENCE, Served, serving
 from tests.messages.servers import HELLO, START, TEXT, ask, endless, http, raw, sse
+from tests.processes import eventually
 
 MEGABYTE = 1024 * 1024
 

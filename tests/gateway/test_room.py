@@ -23,10 +23,10 @@ from claude_magic.gateway import privacy
 from claude_magic.gateway.core import TAKEN
 from claude_magic.gateway.provisioner import ClaudeProvisioner
 from claude_magic.simulator import Simulator
-from tests.browser.lab import eventually
 from tests.conftest import KEY
 from tests.gateway.room import Room, room, until_ready
 from tests.notebook.kernels import PATIENCE, Kernel
+from tests.processes import eventually
 
 QUESTION = "%%claude\nWhy is the sky blue?"
 WIRE = {"model": "claude-haiku-4-5", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}

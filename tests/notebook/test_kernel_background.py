@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from claude_magic.simulator import Simulator, start
+from claude_magic.simulator import Simulator
 from tests.conversation.wire import answers, questions
 from tests.notebook.kernels import PATIENCE, Kernel, Running, Screen, running_kernel, shown
 
@@ -49,25 +49,12 @@ LONG = "Go on.\nsimulate: think=0; deltas=400; chars=4; pace=200"
 ENDLESS = "Go on.\nsimulate: think=0; deltas=20000; chars=4; pace=200"
 
 
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def module_kernel(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    with running_kernel(tmp_path_factory.mktemp("kernel"), simulator.url) as running:
-        assert not running.run(SETUP).error
-        yield running
-
-
 @pytest.fixture
-def kernel(module_kernel: Kernel) -> Iterator[Kernel]:
+def kernel(kernel: Kernel) -> Iterator[Kernel]:
     """A kernel whose conversation begins afresh."""
-    module_kernel.run("claude.stop(); claude.reset(); gates.clear(); claude.tools.always.clear()")
-    yield module_kernel
-    module_kernel.run("for name in [*gates]: opened(name)\nclaude.stop()")
+    kernel.run("claude.stop(); claude.reset(); gates.clear(); claude.tools.always.clear()")
+    yield kernel
+    kernel.run("for name in [*gates]: opened(name)\nclaude.stop()")
 
 
 def has_answer(screen: Screen) -> bool:
