@@ -15,8 +15,7 @@ settings.register_profile("patient", parent=settings(), deadline=None, suppress_
 settings.load_profile("patient")
 
 MARKED_BY_FIXTURE = {
-    "browser": {"browser"},
-    "kernel": {"kernel", "make_kernel", "executed", "executed_once"},
+    "kernel": {"kernel", "new_kernel", "make_kernel", "executed", "executed_once"},
     "slow": {"postgres_url", "steady", "wheel"},
 }
 """A test that uses one of these fixtures, directly or not, gets the mark."""
@@ -36,6 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     costs: dict[str, int] = {}
     for item in items:
+        if _group(item) == "browser":
+            item.add_marker("browser")
         fixtures = set(getattr(item, "fixturenames", ()))
         for mark, names in MARKED_BY_FIXTURE.items():
             if fixtures & names:

@@ -21,7 +21,7 @@ from tests.gateway.hub import PATIENCE, TESTER, Hub, hub
 from tests.notebook.kernels import Kernel
 from tests.processes import eventually, free_port
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 QUESTION = "%%claude\nWhy is the sky blue?"
 WIRE = {"model": limits.resolve("haiku"), "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}
 BUDGET = 1500

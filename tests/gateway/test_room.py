@@ -28,6 +28,8 @@ from tests.gateway.room import Room, room, until_ready
 from tests.notebook.kernels import PATIENCE, Kernel
 from tests.processes import eventually
 
+pytestmark = pytest.mark.slow
+
 QUESTION = "%%claude\nWhy is the sky blue?"
 WIRE = {"model": "claude-haiku-4-5", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}
 

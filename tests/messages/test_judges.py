@@ -58,6 +58,7 @@ def read(client: Client) -> tuple[Reply, ClaudeError | None]:
     return stream.reply, None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["disconnect", "truncate", "stall", "malformed"])
 def test_llmock_breaks_streams(fault: str, key: str, connect: Connect, tmp_path: Path) -> None:
     with Llmock(tmp_path, "--stream-fault", f"{fault}=1", "--stream-stall-seconds", "20") as llmock:
@@ -74,6 +75,7 @@ def test_llmock_breaks_streams(fault: str, key: str, connect: Connect, tmp_path:
     assert "retried_non_retryable" not in verdict
 
 
+@pytest.mark.slow
 def test_llmock_refuses(key: str, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: dict[int, int] = {}
     with Llmock(tmp_path) as llmock:

@@ -305,6 +305,7 @@ def test_text_goes_to_its_own_cell_too(kernel: Kernel) -> None:
         kernel.run("%config ClaudeMagics.display = 'markdown'")
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("ending", ["exit()", "%unload_ext claude_magic", "restart"])
 def test_a_kernel_ends_while_it_streams(ending: str, simulator: Simulator, tmp_path: Path) -> None:
     with running_kernel(tmp_path, simulator.url, errors=tmp_path / "stderr") as kernel:

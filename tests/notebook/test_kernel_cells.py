@@ -134,6 +134,7 @@ def test_append_adds_a_turn_instead(kernel: Kernel) -> None:
     assert words(kernel) == ["a", "a"]
 
 
+@pytest.mark.kernel
 def test_a_front_end_that_tells_no_cell_appends(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", simulator.url)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "any-key")

@@ -120,6 +120,7 @@ def grown(text: str, sizes: list[int]) -> str:
     return "".join(shown[number] for number in sorted(shown))
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(BLOCKS), max_size=12), st.lists(st.integers(1, 20), max_size=200))
 def test_what_comes_in_pieces_is_what_the_whole_gives(blocks: list[str], sizes: list[int]) -> None:
     text = "".join(blocks)
@@ -166,6 +167,7 @@ def test_a_formula_that_could_do_more_than_be_one_is_code(formula: str) -> None:
     assert "claude-math" not in grown(f"So $a{formula}b$.\n\n$$\n{formula}\n$$\n\nEnd.\n", [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "line"),
     [
@@ -364,6 +366,7 @@ def test_what_is_kept_meanwhile_is_markdown_and_said_to_be_unfinished(recorder: 
     assert UNFINISHED not in str(page.outputs)
 
 
+@pytest.mark.slow
 def test_long_answers_are_kept_in_few_outputs_each_sent_once(recorder: Recorder) -> None:
     now = [0.0]
     page = recorder.page

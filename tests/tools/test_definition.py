@@ -517,6 +517,7 @@ C().m("1")
 """
 
 
+@pytest.mark.slow
 def test_type_checkers_still_see_the_signature(tmp_path: Path) -> None:
     (tmp_path / "typed.py").write_text(TYPED)
     config = tmp_path / "mypy.ini"
