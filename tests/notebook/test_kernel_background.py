@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from claude_magic.simulator import Simulator
 from tests.conversation.wire import answers, questions
 from tests.notebook.kernels import PATIENCE, Kernel, Running, Screen, running_kernel, shown
+from tests.processes import eventually
 
 SETUP = """
 %load_ext claude_magic
@@ -322,17 +322,10 @@ def test_a_kernel_ends_while_it_streams(ending: str, simulator: Simulator, tmp_p
             ended = kernel.run(ending)
             assert ended.status == "ok", ended.error
         if ending == "exit()":
-            wait_until_dead(kernel)
+            eventually(lambda: not kernel.manager.is_alive())
         elif ending != "restart":
             cell.later(has_answer)
             assert kernel.run("1").status == "ok"
     noise = (tmp_path / "stderr").read_text()
     assert "Traceback" not in noise
     assert "Exception" not in noise
-
-
-def wait_until_dead(kernel: Kernel) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while kernel.manager.is_alive():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
