@@ -177,6 +177,7 @@ def test_samples_are_the_same_each_time(scene: Scene, tmp_path: Path) -> None:
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+@pytest.mark.slow
 def test_peak_memory_is_what_one_turn_needs_beyond_what_there_was() -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("elsewhere a peak cannot be forgotten")

@@ -222,6 +222,7 @@ def images() -> int:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [CLOSE, FAR])
 def test_what_was_sent_is_kept_encoded(limits: ImageLimits) -> None:
     arrays = [np.full((40, 2000, 3), shade, np.uint8) for shade in range(5)]
