@@ -126,7 +126,7 @@ def test_the_next_question_waits_and_several_queue(kernel: Kernel, simulator: Si
 
 
 def test_values_are_taken_when_the_cell_runs_and_bad_input_fails_there(kernel: Kernel, simulator: Simulator) -> None:
-    kernel.run("%%claude -b\nOne\nsimulate: tool=gate; say=Held.")
+    kernel.run("%%claude -b\nOne\nsimulate: tool=gate; say=Held.").later(status("gate() running"))
     kernel.run("region = 'North'")
     kernel.run("%%claude -b\nWhere is {{ region }}?")
     before = len(simulator.requests)
