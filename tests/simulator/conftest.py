@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from claude_magic.simulator import Simulator, start
+from claude_magic.simulator import Simulator
 
 OLD, NEW = "2023-06-01", "2026-10-21"
 
@@ -121,12 +121,6 @@ def fold(events: list[dict[str, Any]]) -> dict[str, Any]:
     for index, text in raw.items():
         message["content"][index]["input"] = json.loads(text or "{}")
     return message
-
-
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
 
 
 @pytest.fixture
