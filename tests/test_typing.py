@@ -54,7 +54,7 @@ WRONG = (
     'text: int = claude("hi").text',
     'add("1")',
     "add(1, c=2)",
-    'Box("left", 0, 0, 0, 0)',
+    'Box("cat", "0", 0, 0, 0)',
     "claude_magic.Conversatoin",
     'start(port="8000")',
 )
