@@ -60,6 +60,7 @@ HEAVY = (
 )
 
 
+@functools.cache
 def files(package: Path = PACKAGE) -> dict[str, Path]:
     """Every module of a package by its dotted name; that of a folder is its ``__init__``."""
     found = {}
