@@ -120,6 +120,7 @@ def test_no_failure_shows_it(
         assert SECRET not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where", ["_send_request_headers", "_send_event", "_receive_event", "_receive_response_headers"]
 )
