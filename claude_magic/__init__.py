@@ -10,21 +10,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from claude_magic.content import register as register
-    from claude_magic.content.boxes import Box as Box
-    from claude_magic.content.boxes import annotate as annotate
-    from claude_magic.content.documents import Document as Document
-    from claude_magic.content.picture import Picture as Picture
-    from claude_magic.content.tables import Table as Table
-    from claude_magic.conversation.conversation import Conversation as Conversation
-    from claude_magic.messages.client import Client as Client
-    from claude_magic.messages.errors import ClaudeError as ClaudeError
-    from claude_magic.messages.errors import Interrupted as Interrupted
-    from claude_magic.messages.reply import Reply as Reply
-    from claude_magic.messages.usage import Usage as Usage
-    from claude_magic.notebook.export import export as export
-    from claude_magic.tools.definition import Tool as Tool
-    from claude_magic.tools.definition import tool as tool
+    from claude_magic.content.convert import register
+    from claude_magic.content.boxes import Box
+    from claude_magic.content.boxes import annotate
+    from claude_magic.content.documents import Document
+    from claude_magic.content.picture import Picture
+    from claude_magic.content.tables.table import Table
+    from claude_magic.conversation.conversation import Conversation
+    from claude_magic.messages.client import Client
+    from claude_magic.messages.errors import ClaudeError
+    from claude_magic.messages.errors import Interrupted
+    from claude_magic.messages.reply import Reply
+    from claude_magic.messages.usage import Usage
+    from claude_magic.notebook.export import export
+    from claude_magic.tools.definition import Tool
+    from claude_magic.tools.definition import tool
 
 _OFFERED = {
     "Box": "content.boxes",

@@ -21,7 +21,8 @@ from benchmarks.peers import peers
 from benchmarks.report import picture, table
 from benchmarks.runner import Missing, Row, Run
 from benchmarks.server import serving
-from claude_magic.messages.client import Body, Client
+from claude_magic.messages.exchange import RequestBody
+from claude_magic.messages.client import Client
 from tests.judges import require_judge
 
 CHECKOUT = Path(__file__).parents[1]
@@ -152,7 +153,7 @@ def test_the_floor_and_the_client_read_the_same_answer(tmp_path: Path) -> None:
         assert floor.ask([answers.question()]) == ["Hmm.", "One two.", {"a": 1}]
         floor.close()
         client = Client(f"{url}/mixed")
-        stream = client.stream(Body([answers.question()]))
+        stream = client.stream(RequestBody([answers.question()]))
         assert [change.text for change in stream if change.kind == "text"] == ["One ", "two."]
         client.close()
     assert (stream.reply.thinking, stream.reply.own_text) == ("Hmm.", "One two.")

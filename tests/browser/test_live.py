@@ -53,8 +53,8 @@ Really."""
 
 
 SHOW = """
-from claude_magic.conversation.rendering import Opening
-from claude_magic.messages.reply import Change, Reply
+from claude_magic.engine.rendering import Opening
+from claude_magic.messages.reply import ReplyUpdate as Change, Reply
 from claude_magic.notebook.display.live import LiveRenderer
 
 def show(text):

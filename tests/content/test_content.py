@@ -16,7 +16,9 @@ import matplotlib.figure
 import pytest
 from PIL import Image, ImageDraw, PngImagePlugin
 
-from claude_magic.content import Part, RemotePicture, Text, compose, register, text_part, to_parts
+from claude_magic.content.parts import Part, compose, text_part
+from claude_magic.content.values import RemotePicture, Text
+from claude_magic.content.convert import register, to_parts
 from claude_magic.content.documents import Document
 from claude_magic.content.picture import Picture
 from claude_magic.messages.errors import BadInput

@@ -18,7 +18,8 @@ import pytest
 from PIL import Image, ImageChops, ImageFile, ImageOps, ImageStat, JpegImagePlugin
 
 from claude_magic import Picture
-from claude_magic.content import encoding, to_parts
+from claude_magic.content import encoding
+from claude_magic.content.convert import to_parts
 from claude_magic.messages.limits import ImageLimits, fit, lookup
 
 CLOSE = lookup("claude-sonnet-5-5").image_tier

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claude_magic.content.tables import BUDGET, from_array, from_record
+from claude_magic.content.tables import BUDGET
+from claude_magic.content.tables.table import from_array
+from claude_magic.content.tables.records import from_record
 from tests.content.test_tables import texts
 
 # Arrays.

@@ -17,8 +17,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from claude_magic.content.tables import ASKED_BUDGET, BUDGET, Table, from_frame, from_table
-from claude_magic.content.tables.cells import number as written
+from claude_magic.content.tables import ASKED_BUDGET, BUDGET
+from claude_magic.content.tables.table import Table, from_frame, from_table
+from claude_magic.content.tables.cell_text import number as written
 from claude_magic.content.tables.source import STATISTICS
 from claude_magic.messages.errors import BadInput
 

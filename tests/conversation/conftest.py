@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Set
 import pytest
 
 from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.host import Host
-from claude_magic.conversation.rendering import Ending, Opening, Renderer
-from claude_magic.conversation.settings import Settings
-from claude_magic.conversation.turns import Place
-from claude_magic.messages.reply import Change
+from claude_magic.conversation.conversation import Conversations
+from claude_magic.engine.environment import Environment
+from claude_magic.engine.rendering import Ending, Opening, Renderer
+from claude_magic.engine.settings import Settings
+from claude_magic.engine.environment import Place
+from claude_magic.messages.reply import ReplyUpdate
 from claude_magic.messages.retry import Wait
 from claude_magic.simulator import Simulator
 from claude_magic.tools.calls import Call
@@ -23,14 +23,14 @@ class Recorder:
 
     def __init__(self) -> None:
         self.opening: Opening | None = None
-        self.changes: list[Change | Wait | Call] = []
+        self.changes: list[ReplyUpdate | Wait | Call] = []
         self.ending: Ending | None = None
-        self.on_change: Callable[[Change | Wait | Call], None] = lambda change: None
+        self.on_change: Callable[[ReplyUpdate | Wait | Call], None] = lambda change: None
 
     def start(self, opening: Opening) -> None:
         self.opening = opening
 
-    def update(self, change: Change | Wait | Call) -> None:
+    def update(self, change: ReplyUpdate | Wait | Call) -> None:
         self.changes.append(change)
         self.on_change(change)
 
@@ -38,7 +38,7 @@ class Recorder:
         self.ending = ending
 
 
-class Notebook(Host):
+class Notebook(Environment):
     """Cells as a test runs them: ``run("cell")`` begins an execution, ``end()`` ends it."""
 
     def __init__(self) -> None:

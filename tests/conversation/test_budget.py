@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import BaseModel
 
-from claude_magic.content import to_parts
-from claude_magic.conversation.bill import Spending
+from claude_magic.content.convert import to_parts
+from claude_magic.engine.bill import Spending
 from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.estimate import count
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.request import build
-from claude_magic.conversation.settings import Settings
-from claude_magic.conversation.turns import Message
+from claude_magic.engine.estimate import count
+from claude_magic.conversation.conversation import Conversations
+from claude_magic.engine.message import build
+from claude_magic.engine.settings import Settings
+from claude_magic.engine.message import Message
 from claude_magic.messages import limits
 from claude_magic.messages.errors import AnswerBroken, BadInput, NotFound, OverBudget
 from claude_magic.messages.retry import Wait

@@ -20,7 +20,7 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 
 from claude_magic import Document, Picture, Table, tool
-from claude_magic.content import RemotePicture
+from claude_magic.content.values import RemotePicture
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.simulator import Recorded, Simulator
 from tests.content.test_pdf import pdf

@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from claude_magic import Document, Picture, tool
-from claude_magic.conversation import saving
+from claude_magic.conversation import persistence
 from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.settings import Settings
+from claude_magic.conversation.conversation import Conversations
+from claude_magic.engine.settings import Settings
 from claude_magic.messages.credentials import Credentials
 from claude_magic.messages.errors import BadInput, ClaudeError
 from claude_magic.simulator import Simulator, start
@@ -257,11 +257,11 @@ def names(folder: Path) -> list[str]:
 
 
 def beside(path: Path) -> list[str]:
-    return names(saving.folder.beside(path))
+    return names(persistence.folder.beside(path))
 
 
 def everything(path: Path) -> bytes:
-    folder = saving.folder.beside(path)
+    folder = persistence.folder.beside(path)
     return path.read_bytes() + b"".join(file.read_bytes() for file in (folder.iterdir() if folder.exists() else ()))
 
 
@@ -300,7 +300,7 @@ def test_pictures_lie_beside_by_their_content_each_once(claude: Conversation, pa
     claude("Again.", noise(50, 40))
     claude.save(path)
     [name] = beside(path)
-    data = (saving.folder.beside(path) / name).read_bytes()
+    data = (persistence.folder.beside(path) / name).read_bytes()
     assert name == f"{hashlib.sha256(data).hexdigest()}.png" or name.endswith(".jpg")
     assert hashlib.sha256(data).hexdigest() == name[:64]
     assert len(path.read_bytes()) < 20_000
@@ -484,9 +484,9 @@ def test_whatever_stands_in_a_file_it_is_loaded_or_refused_in_one_line(saved: Pa
     holder[key] = data.draw(odd)
     other = saved.with_name("other.json")
     other.write_text(json.dumps(document))
-    folder = saving.folder.beside(other)
+    folder = persistence.folder.beside(other)
     folder.mkdir(exist_ok=True)
-    for file in saving.folder.beside(saved).iterdir():
+    for file in persistence.folder.beside(saved).iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     try:
         loaded = Conversation.load(other)
@@ -504,12 +504,12 @@ def test_an_older_version_is_read(saved: Path, monkeypatch: pytest.MonkeyPatch) 
 
     change(saved, lambda document: document.update(title=document.pop("name") + " of old"))
     monkeypatch.setattr(saving, "VERSION", 2)
-    monkeypatch.setitem(saving.MIGRATIONS, 1, migrated)
+    monkeypatch.setitem(persistence.MIGRATIONS, 1, migrated)
     assert Conversation.load(saved).name == "main of old"
 
 
 def test_every_older_version_has_its_migration() -> None:
-    assert sorted(saving.MIGRATIONS) == list(range(1, saving.VERSION))
+    assert sorted(persistence.MIGRATIONS) == list(range(1, persistence.VERSION))
 
 
 def picture(document: Any) -> Any:
@@ -517,7 +517,7 @@ def picture(document: Any) -> Any:
 
 
 def test_pictures_that_are_missing_or_others_are_refused(saved: Path) -> None:
-    folder = saving.folder.beside(saved)
+    folder = persistence.folder.beside(saved)
     name = beside(saved)[0]
     data = (folder / name).read_bytes()
     (folder / name).write_bytes(data[:-1] + b"?")
@@ -533,7 +533,7 @@ def test_names_lead_nowhere_else(saved: Path, name: str) -> None:
 
 
 def test_links_are_not_followed(saved: Path, tmp_path: Path) -> None:
-    folder = saving.folder.beside(saved)
+    folder = persistence.folder.beside(saved)
     elsewhere = tmp_path / "elsewhere"
     folder.rename(elsewhere)
     folder.symlink_to(elsewhere)
@@ -557,10 +557,10 @@ def test_pipes_and_folders_are_not_read(path: Path) -> None:
 
 def test_sizes_are_bounded(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(saving.folder, "LARGEST", 1000)
+        patch.setattr(persistence.folder, "LARGEST", 1000)
         refused(saved, "larger than")
     with monkeypatch.context() as patch:
-        patch.setattr(saving.folder, "MOST_IN_ALL", 1000)
+        patch.setattr(persistence.folder, "MOST_IN_ALL", 1000)
         refused(saved, "larger than")
 
 
@@ -636,11 +636,11 @@ def test_an_interrupted_save_leaves_nothing_behind(
 
 
 def test_no_python_of_pydantic_runs_where_an_interrupt_would_be_another_error(claude: Conversation, path: Path) -> None:
-    from claude_magic.conversation.saving import form
+    from claude_magic.conversation.persistence import schema
 
     claude("Hi \ud83d!\nsimulate: say=Hello.")
     claude.save(path)
-    saved = form.SavedFile.model_validate(json.loads(path.read_bytes()))
+    saved = schema.SavedFile.model_validate(json.loads(path.read_bytes()))
     called: list[str] = []
     before = sys.getprofile()
     sys.setprofile(lambda frame, event, _: called.append(frame.f_code.co_name) if event == "call" else None)
@@ -654,7 +654,7 @@ def test_what_is_no_longer_needed_is_removed_and_nothing_else(claude: Conversati
     claude("Look.", noise(50, 40))
     claude.save(path)
     first = beside(path)
-    (saving.folder.beside(path) / "mine.png").write_bytes(b"of the user")
+    (persistence.folder.beside(path) / "mine.png").write_bytes(b"of the user")
     claude.reset()
     claude("Look.", noise(60, 40))
     claude.save(path, undo=False)
@@ -669,7 +669,7 @@ def test_nothing_is_removed_while_another_kernel_saves_or_loads(claude: Conversa
     claude.save(path)
     first = beside(path)
     claude.reset()
-    with saving.folder.Reader(path).undisturbed():
+    with persistence.folder.Reader(path).undisturbed():
         claude.save(path, undo=False)
         assert beside(path) == first
     claude.save(path, undo=False)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from claude_magic.conversation import interrupts
+from claude_magic.engine import interrupts
 from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.settings import Settings
+from claude_magic.conversation.conversation import Conversations
+from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import ClaudeError, Interrupted
 from claude_magic.simulator import Simulator, start
 from claude_magic.tools import Tool

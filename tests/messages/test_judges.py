@@ -12,10 +12,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from claude_magic.content import RemotePicture
+from claude_magic.content.values import RemotePicture
 from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.settings import Settings
+from claude_magic.conversation.conversation import Conversations
+from claude_magic.engine.settings import Settings
 from claude_magic.messages.client import Client
 from claude_magic.messages.errors import AnswerBroken, APIError, ClaudeError, InvalidRequest
 from claude_magic.messages.reply import Reply

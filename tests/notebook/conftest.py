@@ -12,8 +12,8 @@ from IPython.utils.capture import CapturedIO, capture_output
 from traitlets.config import Config
 
 from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.settings import Settings
+from claude_magic.conversation.conversation import Conversations
+from claude_magic.engine.settings import Settings
 from claude_magic.simulator import Simulator, start
 from tests.conftest import KEY
 from tests.notebook.kernels import Kernel, running_kernel

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from claude_magic.conversation.bill import Spending
+from claude_magic.engine.bill import Spending
 from claude_magic.messages.usage import Usage
 from claude_magic.notebook.card import card
 from claude_magic.simulator import Simulator

@@ -15,16 +15,17 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from PIL import Image
 
-from claude_magic.content import text_part, to_parts
-from claude_magic.conversation.rendering import Ending, Opening
-from claude_magic.messages.reply import Change, Reply
+from claude_magic.content.parts import text_part
+from claude_magic.content.convert import to_parts
+from claude_magic.engine.rendering import Ending, Opening
+from claude_magic.messages.reply import ReplyUpdate, Reply
 from claude_magic.messages.retry import Wait
-from claude_magic.notebook.display import calls
+from claude_magic.notebook.display import tool_call_view
 from claude_magic.notebook.display.footer import metadata
 from claude_magic.notebook.display.footnotes import written
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.notebook.display.status import Status
-from claude_magic.notebook.display.text import TextRenderer
+from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.simulator import server_tools
 from claude_magic.tools.calls import Call, run
 from claude_magic.tools.definition import Tool
@@ -97,7 +98,7 @@ def draw(renderer: Any, reply: Reply) -> Reply:
     renderer.start(OPENING)
     for number, one in enumerate(reply.messages):
         if number:
-            renderer.update(Change("message", "", one.blocks[0]))
+            renderer.update(ReplyUpdate("message", "", one.blocks[0]))
         again = Reply()
         content = [
             block.data if hasattr(block, "data") else (block.to_wire() or {"type": block.type}) for block in one.blocks
@@ -155,11 +156,11 @@ def test_in_a_terminal_thinking_and_waits_have_lines_of_their_own() -> None:
     renderer.start(Opening("m", (), "", True))
     thinking = Reply()._start(0, {"type": "thinking"}).block
     renderer.update(Wait("overloaded", 2.0, 2))
-    renderer.update(Change("thinking", "Hm.", thinking))
+    renderer.update(ReplyUpdate("thinking", "Hm.", thinking))
     renderer.update(made("add", {"a": 1}, told="3", seconds=0.2))
     renderer.update(Wait("overloaded", 2.0, 2))
-    renderer.update(Change("thinking", "So.", thinking))
-    renderer.update(Change("text", "Yes.", Reply()._start(0, text("")).block))
+    renderer.update(ReplyUpdate("thinking", "So.", thinking))
+    renderer.update(ReplyUpdate("text", "Yes.", Reply()._start(0, text("")).block))
     assert out.getvalue() == (
         "[overloaded, again in 2 s]\nthinking: Hm.\n\n[add(a=1) → 0.2 s]\n[overloaded, again in 2 s]\n\n\n"
         "thinking: So.\n\nYes."
@@ -172,7 +173,7 @@ def test_each_call_is_drawn_as_it_happens_and_once(owns_cell: bool) -> None:
     renderer = MarkdownRenderer(page, owns_cell=owns_cell, style="off", clock=lambda: clock[0])
     renderer.start(OPENING)
     block = Reply()._start(0, text("")).block
-    renderer.update(Change("text", "Let me **see", block))
+    renderer.update(ReplyUpdate("text", "Let me **see", block))
     coming = Reply()._start(1, {"type": "tool_use", "id": "toolu_add", "name": "add"})
     renderer.update(coming)
     page.wait_for("*add being called, 0 s*")
@@ -186,7 +187,7 @@ def test_each_call_is_drawn_as_it_happens_and_once(owns_cell: bool) -> None:
     page.wait_for("<summary>add(a=1) · 3.2 s</summary>\n\n```\n3\n```\n\n</details>\n*…*")
     clock[0] = 5.3
     page.wait_for("</details>\n*waiting, 2 s*")
-    renderer.update(Change("text", "It is 3.", Reply()._start(0, text("")).block))
+    renderer.update(ReplyUpdate("text", "It is 3.", Reply()._start(0, text("")).block))
     page.wait_for("</details>\nIt is 3.")
     assert "waiting" not in page.text
     drawn = [one["data"].get("text/markdown", "") for one in page.messages]
@@ -229,7 +230,7 @@ def test_while_the_user_is_asked_all_before_is_in_sight_and_nothing_moves() -> N
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(OPENING)
-    renderer.update(Change("text", "I delete it.", Reply()._start(0, text("")).block))
+    renderer.update(ReplyUpdate("text", "I delete it.", Reply()._start(0, text("")).block))
     renderer.update(made("delete", {"path": "a"}, "confirming"))
     assert page.text == "I delete it.\n*delete(path='a') waits for your yes*"
     drawn = len(page.messages)
@@ -289,14 +290,14 @@ def test_what_is_long_is_cut_and_counted() -> None:
 
     (call,) = ran((long, {}))
     markdown = written(message(use(call), run=(call,)))
-    assert len(markdown) < 2 * calls.LONGEST + 500
-    assert markdown.count("x") >= calls.LONGEST
+    assert len(markdown) < 2 * tool_call_view.LONGEST + 500
+    assert markdown.count("x") >= tool_call_view.LONGEST
     assert "*… 38,025 more characters*" in markdown  # of what Claude was told
     assert "*… 3,001 more characters*" in markdown
     assert "**long**: 960,000 characters cut" in outside(markdown)
     big = made("add", {"a": "z" * 1_000_000, "k" * 1_000_000: 1}, told="3")
-    assert len(written(message(use(big), run=(big,)))) < calls.LONGEST + 1000
-    assert len(calls.of_call(made("n" * 1_000_000, {})).plain) < 400
+    assert len(written(message(use(big), run=(big,)))) < tool_call_view.LONGEST + 1000
+    assert len(tool_call_view.of_call(made("n" * 1_000_000, {})).plain) < 400
 
 
 def test_arguments_that_do_not_fit_the_line_are_inside() -> None:
@@ -304,11 +305,11 @@ def test_arguments_that_do_not_fit_the_line_are_inside() -> None:
     call = made("run_query", {"sql": query, "limit": 5}, told="| a |")
     assert (
         f"</summary>\n\n*arguments*\n\n```\nsql = \n{query}\nlimit = 5\n```\n\n*result*\n\n```\n| a |\n```"
-        in calls.of_call(call).markdown
+        in tool_call_view.of_call(call).markdown
     )
     odd = made("run_query", {}, "failed", "The arguments are no JSON object: {", is_error=True, invalid='{"sql": ')
     assert (
-        'run_query(\'{"sql": \') · failed</summary>\n\n*arguments*\n\n```\n{"sql": \n```' in calls.of_call(odd).markdown
+        'run_query(\'{"sql": \') · failed</summary>\n\n*arguments*\n\n```\n{"sql": \n```' in tool_call_view.of_call(odd).markdown
     )
 
 
@@ -338,12 +339,12 @@ def test_whatever_is_in_a_call_nothing_of_it_is_alive(
     notes = (value,) if value.strip() else ()
     call = made(name, {key: value}, state, value, is_error=state != "done", notes=notes, printed=value)
     call.parts += (text_part(f"Printed:\n{value}"),)
-    markdown = calls.of_call(call).markdown
+    markdown = tool_call_view.of_call(call).markdown
     assert set(inert(markdown)) <= {"html_block", "fence"}
     assert inert(markdown).count("html_block") == 2
-    assert calls.of_call(call).plain.isprintable()
+    assert tool_call_view.of_call(call).plain.isprintable()
     status = Status(lambda: 0.0)
-    status.call("1", calls.title(call), "running")
+    status.call("1", tool_call_view.title(call), "running")
     assert inert(status.markdown) == []
     markdown.encode()  # no half of a character
 

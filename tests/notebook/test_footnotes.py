@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from claude_magic.conversation.rendering import Ending, Opening
+from claude_magic.engine.rendering import Ending, Opening
 from claude_magic.messages.reply import Reply
 from claude_magic.notebook.display.fences import Fence
 from claude_magic.notebook.display.footnotes import Footnotes, Note, written
 from claude_magic.notebook.display.inert import inert
 from claude_magic.notebook.display.markdown import MarkdownRenderer
-from claude_magic.notebook.display.text import TextRenderer
+from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.simulator import Simulator
 from tests.judges import require_judge
 from tests.messages.servers import http, raw, sse

@@ -14,7 +14,7 @@ STREAM = "think=0; deltas=60; chars=5; pace=400"
 
 
 class Ending(NamedTuple):
-    """What should follow from a plan: the row of the table of ``claude_magic.conversation.outcome``."""
+    """What should follow from a plan: the row of the table of ``claude_magic.engine.outcome``."""
 
     plan: str
     succeeds: bool

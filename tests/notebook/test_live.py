@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from claude_magic.content import to_parts
+from claude_magic.content.convert import to_parts
 from claude_magic.content.thumbnails import thumbnails
-from claude_magic.conversation.rendering import Opening
+from claude_magic.engine.rendering import Opening
 from claude_magic.messages.limits import image_limits, lookup
-from claude_magic.messages.reply import Change, Reply
-from claude_magic.notebook.display.chunks import CHUNK, chunks
+from claude_magic.messages.reply import ReplyUpdate, Reply
+from claude_magic.notebook.display.html_diff import CHUNK, chunks
 from claude_magic.notebook.display.html import LONGEST, Growing, _html, _parser, rendered
 from claude_magic.notebook.display.live import UNFINISHED, LiveRenderer
 from claude_magic.notebook.display.markdown import MarkdownRenderer
@@ -208,10 +208,10 @@ def test_nothing_in_an_answer_is_alive(text: str) -> None:
 
 
 def test_nothing_in_a_call_is_alive_either() -> None:
-    from claude_magic.notebook.display import calls
+    from claude_magic.notebook.display import tool_call_view
 
     call = made(HOSTILE, {HOSTILE: HOSTILE}, told=HOSTILE)
-    assert Alive(rendered(calls.of_call(call).markdown)).found == []
+    assert Alive(rendered(tool_call_view.of_call(call).markdown)).found == []
 
 
 def test_of_pictures_only_our_own_are_shown() -> None:
@@ -458,7 +458,7 @@ def test_thinking_is_folded_and_told_apart_from_what_happens(recorder: Recorder)
     renderer.start(Opening("m", (), "", False))
     recorder.wait_for("<p><em>…</em></p>")
     thinking = Reply()._start(0, {"type": "thinking"}).block
-    renderer.update(Change("thinking", "Is it <b>so</b>?", thinking))
+    renderer.update(ReplyUpdate("thinking", "Is it <b>so</b>?", thinking))
     recorder.wait_for("Is it")
     assert recorder.model.state["status"] == "<p><em>thinking, 0 s</em></p>\n"
     assert "<p>Is it &lt;b&gt;so&lt;/b&gt;?</p>" in recorder.model.state["thoughts"]

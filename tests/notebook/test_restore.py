@@ -16,12 +16,13 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from claude_magic.conversation.conversation import Conversation
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.host import Host, Restored
-from claude_magic.conversation.settings import Settings
+from claude_magic.conversation.conversation import Conversations
+from claude_magic.engine.environment import Environment
+from claude_magic.conversation.environment import Restored
+from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook import restore
-from claude_magic.notebook.display.remembered import answer
+from claude_magic.notebook.display.output_metadata import answer
 from claude_magic.simulator import Simulator
 from tests.conversation.wire import answers, body, questions
 from tests.notebook.conftest import Cells
@@ -230,7 +231,7 @@ def test_in_plain_python_a_notebook_is_not_restored(path: Path) -> None:
         Conversation().restore(path)
 
 
-class Slow(Host):
+class Slow(Environment):
     """While it reads, an answer comes."""
 
     def restored(self, conversation: Conversation, path: Any) -> Restored:

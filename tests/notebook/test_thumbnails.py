@@ -12,17 +12,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from claude_magic.content import Part, RemotePicture, to_parts
+from claude_magic.content.parts import Part
+from claude_magic.content.values import RemotePicture
+from claude_magic.content.convert import to_parts
 from claude_magic.content.picture import Picture
 from claude_magic.content.thumbnails import MOST_BYTES, SIDE, Thumbnail, thumbnail, thumbnails
-from claude_magic.conversation.family import Conversations
-from claude_magic.conversation.rendering import Opening
-from claude_magic.conversation.settings import Settings
+from claude_magic.conversation.conversation import Conversations
+from claude_magic.engine.rendering import Opening
+from claude_magic.engine.settings import Settings
 from claude_magic.messages.limits import image_limits, lookup
 from claude_magic.messages.reply import Reply
 from claude_magic.notebook.display.markdown import MarkdownRenderer
-from claude_magic.notebook.display.pictures import gallery
-from claude_magic.notebook.display.text import TextRenderer
+from claude_magic.notebook.display.gallery import gallery
+from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.simulator import Simulator
 from tests.conversation.conftest import Notebook
 from tests.notebook.kernels import Kernel, Running

@@ -26,7 +26,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from claude_magic import tools
 from claude_magic.messages.errors import BadInput
 from claude_magic.simulator import Simulator
-from claude_magic.tools import Tool, docs, tool
+from claude_magic.tools import Tool, docstrings, tool
 from tests.judges import require_judge
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def test_docstrings(docstring: str, description: str, text: str | None) -> None:
 
 
 def test_a_parameter_without_text() -> None:
-    assert docs.read("Do.\n\nParameters\n----------\na : int\nb : int\n    Two.\n").parameters == {"b": "Two."}
+    assert docstrings.read("Do.\n\nParameters\n----------\na : int\nb : int\n    Two.\n").parameters == {"b": "Two."}
 
 
 def test_strict_tools_have_the_schema_that_the_api_takes() -> None:
@@ -494,7 +494,7 @@ print([name for name in ("pydantic", "docstring_parser", "pandas", "numpy") if n
 
 
 TYPED = """
-from claude_magic.tools import Tool, docs, tool
+from claude_magic.tools import Tool, docstrings as docs, tool
 
 @tool
 def f(a: int, b: str = "") -> float:

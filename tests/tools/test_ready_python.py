@@ -18,7 +18,7 @@ from IPython.core.pylabtools import select_figure_formats
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
-from claude_magic.content import to_parts
+from claude_magic.content.convert import to_parts
 from claude_magic.simulator import Simulator
 from claude_magic.tools import python
 from tests.notebook.kernels import running_kernel

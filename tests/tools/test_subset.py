@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_magic.messages.errors import BadInput
-from claude_magic.tools.subset import excess, reduced
+from claude_magic.tools.strict_schema import excess, reduced
 
 TYPES = {"object", "array", "string", "integer", "number", "boolean", "null"}
 FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
