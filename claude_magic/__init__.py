@@ -43,13 +43,16 @@ _OFFERED = {
     "register": "content.convert",
     "tool": "tools.definition",
 }
-__all__ = [*_OFFERED, "load_ipython_extension", "unload_ipython_extension"]  # noqa: PLE0604
+__version__ = "0.1.0"
+__all__ = [*_OFFERED, "__version__", "load_ipython_extension", "unload_ipython_extension"]  # noqa: PLE0604
 
 
-def __getattr__(name: str) -> Any:
-    if name in _OFFERED:
-        return getattr(importlib.import_module(f"{__name__}.{_OFFERED[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker would take any name for one of the package
+
+    def __getattr__(name: str) -> Any:
+        if name in _OFFERED:
+            return getattr(importlib.import_module(f"{__name__}.{_OFFERED[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""What all tests share: no key of the user's, a simulator, a shell."""
+"""What all tests share: an environment without the user's key, a simulator, marks, and groups for the workers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,47 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from claude_magic.simulator import Simulator, start
+from tests.judges import description, running_steady
 
 # How long an example takes is no test's business; the rest stays as Hypothesis has it, also its settings for CI.
 settings.register_profile("patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
+MARKED_BY_FIXTURE = {
+    "kernel": {"kernel", "new_kernel", "make_kernel", "executed", "executed_once"},
+    "slow": {"postgres_url", "steady", "wheel"},
+}
+"""A test that uses one of these fixtures, directly or not, gets the mark."""
+MARKS = ("browser", "kernel", "slow")
+"""By what they cost, the highest first."""
+
 KEY = "sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789"
 """What a key looks like; no test may find its characters in anything that is written."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the fixtures they use, and group them for the workers.
+
+    A worker takes a whole group: all tests with JupyterLab, or those of one file, so that a kernel or a
+    server that they share is started once. The groups that take longest come first.
+    """
+    costs: dict[str, int] = {}
+    for item in items:
+        if _group(item) == "browser":
+            item.add_marker("browser")
+        fixtures = set(getattr(item, "fixturenames", ()))
+        for mark, names in MARKED_BY_FIXTURE.items():
+            if fixtures & names:
+                item.add_marker(mark)
+        cost = max((len(MARKS) - n for n, mark in enumerate(MARKS) if item.get_closest_marker(mark)), default=0)
+        costs[_group(item)] = max(costs.get(_group(item), 0), cost)
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: -costs[_group(item)])
+
+
+def _group(item: pytest.Item) -> str:
+    return "browser" if item.path.parent.name == "browser" else "/".join(item.path.parts[-2:])
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +69,10 @@ def simulator() -> Iterator[Simulator]:
     """A simulator of this test's own, as fast as it can."""
     with start() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the mock server that the official libraries are tested with."""
+    with running_steady(description(), tmp_path_factory.mktemp("steady")) as url:
+        yield url

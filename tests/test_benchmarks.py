@@ -61,6 +61,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", there())
 def test_each_benchmark_runs_small_without_peers(name: str, tmp_path: Path) -> None:
     if name == "seen":
@@ -84,6 +85,7 @@ def test_each_benchmark_runs_small_without_peers(name: str, tmp_path: Path) -> N
     assert shown.stdout.count("| floor |") == sum(row["subject"] == FLOOR for row in rows)
 
 
+@pytest.mark.slow
 def test_each_round_is_measured_and_compared_in_turn(tmp_path: Path) -> None:
     found = [*Run(3, tmp_path, small=True).measure("pictures", lambda case: case == pictures.FITS)]
     rows = {(row.subject, row.measure.name): row for row in found if isinstance(row, Row)}
@@ -95,6 +97,7 @@ def test_each_round_is_measured_and_compared_in_turn(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_subject_that_cannot_be_measured_is_said_and_the_others_are(tmp_path: Path) -> None:
     broken = tmp_path / "chatlas" / "bin" / "python"
     broken.parent.mkdir(parents=True)
@@ -175,6 +178,7 @@ def test_samples_are_the_same_each_time(scene: Scene, tmp_path: Path) -> None:
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+@pytest.mark.slow
 def test_peak_memory_is_what_one_turn_needs_beyond_what_there_was() -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("elsewhere a peak cannot be forgotten")

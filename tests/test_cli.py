@@ -29,6 +29,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
+@pytest.mark.kernel
 def test_the_demo_runs_to_the_end_and_prints_what_a_reader_would_see(tmp_path: Path) -> None:
     executed = tmp_path / "executed.ipynb"
     shown = run("demo", "--execute", "--dir", str(tmp_path), "--to", str(executed))
@@ -45,6 +46,7 @@ def test_the_demo_runs_to_the_end_and_prints_what_a_reader_would_see(tmp_path: P
         assert outputs[0].metadata.claude_magic.simulated
 
 
+@pytest.mark.kernel
 def test_a_failing_notebook_fails_and_the_key_is_nowhere(tmp_path: Path) -> None:
     executed = tmp_path / "executed.ipynb"
     shown = run(
@@ -56,6 +58,7 @@ def test_a_failing_notebook_fails_and_the_key_is_nowhere(tmp_path: Path) -> None
     assert KEY[14:] not in shown.stdout + shown.stderr + executed.read_text("utf-8")
 
 
+@pytest.mark.kernel
 def test_all_notebooks_are_copied_one_is_chosen_and_an_existing_one_is_kept(tmp_path: Path) -> None:
     mine = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print('mine')")])
     nbformat.write(mine, tmp_path / "tools.ipynb")

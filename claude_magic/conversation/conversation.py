@@ -81,14 +81,16 @@ class Conversation(Portable, Accounting):
         self.runner = Runner(name, self.home, self._journal, self.cells, self._tools)
         self.home.add(self)
 
-    def __setattr__(self, name: str, value: object) -> None:
-        try:
-            super().__setattr__(name, value)
-        except AttributeError:
-            settable = [each for each in dir(type(self)) if getattr(getattr(type(self), each), "fset", None)]
-            near = difflib.get_close_matches(name, settable, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"What can be set: {', '.join(settable)}."
-            raise AttributeError(f"A conversation has no attribute {name!r} to set. {hint}") from None
+    if not TYPE_CHECKING:  # a type checker would accept any attribute
+
+        def __setattr__(self, name: str, value: object) -> None:
+            try:
+                super().__setattr__(name, value)
+            except AttributeError:
+                settable = [each for each in dir(type(self)) if getattr(getattr(type(self), each), "fset", None)]
+                near = difflib.get_close_matches(name, settable, n=1)
+                hint = f"Did you mean {near[0]!r}?" if near else f"What can be set: {', '.join(settable)}."
+                raise AttributeError(f"A conversation has no attribute {name!r} to set. {hint}") from None
 
     # -- what it is ------------------------------------------------------------------------------
 

@@ -25,11 +25,13 @@ _MODULES = {
 __all__ = [*_MODULES]  # noqa: PLE0604
 
 
-def __getattr__(name: str) -> object:
-    if name in _MODULES:
-        value: object = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker would accept any name
+
+    def __getattr__(name: str) -> object:
+        if name in _MODULES:
+            value: object = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+            return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -11,8 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from claude_magic.simulator import Simulator, start
-from tests.browser.lab import PATIENCE, Lab, running_lab
+from tests.browser.lab import Lab, running_lab
 from tests.judges import require_judge
+from tests.processes import PATIENCE
 
 _ARGUMENTS = (
     "--no-sandbox",

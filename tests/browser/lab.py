@@ -7,12 +7,10 @@ import os
 import re
 import secrets
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,7 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Locator, Page, expect
 
-PATIENCE = 30.0
-"""Seconds until something that should happen is given up."""
+from tests.processes import PATIENCE, eventually, free_port
 
 _SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -218,7 +215,7 @@ def running_lab(
     page_config.parent.mkdir(parents=True)
     page_config.write_text(json.dumps({"disabledExtensions": dict.fromkeys(disabled, True)}))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "JUPYTER"))}
-    port, token = _free_port(), secrets.token_hex(16)
+    port, token = free_port(), secrets.token_hex(16)
     command = [sys.executable, "-m", program, "--no-browser", "--allow-root", "--ip=127.0.0.1"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
     command += [f"--ServerApp.root_dir={folder / 'notebooks'}"]
@@ -250,18 +247,3 @@ def _answers(lab: Lab, process: subprocess.Popen[bytes]) -> bool:
     except OSError:
         return False
     return True
-
-
-def eventually(condition: Callable[[], object], timeout: float = PATIENCE) -> None:
-    """Wait until something is true that sends no message when it becomes so."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"not so within {timeout:.0f} s"
-        time.sleep(0.05)
-
-
-def _free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return port

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from claude_magic.simulator import Simulator
-from tests.browser.lab import Lab, eventually
+from tests.browser.lab import Lab
+from tests.processes import eventually
 
 LOAD = "%load_ext claude_magic\n%config ClaudeMagics.display = '{}'"
 ENDLESS = "%%claude -b\nGo on.\nsimulate: think=0; deltas=20000; chars=4; pace=200"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.lab import Lab, Notebook, eventually
+from tests.browser.lab import Lab, Notebook
+from tests.processes import eventually
 
 EDITOR = Path(__file__).parents[2] / "claude_magic" / "notebook" / "editor"
 INSTALLED = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / "claude_magic"

@@ -11,9 +11,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from claude_magic.notebook.display.inert import inert
-from tests.browser.lab import PATIENCE, Lab, eventually
+from tests.browser.lab import Lab
 from tests.browser.test_jupyterlab import ALIVE
 from tests.hostile import SNIPPETS, marked
+from tests.processes import PATIENCE, eventually
 
 PAYLOADS = marked(SNIPPETS)
 TOGETHER = 40  # a cell shows no more than 50 outputs

@@ -13,9 +13,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from claude_magic.simulator import Simulator
-from tests.browser.lab import PATIENCE, Lab, Notebook
+from tests.browser.lab import Lab, Notebook
 from tests.browser.test_jupyterlab import STOPPED
 from tests.hostile import SNIPPETS
+from tests.processes import PATIENCE
 
 LOAD = "%load_ext claude_magic"
 LONG = "simulate: think=0; deltas=2000; chars=4; pace=400"

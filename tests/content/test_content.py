@@ -197,6 +197,7 @@ def test_files_that_never_end_or_may_not_be_read(tmp_path: Path) -> None:
         os.seteuid(user)
 
 
+@pytest.mark.slow
 def test_a_picture_that_would_unpack_to_gigabytes_is_not_unpacked() -> None:
     data = written(Image.new("1", (30_000, 30_000)), "PNG")
     assert len(data) < 1_000_000

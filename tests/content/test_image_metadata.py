@@ -599,6 +599,7 @@ def test_any_bytes(beginning: bytes, data: bytes) -> None:
     survives(beginning + data)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_any_damage(choose: st.DataObject) -> None:

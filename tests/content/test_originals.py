@@ -223,6 +223,7 @@ def images() -> int:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [CLOSE, FAR])
 def test_pixels_that_were_sent_are_stored_encoded(limits: ImageLimits) -> None:
     arrays = [np.full((40, 2000, 3), shade, np.uint8) for shade in range(5)]

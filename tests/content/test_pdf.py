@@ -144,6 +144,7 @@ def test_a_large_pdf(tmp_path: Path) -> None:
     assert 31 * 2**20 <= whole + 2**20 // 2 <= 32 * 2**20
 
 
+@pytest.mark.slow
 def test_a_large_pdf_of_which_some_pages_are_sent(tmp_path: Path) -> None:
     pytest.importorskip("pypdf", reason=PYPDF)
     path = file(tmp_path, "huge.pdf", pdf(3) + b"%" * 30 * 2**20)

@@ -165,6 +165,7 @@ def test_a_record_that_contains_itself() -> None:
     assert of_record([twice, twice])[0] == [[1], [1]]
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.integers() | texts | st.floats(),

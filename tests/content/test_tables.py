@@ -331,6 +331,7 @@ def test_a_dict_of_columns() -> None:
     sent({"a": [1, float("inf"), 10**400]}, stats=True)
 
 
+@pytest.mark.slow
 def test_statistics_are_pandas_own() -> None:
     data = pd.DataFrame({"x": [1.0, 2.0, 4.0, None], "w": ["a", "b", "b", None], "l": [[1], [2], {}, None]})
     text, _ = sent(data, stats=True)
@@ -366,6 +367,7 @@ def test_any_strings_stay_in_their_cells(data: list[list[str]]) -> None:
         ]
 
 
+@pytest.mark.slow
 @given(
     count=st.integers(0, 400),
     names=st.lists(hard | st.text(max_size=200), max_size=40),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 
 import pytest
 
@@ -14,6 +14,7 @@ from claude_magic.engine.settings import Settings
 from claude_magic.messages.reply import ReplyUpdate
 from claude_magic.messages.retry import Wait
 from claude_magic.simulator import Simulator
+from claude_magic.tools.calls import Call
 
 
 class Recorder:
@@ -21,14 +22,14 @@ class Recorder:
 
     def __init__(self) -> None:
         self.opening: Opening | None = None
-        self.changes: list[ReplyUpdate | Wait] = []
+        self.changes: list[ReplyUpdate | Wait | Call] = []
         self.ending: Ending | None = None
-        self.on_change: Callable[[ReplyUpdate | Wait], None] = lambda change: None
+        self.on_change: Callable[[ReplyUpdate | Wait | Call], None] = lambda change: None
 
     def start(self, opening: Opening) -> None:
         self.opening = opening
 
-    def update(self, change: ReplyUpdate | Wait) -> None:
+    def update(self, change: ReplyUpdate | Wait | Call) -> None:
         self.changes.append(change)
         self.on_change(change)
 
@@ -46,11 +47,11 @@ class Notebook(ConversationEnvironment):
         self.recorder = Recorder()
         self.home: Conversations | None = None
 
-    def run(self, cell: str, deleted: set[str] = frozenset()) -> None:
+    def run(self, cell: str, deleted: Set[str] = frozenset()) -> None:
         self.cell, self.number = cell, 0
         self.executions += 1
         assert self.home is not None
-        self.home.cells_deleted(deleted - {cell})
+        self.home.cells_deleted({*deleted} - {cell})
         self.home.cell_runs(cell)
 
     def end(self) -> None:

@@ -24,8 +24,7 @@ from claude_magic.content.values import RemotePicture
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.simulator import Recorded, Simulator
 from tests.content.test_pdf import pdf
-from tests.messages.test_judges import description
-from tests.messages.test_judges import steady as steady
+from tests.judges import description
 
 Judged = Callable[[Conversation], object]
 

@@ -200,6 +200,7 @@ def pair() -> Iterator[tuple[Simulator, Simulator]]:
         yield one, other
 
 
+@pytest.mark.slow
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
@@ -462,6 +463,7 @@ def use(loaded: Conversation, path: Path) -> None:
             loaded.undo()
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_stands_in_a_file_it_is_loaded_or_refused_in_one_line(saved: Path, data: st.DataObject) -> None:
@@ -692,6 +694,7 @@ for number in range(30):
 """
 
 
+@pytest.mark.slow
 def test_two_kernels_that_save_to_one_path_do_not_break_each_other(path: Path) -> None:
     colours = ("red", "blue")
     kernels = [subprocess.Popen([sys.executable, "-c", _SAVES, str(path), colour]) for colour in colours]

@@ -100,6 +100,7 @@ def ask(claude: Conversation, simulator: Simulator, plans: list[str]) -> None:
     simulator.faults.clear()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from claude_magic.conversation.conversation import Conversation, Conversations
-from claude_magic.engine import message
+from claude_magic.engine import message as engine_message
 from claude_magic.engine.question import Question
 from claude_magic.messages.errors import AnswerBroken, BadInput, Interrupted, InvalidRequest, RequestTooLarge
 from claude_magic.notebook.display.terminal import TextRenderer
@@ -578,7 +578,7 @@ def test_what_ran_to_its_end_is_not_told_as_stopped(claude: Conversation, simula
 def test_results_that_are_too_large_do_not_cost_the_turn(
     claude: Conversation, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(message, "MAX_REQUEST_BYTES", 30_000)
+    monkeypatch.setattr(engine_message, "MAX_REQUEST_BYTES", 30_000)
 
     def pages(number: int) -> str:
         """Pages."""

@@ -87,6 +87,7 @@ def test_yes_sends_one_question(claude: Conversation, simulator: Simulator) -> N
     assert asked(simulator) == 3
 
 
+@pytest.mark.slow
 def test_a_large_request_wants_a_yes(claude: Conversation, simulator: Simulator) -> None:
     with pytest.raises(OverBudget, match=r"about 66 cents, more than the 50 cents of ask_above\).*claude.ask_above"):
         claude(LONG * 8)

@@ -282,6 +282,7 @@ def test_smuggled_headers_reach_nobody(served: Served, simulator: Simulator, hea
 # Many, slow, and silent
 
 
+@pytest.mark.slow
 def test_two_hundred_streams_at_once(served: Served, simulator: Simulator) -> None:
     together = threading.Barrier(200, timeout=120)
 

@@ -29,10 +29,9 @@ from claude_magic.messages.errors import (
 )
 from claude_magic.messages.files import File
 from claude_magic.simulator import Simulator
-from tests.judges import require_judge
+from tests.judges import description, running_steady
 from tests.messages.conftest import Connect
 from tests.messages.servers import Got, http, raw
-from tests.messages.test_judges import STEADY_LISTENS, description, running
 
 MB = 1024 * 1024
 SAID = b'{"id":"file_1","type":"file","filename":"a.txt","mime_type":"text/plain","size_bytes":5}'
@@ -340,14 +339,11 @@ def test_nothing_shows_the_key(simulator: Simulator, key: str, connect: Connect)
 @pytest.fixture(scope="module")
 def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The official libraries' mock server; its description is of the time when files were a beta."""
-    program, folder = require_judge("steady"), tmp_path_factory.mktemp("steady")
+    folder = tmp_path_factory.mktemp("steady")
     described = json.loads(description().read_text("utf-8"))
     paths = {path.removesuffix("?beta=true"): told for path, told in described["paths"].items() if "/files" in path}
     (folder / "files.json").write_text(json.dumps({**described, "paths": paths}), "utf-8")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    command = [program, "--host", "127.0.0.1", "-p", str(port), str(folder / "files.json")]
-    with running(command, STEADY_LISTENS, folder / "steady.txt") as url:
+    with running_steady(folder / "files.json", folder) as url:
         yield url
 
 

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 import os
-import re
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,33 +20,10 @@ from claude_magic.messages.errors import AnswerBroken, APIError, ClaudeError, In
 from claude_magic.messages.reply import Reply
 from claude_magic.messages.retry import Wait
 from claude_magic.simulator import Simulator
-from tests.judges import require_judge
+from tests.judges import description, require_judge
 from tests.messages.conftest import Connect
 from tests.messages.servers import ask
-
-STEADY_LISTENS = r"(?:requests on|listening at) (http://\S+)"
-"""In its own words, and in those that it uses where ``CI`` is set."""
-
-
-@contextmanager
-def running(command: list[str], ready: str, output: Path) -> Iterator[str]:
-    """A server, from when it says where it listens until the end; all it says goes into a file."""
-    with output.open("wb") as written:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=written, stderr=subprocess.STDOUT)
-    try:
-        end = time.monotonic() + 60
-        while not (found := re.search(ready, output.read_text("utf-8", "replace"))):
-            assert process.poll() is None, output.read_text()
-            assert time.monotonic() < end, output.read_text()
-            time.sleep(0.05)
-        yield found[1]
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+from tests.processes import running
 
 
 class Llmock:
@@ -88,6 +58,7 @@ def read(client: Client) -> tuple[Reply, ClaudeError | None]:
     return stream.reply, None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["disconnect", "truncate", "stall", "malformed"])
 def test_llmock_breaks_streams(fault: str, key: str, connect: Connect, tmp_path: Path) -> None:
     with Llmock(tmp_path, "--stream-fault", f"{fault}=1", "--stream-stall-seconds", "20") as llmock:
@@ -104,6 +75,7 @@ def test_llmock_breaks_streams(fault: str, key: str, connect: Connect, tmp_path:
     assert "retried_non_retryable" not in verdict
 
 
+@pytest.mark.slow
 def test_llmock_refuses(key: str, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: dict[int, int] = {}
     with Llmock(tmp_path) as llmock:
@@ -126,11 +98,6 @@ def test_llmock_refuses(key: str, connect: Connect, tmp_path: Path, monkeypatch:
     assert "10 call(s), 14 attempt(s)" in verdict
     assert "retry_after_ignored" not in verdict
     assert "retried_non_retryable" not in verdict
-
-
-def description() -> Path:
-    """Anthropic's own description of its API."""
-    return Path(str(importlib.resources.files("llm_comply") / "specs" / "anthropic.json"))
 
 
 PICTURE = Image.new("RGB", (3, 2), "red")
@@ -195,20 +162,6 @@ def test_the_description_would_refuse_others(wrong: dict[str, Any], described: D
     right = json.loads(bytes(ask()))
     assert described.is_valid(right)
     assert not described.is_valid({**right, **wrong})
-
-
-@pytest.fixture(scope="module")
-def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The mock server that the official libraries are tested with."""
-    steady = require_judge("steady")
-    with socket.create_server(("127.0.0.1", 0)) as listener:  # of port 0 it would not say what it became
-        port = listener.getsockname()[1]
-    kinds = [f"{place}-{kind}" for place in ("query", "form") for kind in ("array", "object")]
-    command = [steady, "--host", "127.0.0.1", "-p", str(port)]
-    command += [*(f"--validator-{kind}-format=brackets" for kind in kinds), str(description())]
-    output = tmp_path_factory.mktemp("steady") / "steady.txt"
-    with running(command, STEADY_LISTENS, output) as url:
-        yield url
 
 
 @pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())

@@ -302,6 +302,7 @@ ANY_EVENT = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(ANY_EVENT, max_size=8))
 def test_no_event_whatever_is_in_it_breaks_the_fold(events: list[Event]) -> None:
     reply = Reply()

@@ -97,6 +97,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
     return lambda: "\n".join([caplog.text, *(repr(vars(record)) for record in caplog.records)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failure", FAILURES)
 def test_no_failure_shows_it(
     failure: str,
@@ -119,6 +120,7 @@ def test_no_failure_shows_it(
         assert SECRET not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "where", ["_send_request_headers", "_send_event", "_receive_event", "_receive_response_headers"]
 )
@@ -181,6 +183,7 @@ ODD = {
 ODD |= {"control": KEY + "\x07x"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ODD.values(), ids=ODD.keys())
 @pytest.mark.parametrize("name", ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"])
 def test_a_key_that_cannot_be_one(

@@ -109,6 +109,7 @@ def test_the_simulator_of_a_kernel_caches_and_costs_nothing(make_shell: Callable
     assert claude.home.cost(simulated=True) > 0
 
 
+@pytest.mark.kernel
 def test_a_kernel_with_a_front_end_has_no_budget_and_one_without_has(tmp_path: Path, simulator: Simulator) -> None:
     with running_kernel(tmp_path, simulator.url) as kernel:
         kernel.run("%load_ext claude_magic")

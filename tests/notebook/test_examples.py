@@ -176,6 +176,7 @@ def run_typescript(programs: list[Path], environment: dict[str, str]) -> None:
     subprocess.run([tsx, folder / "all.mts"], env=environment, check=True, capture_output=True, timeout=120)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "ending", "run"),
     [("curl", "sh", run_curl), ("python", "py", run_python), ("typescript", "mts", run_typescript)],

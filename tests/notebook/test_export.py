@@ -6,7 +6,6 @@ import io
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,7 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 from claude_magic import Document, tool
-from claude_magic.conversation.conversation import Conversation, Conversations
-from claude_magic.engine.settings import Settings
+from claude_magic.conversation.conversation import Conversation
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook import restore
 from claude_magic.simulator import Simulator
@@ -32,14 +30,6 @@ FORMATS = (".md", ".ipynb", ".html")
 def draw(number: int = 1) -> list[object]:
     """Draw."""
     return [Image.new("RGB", (60, 30), "navy"), f"number {number}"]
-
-
-@pytest.fixture
-def claude(simulator: Simulator) -> Iterator[Conversation]:
-    home = Conversations(Settings(base_url=simulator.url, max_retries=0))
-    home.credentials.set_key(KEY)
-    yield home.open("main")
-    home.close()
 
 
 @pytest.fixture

@@ -345,6 +345,7 @@ def test_documents_are_cited_when_asked_for(cells: Cells) -> None:
     assert "[1] Colours, characters 1–19: “The grass is green.”\n" in shown
 
 
+@pytest.mark.kernel
 def test_in_a_kernel_and_in_what_is_made_of_the_file(tmp_path: Path) -> None:
     require_judge("jupyter-nbconvert")
     from nbconvert import HTMLExporter

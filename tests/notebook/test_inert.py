@@ -245,6 +245,7 @@ def test_a_heading_is_inert_in_a_table_of_contents() -> None:
 blocks = st.lists(st.sampled_from([*SNIPPETS, *HARMLESS, *DOCUMENTS.values()]), min_size=1, max_size=5)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(blocks, min_size=5, max_size=20), st.sampled_from(["\n\n", "\n", "", " "]))
 def test_any_row_of_snippets_stays_inert(rows: list[list[str]], between: str) -> None:
@@ -262,6 +263,7 @@ def test_what_is_inert_stays_as_it_is(text: str) -> None:
 ATOMS = re.findall(r"\w+|\s+|`+|~+|\$+|\W", "\n".join((*SNIPPETS, *HARMLESS)))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.lists(st.lists(st.sampled_from([*ATOMS, IMG, IMG]), max_size=40), min_size=10, max_size=40))
 def test_any_row_of_pieces_of_snippets_stays_inert(rows: list[list[str]]) -> None:

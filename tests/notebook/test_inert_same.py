@@ -118,6 +118,7 @@ block = st.one_of(
 answers = st.lists(block, min_size=1, max_size=7).map("\n\n".join)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("judge", JUDGES)
 @settings(max_examples=12, deadline=None, derandomize=True, phases=[Phase.generate])
 @given(texts=st.lists(answers, min_size=10, max_size=20))

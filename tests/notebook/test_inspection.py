@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from claude_magic.notebook.completion import Completer
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
 from tests.notebook.conftest import Cells
-from tests.notebook.kernels import Kernel, running_kernel
+from tests.notebook.kernels import Kernel
 
 
 def displayed(cells: Cells, cell: str) -> str:
@@ -107,10 +104,9 @@ def test_the_doctor_looks_at_the_settings_of_the_kernel(cells: Cells, simulator:
 
 
 @pytest.fixture
-def kernel(simulator: Simulator, tmp_path: Path) -> Iterator[Kernel]:
-    with running_kernel(tmp_path, simulator.url) as running:
-        running.run("%load_ext claude_magic", cell="load")
-        yield running
+def kernel(new_kernel: Kernel) -> Kernel:
+    new_kernel.run("%load_ext claude_magic", cell="load")
+    return new_kernel
 
 
 def seen(kernel: Kernel) -> list[str]:

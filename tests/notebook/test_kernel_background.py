@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from claude_magic.simulator import Simulator, start
+from claude_magic.simulator import Simulator
 from tests.conversation.wire import answers, questions
 from tests.notebook.kernels import PATIENCE, Kernel, Running, Screen, running_kernel, shown
+from tests.processes import eventually
 
 SETUP = """
 %load_ext claude_magic
@@ -49,25 +49,12 @@ LONG = "Go on.\nsimulate: think=0; deltas=400; chars=4; pace=200"
 ENDLESS = "Go on.\nsimulate: think=0; deltas=20000; chars=4; pace=200"
 
 
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def module_kernel(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    with running_kernel(tmp_path_factory.mktemp("kernel"), simulator.url) as running:
-        assert not running.run(SETUP).error
-        yield running
-
-
 @pytest.fixture
-def kernel(module_kernel: Kernel) -> Iterator[Kernel]:
+def kernel(kernel: Kernel) -> Iterator[Kernel]:
     """A kernel whose conversation begins afresh."""
-    module_kernel.run("claude.stop(); claude.reset(); gates.clear(); claude.tools.always.clear()")
-    yield module_kernel
-    module_kernel.run("for name in [*gates]: opened(name)\nclaude.stop()")
+    kernel.run("claude.stop(); claude.reset(); gates.clear(); claude.tools.always.clear()")
+    yield kernel
+    kernel.run("for name in [*gates]: opened(name)\nclaude.stop()")
 
 
 def has_answer(screen: Screen) -> bool:
@@ -139,7 +126,7 @@ def test_the_next_question_waits_and_several_queue(kernel: Kernel, simulator: Si
 
 
 def test_values_are_taken_when_the_cell_runs_and_bad_input_fails_there(kernel: Kernel, simulator: Simulator) -> None:
-    kernel.run("%%claude -b\nOne\nsimulate: tool=gate; say=Held.")
+    kernel.run("%%claude -b\nOne\nsimulate: tool=gate; say=Held.").later(status("gate() running"))
     kernel.run("region = 'North'")
     kernel.run("%%claude -b\nWhere is {{ region }}?")
     before = len(simulator.requests)
@@ -318,6 +305,7 @@ def test_text_goes_to_its_own_cell_too(kernel: Kernel) -> None:
         kernel.run("%config ClaudeMagics.display = 'markdown'")
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("ending", ["exit()", "%unload_ext claude_magic", "restart"])
 def test_a_kernel_ends_while_it_streams(ending: str, simulator: Simulator, tmp_path: Path) -> None:
     with running_kernel(tmp_path, simulator.url, errors=tmp_path / "stderr") as kernel:
@@ -334,17 +322,10 @@ def test_a_kernel_ends_while_it_streams(ending: str, simulator: Simulator, tmp_p
             ended = kernel.run(ending)
             assert ended.status == "ok", ended.error
         if ending == "exit()":
-            wait_until_dead(kernel)
+            eventually(lambda: not kernel.manager.is_alive())
         elif ending != "restart":
             cell.later(has_answer)
             assert kernel.run("1").status == "ok"
     noise = (tmp_path / "stderr").read_text()
     assert "Traceback" not in noise
     assert "Exception" not in noise
-
-
-def wait_until_dead(kernel: Kernel) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while kernel.manager.is_alive():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

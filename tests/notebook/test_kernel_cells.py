@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -11,14 +9,13 @@ import pytest
 from nbclient import NotebookClient
 
 from claude_magic.simulator import Simulator
-from tests.notebook.kernels import Kernel, Running, running_kernel, shown
+from tests.notebook.kernels import Kernel, Running, shown
 
 
 @pytest.fixture
-def kernel(simulator: Simulator, tmp_path: Path) -> Iterator[Kernel]:
-    with running_kernel(tmp_path, simulator.url) as running:
-        running.run("%load_ext claude_magic", cell="load")
-        yield running
+def kernel(new_kernel: Kernel) -> Kernel:
+    new_kernel.run("%load_ext claude_magic", cell="load")
+    return new_kernel
 
 
 def ask(kernel: Kernel, cell: str, word: str, **deleted: Any) -> Running:
@@ -137,6 +134,7 @@ def test_append_adds_a_turn_instead(kernel: Kernel) -> None:
     assert words(kernel) == ["a", "a"]
 
 
+@pytest.mark.kernel
 def test_a_front_end_that_tells_no_cell_appends(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", simulator.url)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "any-key")

@@ -6,15 +6,15 @@ import bisect
 import itertools
 import json
 import time
-from collections.abc import Iterator
 
 import nbformat
 import pytest
 
-from claude_magic.simulator import Simulator, endpoints, start
+from claude_magic.simulator import endpoints
 from claude_magic.simulator.prose import pieces
-from tests.notebook.kernels import Kernel, Running, letters, running_kernel, shown
+from tests.notebook.kernels import Kernel, Running, letters, shown
 
+SETUP = "%load_ext claude_magic"
 CHARS = 4
 PACE = 400
 MOST_BYTES = 16.0
@@ -47,19 +47,6 @@ class Sent:
         if self._length > before:
             self.moments.append(time.monotonic())
             self.lengths.append(self._length)
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def kernel(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    with running_kernel(tmp_path_factory.mktemp("kernel"), simulator.url) as running:
-        running.run("%load_ext claude_magic")
-        yield running
 
 
 @pytest.fixture

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
 
-from claude_magic.simulator import Simulator, start
-from tests.notebook.kernels import Kernel, running_kernel
+from claude_magic.simulator import Simulator
+from tests.notebook.kernels import Kernel
 
+SETUP = "%load_ext claude_magic"
 STREAM = "think=0; deltas=60; chars=5; pace=400"
 
 
@@ -47,19 +47,6 @@ ENDINGS = {
     ),
     "overloaded, then well": Ending(f"529; times=1 | {STREAM}", True, True, True, True, "Sent 2 times: overloaded."),
 }
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def kernel(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    with running_kernel(tmp_path_factory.mktemp("kernel"), simulator.url) as running:
-        running.run("%load_ext claude_magic")
-        yield running
 
 
 def messages(simulator: Simulator) -> list[tuple[str, Any]]:

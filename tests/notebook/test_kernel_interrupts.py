@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from claude_magic.simulator import Simulator, start
-from tests.notebook.kernels import Kernel, Running, Screen, running_kernel
+from claude_magic.simulator import Simulator
+from tests.notebook.kernels import Kernel, Running, Screen
 
+SETUP = "%load_ext claude_magic\nclaude('Hello.\\nsimulate: say=Good morning.')"
 NOTHING = ["Interrupted: Stopped before there was an answer."]
 LONG = '{"text": "' + "long " * 200 + '"}'
 STAGES = {
@@ -22,20 +23,6 @@ STAGES = {
     "in a tool's input": f"think=0; tool=look_up; pace=20; input={LONG}",
 }
 WITH_TEXT = ("in text", "in a tool's input")
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def kernel(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    with running_kernel(tmp_path_factory.mktemp("kernel"), simulator.url) as running:
-        running.run("%load_ext claude_magic")
-        running.run("%claude Hello.\nsimulate: say=Good morning.")
-        yield running
 
 
 def reached(stage: str, simulator: Simulator, before: int) -> Callable[[Screen], bool]:

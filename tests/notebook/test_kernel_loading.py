@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from claude_magic.simulator import Simulator
-from tests.notebook.kernels import Kernel, running_kernel
+from tests.notebook.kernels import Kernel
 
 HEAVY = ("PIL", "anywidget", "genai_prices", "httpx2", "ipywidgets", "numpy", "pandas", "pydantic", "ssl", "tornado")
 """Packages that a kernel should pay for when it uses them."""
 
 
 @pytest.fixture
-def kernel(simulator: Simulator, tmp_path: Path) -> Iterator[Kernel]:
-    with running_kernel(tmp_path, simulator.url) as running:
-        yield running
+def kernel(new_kernel: Kernel) -> Kernel:
+    return new_kernel
 
 
 def loaded(kernel: Kernel) -> set[str]:

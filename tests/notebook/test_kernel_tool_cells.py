@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from claude_magic.simulator import Simulator, start
+from claude_magic.simulator import Simulator
 from tests.conversation.test_tools import check_pairs
-from tests.notebook.kernels import Kernel, running_kernel
+from tests.notebook.kernels import Kernel
 
 SETUP = '''
+%load_ext claude_magic
 import asyncio, time
 from claude_magic import tool
 
@@ -50,24 +50,14 @@ async def serve(reader, writer):
 server = await asyncio.start_server(serve, "127.0.0.1", 0)
 reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
 '''
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
-
-
-@pytest.fixture(scope="module", params=["nothing", "nest_asyncio"])
-def kernel(
-    request: pytest.FixtureRequest, simulator: Simulator, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Kernel]:
-    with running_kernel(tmp_path_factory.mktemp("kernel"), simulator.url) as running:
-        if request.param == "nest_asyncio":
-            running.run("import nest_asyncio; nest_asyncio.apply()")
-        running.run("%load_ext claude_magic")
-        assert running.run(SETUP).status == "ok"
-        yield running
+pytestmark = pytest.mark.parametrize(
+    "kernel",
+    ["", "import nest_asyncio; nest_asyncio.apply()"],
+    ids=["nothing", "nest_asyncio"],
+    indirect=True,
+    scope="module",
+)
+"""In one of the kernels the user has patched the event loop before."""
 
 
 def told(simulator: Simulator) -> list[dict[str, Any]]:

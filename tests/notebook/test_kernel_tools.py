@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from tests.notebook.kernels import Kernel, running_kernel
+from tests.notebook.kernels import Kernel
 
 SETUP = """
 import asyncio, threading, time
@@ -48,16 +47,14 @@ server = await asyncio.start_server(echo, "127.0.0.1", 0)
 reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
 """
 """A connection that is opened, and served, by top-level await: both are bound to the kernel's loop."""
-
-
-@pytest.fixture(scope="module", params=["nothing", "nest_asyncio"])
-def kernel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    """A kernel; in one of them the user has been at the loop before."""
-    with running_kernel(tmp_path_factory.mktemp("kernel"), "http://127.0.0.1:9") as running:
-        if request.param == "nest_asyncio":
-            running.run("import nest_asyncio; nest_asyncio.apply()")
-        assert running.run(SETUP).status == "ok"
-        yield running
+pytestmark = pytest.mark.parametrize(
+    "kernel",
+    ["", "import nest_asyncio; nest_asyncio.apply()"],
+    ids=["nothing", "nest_asyncio"],
+    indirect=True,
+    scope="module",
+)
+"""In one of the kernels the user has patched the event loop before."""
 
 
 def value(kernel: Kernel, cell: str) -> str:

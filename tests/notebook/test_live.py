@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 import re
-from collections.abc import Iterator
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
@@ -24,10 +23,9 @@ from claude_magic.notebook.display.html import LONGEST, Growing, _html, _parser,
 from claude_magic.notebook.display.html_diff import CHUNK, chunks
 from claude_magic.notebook.display.live import UNFINISHED, LiveRenderer
 from claude_magic.notebook.display.markdown import MarkdownRenderer
-from claude_magic.simulator import Simulator, start
 from claude_magic.simulator.prose import pieces
 from tests.hostile import DOCUMENTS
-from tests.notebook.kernels import Kernel, Running, letters, running_kernel
+from tests.notebook.kernels import Kernel, Running, letters
 from tests.notebook.test_display import OPENING, Page, ending, reply_of, text_change
 from tests.notebook.test_display_calls import HOSTILE, made
 from tests.notebook.test_kernel_display import MOST_GROWTH, Sent, ages, assert_one_answer, sent
@@ -92,7 +90,7 @@ MOST_BYTES = 28.0
 """Times the bytes of the text: a finished answer holds it twice, the widget brings 13 kB; the slower, the more."""
 MOST_MESSAGES = 20
 """In a second."""
-LIVE = "%load_ext claude_magic"
+SETUP = "%load_ext claude_magic"
 
 
 class Alive(HTMLParser):
@@ -122,6 +120,7 @@ def grown(text: str, sizes: list[int]) -> str:
     return "".join(shown[number] for number in sorted(shown))
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(BLOCKS), max_size=12), st.lists(st.integers(1, 20), max_size=200))
 def test_what_comes_in_pieces_is_what_the_whole_gives(blocks: list[str], sizes: list[int]) -> None:
     text = "".join(blocks)
@@ -168,6 +167,7 @@ def test_a_formula_that_could_do_more_than_be_one_is_code(formula: str) -> None:
     assert "claude-math" not in grown(f"So $a{formula}b$.\n\n$$\n{formula}\n$$\n\nEnd.\n", [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "line"),
     [
@@ -366,6 +366,7 @@ def test_what_is_kept_meanwhile_is_markdown_and_said_to_be_unfinished(recorder: 
     assert UNFINISHED not in str(page.outputs)
 
 
+@pytest.mark.slow
 def test_long_answers_are_kept_in_few_outputs_each_sent_once(recorder: Recorder) -> None:
     now = [0.0]
     page = recorder.page
@@ -488,19 +489,6 @@ def test_of_a_question_that_failed_at_once_nothing_stays(recorder: Recorder) -> 
     renderer.finish(ending(Reply()))
     assert [data for data in recorder.page.outputs.values() if data] == []
     assert not recorder.model.open
-
-
-@pytest.fixture(scope="module")
-def live_simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def kernel(live_simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    with running_kernel(tmp_path_factory.mktemp("kernel"), live_simulator.url) as running:
-        running.run(LIVE)
-        yield running
 
 
 def replayed(running: Running) -> tuple[Model, list[tuple[float, int]]]:

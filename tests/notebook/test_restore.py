@@ -65,14 +65,6 @@ def path(executed: nbformat.NotebookNode, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def claude(simulator: Simulator) -> Iterator[Conversation]:
-    home = Conversations(Settings(base_url=simulator.url, max_retries=0))
-    home.credentials.set_key("any")
-    yield home.open("main")
-    home.close()
-
-
 def restored(claude: Conversation, path: Path) -> str:
     found = restore.restored(claude, path)
     claude._journal.change(lambda state: (found.step, found.before(state)))

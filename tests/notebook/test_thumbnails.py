@@ -6,7 +6,6 @@ import base64
 import html.parser
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +25,9 @@ from claude_magic.messages.reply import Reply
 from claude_magic.notebook.display.gallery import gallery
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.notebook.display.terminal import TextRenderer
-from claude_magic.simulator import Simulator, start
+from claude_magic.simulator import Simulator
 from tests.conversation.conftest import Notebook
-from tests.notebook.kernels import Kernel, Running, running_kernel
+from tests.notebook.kernels import Kernel, Running
 from tests.notebook.test_display import Page, ending, reply_of, text_change
 
 WITHIN = image_limits(lookup("claude-sonnet-5-5"), 1)
@@ -189,12 +188,11 @@ def test_a_question_carries_those_of_its_own_pictures(simulator: Simulator) -> N
     assert not any("encoded" in vars(image) for image in opened.pictures)
 
 
-@pytest.fixture(scope="module")
-def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    with start() as simulator, running_kernel(tmp_path_factory.mktemp("kernel"), simulator.url) as running:
-        running.run("from PIL import Image\nimages = [Image.effect_noise((800, 600), 90) for _ in range(10)]")
-        running.run("%load_ext claude_magic")
-        yield running
+SETUP = """
+%load_ext claude_magic
+from PIL import Image
+images = [Image.effect_noise((800, 600), 90) for _ in range(10)]
+"""
 
 
 def ask(kernel: Kernel, values: str, deltas: int = 1000) -> Running:

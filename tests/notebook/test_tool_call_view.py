@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,11 @@ from claude_magic.notebook.display.footnotes import written
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.notebook.display.status import Status
 from claude_magic.notebook.display.terminal import TextRenderer
-from claude_magic.simulator import simulated_tools, start
+from claude_magic.simulator import simulated_tools
 from claude_magic.tools.calls import Call, run
 from claude_magic.tools.definition import Tool
 from tests.judges import require_judge
-from tests.notebook.kernels import Kernel, Running, running_kernel, shown
+from tests.notebook.kernels import Kernel, Running, shown
 from tests.notebook.test_display import Page
 
 OPENING = Opening("claude-sonnet-5-5", (), "", False)
@@ -524,13 +523,6 @@ def delete(path: str) -> str:
     "Deletes."
     return "deleted"
 """
-
-
-@pytest.fixture(scope="module")
-def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    with start() as simulator, running_kernel(tmp_path_factory.mktemp("kernel"), simulator.url) as running:
-        assert running.run(SETUP).status == "ok"
-        yield running
 
 
 def test_in_a_kernel_the_saved_answer_holds_the_calls(kernel: Kernel) -> None:

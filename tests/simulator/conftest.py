@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from claude_magic.simulator import Simulator, start
+from claude_magic.simulator import Simulator
 
 JSON = dict[str, Any]
 OLD, NEW = "2023-06-01", "2026-10-21"
@@ -20,7 +20,8 @@ class Api:
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
-        self.http = httpx2.Client(base_url=simulator.url, timeout=20, trust_env=False)
+        # Unless verify is False, each client reads all root certificates, which takes longer than a test.
+        self.http = httpx2.Client(base_url=simulator.url, timeout=20, trust_env=False, verify=False)
         self.headers = {"x-api-key": "some-key", "anthropic-version": NEW}
 
     def __enter__(self) -> Api:
@@ -119,12 +120,6 @@ def fold(events: list[JSON]) -> JSON:
     for index, text in raw.items():
         message["content"][index]["input"] = json.loads(text or "{}")
     return message
-
-
-@pytest.fixture
-def simulator() -> Iterator[Simulator]:
-    with start() as running:
-        yield running
 
 
 @pytest.fixture

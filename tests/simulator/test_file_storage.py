@@ -303,6 +303,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 def test_the_official_sdk(simulator: Simulator) -> None:
     result = subprocess.run(
         [sys.executable, "-c", _SDK, simulator.url], input=png(), capture_output=True, timeout=120, check=False

@@ -82,6 +82,7 @@ def produced(api: Api) -> list[tuple[str, JSON]]:
     return found + [("model", model) for model in models]
 
 
+@pytest.mark.slow
 def test_llm_comply(simulator: Simulator) -> None:
     command = [require_judge("llm-comply"), "--format", "anthropic", "-u", f"{simulator.url}/v1", "-k", "k"]
     command += ["-m", "claude-sonnet-4-6", "--auth-header", "x-api-key", "--no-bearer"]
@@ -91,6 +92,7 @@ def test_llm_comply(simulator: Simulator) -> None:
     assert len(simulator.requests) >= 9
 
 
+@pytest.mark.slow
 def test_official_types(api: Api) -> None:
     pytest.importorskip("pydantic")
     lines = "\n".join(json.dumps(item) for item in produced(api))

@@ -333,6 +333,7 @@ def as_json(value: Any) -> Any:
     return pydantic.TypeAdapter(Any).dump_python(value, mode="json")
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), signature=parameters())
 def test_there_and_back(data: st.DataObject, signature: list[inspect.Parameter]) -> None:
@@ -345,6 +346,7 @@ def test_there_and_back(data: st.DataObject, signature: list[inspect.Parameter])
     assert tool.bind(sent) == ((), arguments)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), signature=parameters())
 def test_what_fits_the_schema_binds(data: st.DataObject, signature: list[inspect.Parameter]) -> None:
@@ -357,6 +359,7 @@ def test_what_fits_the_schema_binds(data: st.DataObject, signature: list[inspect
     jsonschema.Draft202012Validator.check_schema(tool.input_schema)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), signature=parameters())
 def test_any_other_value_is_explained_line_by_line(data: st.DataObject, signature: list[inspect.Parameter]) -> None:

@@ -319,6 +319,7 @@ def test_help_and_signature_are_the_functions_own() -> None:
 def test_question_mark() -> None:
     shell = InteractiveShell.instance()
     info = shell.inspector.info(run_query, oname="run_query")
+    InteractiveShell.clear_instance()  # other tests have no shell
     assert info["definition"].startswith("run_query(sql: 'str', limit: 'int' = 100)")
     assert info["call_def"] is None
     assert "Most rows to return." in info["docstring"]
@@ -500,6 +501,7 @@ C().m("1")
 """
 
 
+@pytest.mark.slow
 def test_type_checkers_still_see_the_signature(tmp_path: Path) -> None:
     (tmp_path / "typed.py").write_text(TYPED)
     config = tmp_path / "mypy.ini"

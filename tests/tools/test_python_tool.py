@@ -140,6 +140,7 @@ def test_the_source_can_be_found(shell: InteractiveShell) -> None:
     assert "return w * w" in shown.stdout
 
 
+@pytest.mark.kernel
 def test_in_a_kernel(simulator: Simulator, tmp_path: Path) -> None:
     with running_kernel(tmp_path, simulator.url) as kernel:
         kernel.run("%matplotlib inline\nfrom claude_magic.tools import python")

@@ -375,6 +375,7 @@ def attacked(base: Base, tmp_path: Path, expected: Any) -> None:
     assert columns(tool("SELECT count(*) AS n FROM sales")) == {"n": [3]}
 
 
+@pytest.mark.slow
 def test_nothing_but_select_is_run(base: Base, tmp_path: Path) -> None:
     # In SQLite, FROM (LOAD httpfs) is a table with another name.
     attacked(base, tmp_path, (QueryRefused, sqlite3.OperationalError))

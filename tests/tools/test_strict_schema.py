@@ -166,6 +166,7 @@ def with_definitions(draw: st.DrawFn) -> tuple[dict[str, Any], list[Any]]:
     return whole, draw(st.lists(objects, min_size=1, max_size=3))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(with_definitions())
 def test_strict_schemas_are_in_the_subset_and_accept_the_same_values(drawn: tuple[dict[str, Any], list[Any]]) -> None:
