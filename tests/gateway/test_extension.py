@@ -154,7 +154,7 @@ def test_a_users_own_key_goes_to_the_api_and_not_to_the_server(shared: JupyterSe
     before = len(api.requests)
     kernel.run(f"_ = claude.home.credentials.set_key({own!r})")
     assert kernel.value("claude.home.client.base_url") == "https://api.anthropic.com"
-    assert kernel.value("claude.home.client.gateway") is None
+    assert kernel.value("claude.home.client.platform.gateway") is None
     kernel.run("claude.home.credentials.forget()")
     assert kernel.value("claude.home.client.base_url") == f"{shared.url}/claude"
     kernel.run(f"import os; os.environ['ANTHROPIC_API_KEY'] = {own!r}")

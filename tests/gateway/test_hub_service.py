@@ -188,7 +188,7 @@ def test_the_usage_page_needs_a_login_and_shows_what_its_viewer_may_see(shared: 
     [
         ({}, "JUPYTERHUB_API_TOKEN is not set: "),
         ({"JUPYTERHUB": "all"}, "no key: set ANTHROPIC_API_KEY, --key_file or --practice=True."),
-        ({"JUPYTERHUB": "all", "ANTHROPIC_API_KEY": f"{KEY}\u00e4"}, "ANTHROPIC_API_KEY holds characters"),
+        ({"JUPYTERHUB": "all", "ANTHROPIC_API_KEY": f"{KEY}\u00e4"}, "ANTHROPIC_API_KEY contains characters"),
     ],
 )
 def test_what_is_missing_is_reported_in_one_line(environment: dict[str, str], said: str, tmp_path: Path) -> None:
