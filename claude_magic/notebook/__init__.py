@@ -1,4 +1,4 @@
-"""IPython: the magics, the notebook's cells, and drawing the answers."""
+"""The IPython extension: magics, cells and the display of answers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from claude_magic.messages.reply import Reply
 
 _kernels: weakref.WeakKeyDictionary[Any, Conversations] = weakref.WeakKeyDictionary()
-"""The conversations of each shell: reloading the extension must not forget them."""
+"""The conversations of each shell, which survive a reload of the extension."""
 
 
 def load(shell: Any) -> None:
-    """Register the magics, follow the cells, offer ``claude``, and say so in one line.
+    """Register the magics and hooks, define ``claude``, and print one line about it.
 
     Parameters
     ----------
@@ -22,8 +22,8 @@ def load(shell: Any) -> None:
     """
     from claude_magic.conversation.conversation import Conversations
     from claude_magic.notebook.card import load_line
+    from claude_magic.notebook.cell_history import CellHistory
     from claude_magic.notebook.completion import Completer
-    from claude_magic.notebook.context import Memory
     from claude_magic.notebook.executions import Executions
     from claude_magic.notebook.kernel_environment import KernelEnvironment
     from claude_magic.notebook.magics import ClaudeMagics
@@ -35,14 +35,14 @@ def load(shell: Any) -> None:
     conversations = _kernels.get(shell) or Conversations()
     conversations.environment = kernel
     _kernels[shell] = conversations
-    kernel.cells = Executions(shell, conversations)
-    kernel.memory = Memory(shell)
+    kernel.executions = Executions(shell, conversations)
+    kernel.history = CellHistory(shell)
     if hasattr(shell.display_pub, "register_hook"):
-        shell.display_pub.register_hook(kernel.memory.see)
+        shell.display_pub.register_hook(kernel.history.record)
     magics = ClaudeMagics(shell, conversations, kernel)
     shell.register_magics(magics)
-    shell.events.register("pre_run_cell", kernel.cells.before)
-    shell.events.register("post_run_cell", kernel.cells.after)
+    shell.events.register("pre_run_cell", kernel.executions.pre_run_cell)
+    shell.events.register("post_run_cell", kernel.executions.post_run_cell)
     shell.input_transformers_cleanup.append(transform)
     for word in ("%claude", "%%claude"):
         shell.set_hook("complete_command", Completer(shell, conversations), str_key=word)
@@ -54,7 +54,7 @@ def load(shell: Any) -> None:
 
 
 def conversation(name: str = "main") -> Conversation:
-    """The conversation of this kernel, where the variable ``claude`` is the user's own.
+    """A conversation of this kernel, for when ``claude`` is a variable of the user's own.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def conversation(name: str = "main") -> Conversation:
 
 
 def unload(shell: Any) -> None:
-    """Take out everything that :func:`load` put in.
+    """Undo everything that :func:`load` did; the conversations stay for the next one.
 
     Parameters
     ----------
@@ -82,10 +82,10 @@ def unload(shell: Any) -> None:
         shell.magics_manager.magics[kind].pop("claude", None)
     if magics in shell.configurables:
         shell.configurables.remove(magics)
-    shell.events.unregister("pre_run_cell", kernel.cells.before)
-    shell.events.unregister("post_run_cell", kernel.cells.after)
+    shell.events.unregister("pre_run_cell", kernel.executions.pre_run_cell)
+    shell.events.unregister("post_run_cell", kernel.executions.post_run_cell)
     if hasattr(shell.display_pub, "unregister_hook"):
-        shell.display_pub.unregister_hook(kernel.memory.see)
+        shell.display_pub.unregister_hook(kernel.history.record)
     if transform in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(transform)
     completers = getattr(shell.Completer, "custom_completers", None)
@@ -113,13 +113,15 @@ def _reply_class() -> type[Reply] | None:
 
 
 def _format_replies(shell: Any, kernel: Any) -> None:
-    """A reply shows as its footer in the execution that streamed it, in full later."""
+    """Display a reply as its footer in the execution that streamed it, and in full afterwards."""
 
     def bundle(reply: Reply, include: Any = None, exclude: Any = None) -> dict[str, str]:
         from claude_magic.notebook.display.footer import escaped, footer, state
         from claude_magic.notebook.display.footnotes import written
 
-        line = next((footer(ending, "full") for ending in kernel.cells.current.endings if ending.reply is reply), "")
+        line = next(
+            (footer(ending, "full") for ending in kernel.executions.current.endings if ending.reply is reply), ""
+        )
         if line:
             return {"text/markdown": f"*{escaped(line)}*", "text/plain": line}
         line = state(reply)

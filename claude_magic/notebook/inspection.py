@@ -1,10 +1,8 @@
-"""``--show``, ``--count`` and ``--doctor``: looking at what goes over the wire instead of asking."""
+"""``--show``, ``--count`` and ``--doctor``: inspect what is sent instead of asking."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-
-from IPython.core.error import UsageError
 
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook.option_line import OptionLine
@@ -14,23 +12,8 @@ if TYPE_CHECKING:
     from claude_magic.engine.prepare import Prepared
 
 
-def check(line: OptionLine) -> None:
-    """Refuse options that stand alone where a question is asked.
-
-    Raises
-    ------
-    UsageError
-    """
-    if line.doctor:
-        raise UsageError("--doctor stands alone: %claude --doctor")
-    if line.show == "last":
-        raise UsageError("--show last stands alone: %claude --show last")
-    if line.show and line.count:
-        raise UsageError("--show and --count cannot be combined.")
-
-
-def inspect(line: OptionLine, shell: Any, prepared: Prepared) -> None:
-    """Show a question, or count its tokens."""
+def dry_run(line: OptionLine, shell: Any, prepared: Prepared) -> None:
+    """Show the request of a question, or count its tokens."""
     found: object
     if line.show:
         from claude_magic.messages.code_samples import code_sample
@@ -46,23 +29,8 @@ def inspect(line: OptionLine, shell: Any, prepared: Prepared) -> None:
         shell.user_ns[line.out] = found
 
 
-def stands_alone(line: OptionLine) -> bool:
-    """Whether this line needs no question."""
-    return line.show == "last" or bool(line.doctor)
-
-
-def run_alone(line: OptionLine, shell: Any, conversations: Conversations) -> None:
-    """Run ``%claude --show last`` or ``%claude --doctor``.
-
-    Raises
-    ------
-    UsageError
-        If other options are given, too.
-    """
-    if more := line.given.keys() - {"chat", "show"}:
-        if not line.doctor or line.given.keys() - {"doctor"}:
-            others = ", ".join(f"--{name}" for name in sorted(more))
-            raise UsageError(f"{others} cannot be combined with an option that stands alone.")
+def inspect(line: OptionLine, shell: Any, conversations: Conversations) -> None:
+    """Run ``%claude --show last`` or ``%claude --doctor``."""
     if line.doctor:
         from claude_magic.notebook import doctor
 
@@ -72,7 +40,7 @@ def run_alone(line: OptionLine, shell: Any, conversations: Conversations) -> Non
 
 
 def last_exchange(conversation: Conversation) -> dict[str, str]:
-    """The last request and its response, readable.
+    """The last request and its response, as a MIME bundle.
 
     Raises
     ------
