@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from claude_magic.conversation.conversation import Conversation, Conversations
     from claude_magic.messages.reply import Reply
+    from claude_magic.notebook.kernel_environment import KernelEnvironment
 
-_kernels: weakref.WeakKeyDictionary[Any, Conversations] = weakref.WeakKeyDictionary()
+_conversations: weakref.WeakKeyDictionary[InteractiveShell, Conversations] = weakref.WeakKeyDictionary()
 """The conversations of each shell, which survive a reload of the extension."""
 
 
-def load(shell: Any) -> None:
+def load(shell: InteractiveShell) -> None:
     """Register the magics and hooks, define ``claude``, and print one line about it.
 
     Parameters
@@ -31,22 +34,22 @@ def load(shell: Any) -> None:
 
     if "ClaudeMagics" in shell.magics_manager.registry:
         unload(shell)
-    kernel = KernelEnvironment(shell)
-    conversations = _kernels.get(shell) or Conversations()
-    conversations.environment = kernel
-    _kernels[shell] = conversations
-    kernel.executions = Executions(shell, conversations)
-    kernel.history = CellHistory(shell)
+    environment = KernelEnvironment(shell)
+    conversations = _conversations.get(shell) or Conversations()
+    conversations.environment = environment
+    _conversations[shell] = conversations
+    environment.executions = Executions(shell, conversations)
+    environment.history = CellHistory(shell)
     if hasattr(shell.display_pub, "register_hook"):
-        shell.display_pub.register_hook(kernel.history.record)
-    magics = ClaudeMagics(shell, conversations, kernel)
+        shell.display_pub.register_hook(environment.history.record)
+    magics = ClaudeMagics(shell, conversations, environment)
     shell.register_magics(magics)
-    shell.events.register("pre_run_cell", kernel.executions.pre_run_cell)
-    shell.events.register("post_run_cell", kernel.executions.post_run_cell)
+    shell.events.register("pre_run_cell", environment.executions.pre_run_cell)
+    shell.events.register("post_run_cell", environment.executions.post_run_cell)
     shell.input_transformers_cleanup.append(transform)
     for word in ("%claude", "%%claude"):
         shell.set_hook("complete_command", Completer(shell, conversations), str_key=word)
-    _format_replies(shell, kernel)
+    _format_replies(shell, environment)
     taken = "claude" in shell.user_ns
     if not taken:
         shell.push({"claude": magics.main}, interactive=False)
@@ -62,10 +65,10 @@ def conversation(name: str = "main") -> Conversation:
     """
     from IPython.core.getipython import get_ipython
 
-    return _kernels[get_ipython()].open(name)
+    return _conversations[get_ipython()].open(name)
 
 
-def unload(shell: Any) -> None:
+def unload(shell: InteractiveShell) -> None:
     """Undo everything that :func:`load` did; the conversations stay for the next one.
 
     Parameters
@@ -77,15 +80,15 @@ def unload(shell: Any) -> None:
     magics = shell.magics_manager.registry.pop("ClaudeMagics", None)
     if magics is None:
         return
-    kernel = magics._kernel
+    environment = magics.environment
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("claude", None)
     if magics in shell.configurables:
         shell.configurables.remove(magics)
-    shell.events.unregister("pre_run_cell", kernel.executions.pre_run_cell)
-    shell.events.unregister("post_run_cell", kernel.executions.post_run_cell)
+    shell.events.unregister("pre_run_cell", environment.executions.pre_run_cell)
+    shell.events.unregister("post_run_cell", environment.executions.post_run_cell)
     if hasattr(shell.display_pub, "unregister_hook"):
-        shell.display_pub.unregister_hook(kernel.history.record)
+        shell.display_pub.unregister_hook(environment.history.record)
     if transform in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(transform)
     completers = getattr(shell.Completer, "custom_completers", None)
@@ -99,7 +102,7 @@ def unload(shell: Any) -> None:
     if shell.user_ns.get("claude") is magics.main:
         del shell.user_ns["claude"]
     magics.conversations.close()
-    kernel.close()
+    environment.close()
 
 
 _REPLY = ("claude_magic.messages.reply", "Reply")
@@ -112,15 +115,15 @@ def _reply_class() -> type[Reply] | None:
     return getattr(module, _REPLY[1], None)
 
 
-def _format_replies(shell: Any, kernel: Any) -> None:
+def _format_replies(shell: InteractiveShell, environment: KernelEnvironment) -> None:
     """Display a reply as its footer in the execution that streamed it, and in full afterwards."""
 
-    def bundle(reply: Reply, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def bundle(reply: Reply, include: object = None, exclude: object = None) -> dict[str, str]:
         from claude_magic.notebook.display.footer import escaped, footer, state
         from claude_magic.notebook.display.footnotes import written
 
         line = next(
-            (footer(ending, "full") for ending in kernel.executions.current.endings if ending.reply is reply), ""
+            (footer(ending, "full") for ending in environment.executions.current.endings if ending.reply is reply), ""
         )
         if line:
             return {"text/markdown": f"*{escaped(line)}*", "text/plain": line}

@@ -11,12 +11,15 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from claude_magic.content.parts import Part
 from claude_magic.content.values import RemotePicture
 from claude_magic.messages.errors import BadInput, Explained
 from claude_magic.notebook.executions import running
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 _REMEMBERED = 50
 """Executions whose displayed output is kept."""
@@ -35,11 +38,11 @@ class CellHistory:
     shell : IPython.core.interactiveshell.InteractiveShell
     """
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._displayed: collections.OrderedDict[int, list[MimeBundle]] = collections.OrderedDict()
 
-    def names(self) -> dict[str, Any]:
+    def names(self) -> dict[str, object]:
         """The names that ``{{ }}`` can use in addition to the user's own."""
         return {"error": LastError(self._shell), "previous": self.cells(1), "cells": self.cells}
 
@@ -132,7 +135,7 @@ class PastCells:
         return [part for cell in past for part in cell.__claude__()]
 
     def __repr__(self) -> str:
-        return f"<the {self._count} cells before>"
+        return f"<the {self._count} previous cells>"
 
 
 class LastError:
@@ -142,7 +145,7 @@ class LastError:
     written ``~``. Nothing else of the notebook is sent.
     """
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
 
     def __claude__(self) -> object:

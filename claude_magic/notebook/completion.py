@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from claude_magic.conversation.conversation import Conversations
 from claude_magic.messages import limits
 from claude_magic.notebook.option_line import OPTIONS
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
 
 
 class Completer:
@@ -18,11 +22,11 @@ class Completer:
     conversations : Conversations
     """
 
-    def __init__(self, shell: Any, conversations: Conversations) -> None:
+    def __init__(self, shell: InteractiveShell, conversations: Conversations) -> None:
         self._shell = shell
         self._conversations = conversations
 
-    def __call__(self, shell: Any, event: Any) -> list[str]:
+    def __call__(self, shell: InteractiveShell, event: SimpleNamespace) -> list[str]:
         """IPython's ``complete_command`` hook."""
         line = getattr(event, "text_until_cursor", None) or event.line
         return self.complete(line, event.symbol)

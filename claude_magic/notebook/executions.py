@@ -14,11 +14,14 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from claude_magic.conversation.conversation import Conversations
 from claude_magic.engine.environment import Place
 from claude_magic.engine.rendering import Ending
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
 
 @dataclasses.dataclass
@@ -53,7 +56,7 @@ class Execution:
     depth: int = 1
 
 
-def running(shell: Any) -> int:
+def running(shell: InteractiveShell) -> int:
     """The number of the running cell, ``n`` of ``In [n]``; valid once its source is in the history.
 
     IPython increments ``execution_count`` before, during or after a cell, depending on its version.
@@ -74,20 +77,20 @@ class Executions:
     current : Execution
     """
 
-    def __init__(self, shell: Any, conversations: Conversations) -> None:
+    def __init__(self, shell: InteractiveShell, conversations: Conversations) -> None:
         self._shell = shell
         self._conversations = conversations
         self._answered = False
         self.current = self._read()
 
-    def pre_run_cell(self, info: Any) -> None:
+    def pre_run_cell(self, info: ExecutionInfo) -> None:
         """A cell starts (an IPython event)."""
         execution = self._read()
         if execution.id and execution.id == self.current.id:
             self.current.depth += 1  # a cell that runs another cell
             return
         self.current = execution
-        execution.source = str(getattr(info, "raw_cell", "") or "")
+        execution.source = str(info.raw_cell or "")
         deleted = self._metadata().get("deletedCells") or []
         if cells := {cell for cell in deleted if isinstance(cell, str)} - {execution.cell}:
             self._conversations.cells_deleted(cells)
@@ -99,7 +102,7 @@ class Executions:
                 file=sys.stderr,
             )
 
-    def post_run_cell(self, result: Any) -> None:
+    def post_run_cell(self, result: ExecutionResult) -> None:
         """A cell has ended (an IPython event)."""
         self.current.depth -= 1
         if self.current.depth <= 0 and self.current.cell and result.success:

@@ -1,11 +1,10 @@
-"""Option values that are expressions of the notebook: attachments, tools and schemas."""
+"""Option values that are Python expressions: attachments, tools and schemas."""
 
 from __future__ import annotations
 
 import builtins
 import typing
 from collections.abc import Mapping
-from typing import Any
 
 from claude_magic.content import disk
 from claude_magic.content.template import compiled, evaluate
@@ -16,8 +15,8 @@ from claude_magic.notebook.lexer import Word
 from claude_magic.tools.server_tool import FORMS, ServerTool
 
 
-def attachments(word: Word, namespace: Mapping[str, Any]) -> list[Named]:
-    """What an ``-i`` names: an address, a variable, a file, an expression, or several with commas.
+def attachments(word: Word, namespace: Mapping[str, object]) -> list[Named]:
+    """The values of an ``-i``: URLs, variables, files or expressions, separated by commas.
 
     Parameters
     ----------
@@ -27,15 +26,15 @@ def attachments(word: Word, namespace: Mapping[str, Any]) -> list[Named]:
     Raises
     ------
     BadInput
-        If it is none of these; the line says what was tried.
+        If one is none of these.
     """
     text = word.text.strip()
-    several_words = not word.quoted and any(character.isspace() for character in text)
-    found = None if several_words and len(_at_commas(text)) > 1 else _attachment(text, namespace)
+    has_spaces = not word.quoted and any(character.isspace() for character in text)
+    found = None if has_spaces and len(_split_at_commas(text)) > 1 else _attachment(text, namespace)
     if found is not None:
         return [found]
     if not word.quoted:
-        items = [item for item in _at_commas(text) if item]
+        items = [item for item in _split_at_commas(text) if item]
         if len(items) > 1:
             several = [_attachment(item, namespace) for item in items]
             return [
@@ -47,34 +46,34 @@ def attachments(word: Word, namespace: Mapping[str, Any]) -> list[Named]:
     return [found if found is not None else _expression(text, namespace)]
 
 
-def tools(word: Word, namespace: Mapping[str, Any]) -> list[object]:
-    """What a ``-t`` names: variables, the server's own tools, expressions; several with commas.
+def tools(word: Word, namespace: Mapping[str, object]) -> list[object]:
+    """The tools of a ``-t``: variables, server tools or expressions, separated by commas.
 
     Raises
     ------
     BadInput
         If one is none of these.
     """
-    return [_tool(item, namespace) for item in _at_commas(word.text) if item]
+    return [_tool(item, namespace) for item in _split_at_commas(word.text) if item]
 
 
-def schema(word: Word, namespace: Mapping[str, Any]) -> Any:
-    """The type or JSON schema that a ``--schema`` names.
+def schema(word: Word, namespace: Mapping[str, object]) -> object:
+    """The type or JSON schema of a ``--schema``.
 
     Raises
     ------
     BadInput
-        If it names nothing.
+        If it is not a Python expression, or evaluating it fails.
     """
     text = _bare(word.text)
     code = compiled(text)
     if code is None:
-        raise BadInput(f"--schema {text}: that is no type and no expression.")
+        raise BadInput(f"--schema {text}: this is not a type or another Python expression.")
     names = {**vars(builtins), **vars(typing), **namespace}  # list[Literal["a", "b"]] needs no import
     return evaluate(code, f"--schema {one_line(text, 60)}", names)
 
 
-def _tool(text: str, namespace: Mapping[str, Any]) -> object:
+def _tool(text: str, namespace: Mapping[str, object]) -> object:
     text = _bare(text)
     if text in namespace:
         return namespace[text]
@@ -83,11 +82,11 @@ def _tool(text: str, namespace: Mapping[str, Any]) -> object:
             return ServerTool(text)
         except BadInput:
             raise BadInput(
-                f"-t {text}: there is no function of that name here, and no tool of the server ({', '.join(FORMS)})."
+                f"-t {text}: there is no function and no server tool of that name ({', '.join(FORMS)})."
             ) from None
     code = compiled(text)
     if code is None:
-        raise BadInput(f"-t {text}: that is no function, no tool of the server, and no expression.")
+        raise BadInput(f"-t {text}: this is not a function, a server tool or another Python expression.")
     return evaluate(code, f"-t {one_line(text, 60)}", namespace)
 
 
@@ -96,29 +95,29 @@ def _bare(text: str) -> str:
     return text.removeprefix("{{").removesuffix("}}").strip() if text.startswith("{{") else text
 
 
-def _attachment(text: str, namespace: Mapping[str, Any]) -> Named | None:
-    """An address, a variable or a file; None if it is none of these."""
+def _attachment(text: str, namespace: Mapping[str, object]) -> Named | None:
+    """A URL, a variable or a file; None if it is none of these."""
     if text.startswith(("http://", "https://", "data:")):
         return Named(text if len(text) <= 60 else text[:59] + "…", RemotePicture(text))
     if text in namespace:
-        return Named(text, _meant(namespace[text]))
+        return Named(text, _attachable(namespace[text]))
     if text and (path := disk.named_by(text)) is not None:
         return Named(text, path)
     return None
 
 
-def _expression(text: str, namespace: Mapping[str, Any]) -> Named:
+def _expression(text: str, namespace: Mapping[str, object]) -> Named:
     text = _bare(text)
     if "://" in text.partition(" ")[0]:
-        raise BadInput(f"-i {text}: of addresses only http(s) and data: ones can be sent.")
+        raise BadInput(f"-i {text}: only http(s) and data: URLs can be sent.")
     code = compiled(text)
     if code is None or text.isidentifier():
-        raise BadInput(f"-i {text}: there is no variable and no file of that name, and it is no expression.")
-    return Named(one_line(text, 60), _meant(evaluate(code, f"-i {one_line(text, 60)}", namespace)))
+        raise BadInput(f"-i {text}: there is no variable or file of that name, and it is not an expression.")
+    return Named(one_line(text, 60), _attachable(evaluate(code, f"-i {one_line(text, 60)}", namespace)))
 
 
-def _meant(value: Any) -> Any:
-    """What a string names, where something is to be attached."""
+def _attachable(value: object) -> object:
+    """The value to attach: a string may be a URL or the name of a file."""
     if not isinstance(value, str):
         return value
     if value.startswith(("http://", "https://", "data:")):
@@ -126,7 +125,7 @@ def _meant(value: Any) -> Any:
     return disk.named_by(value) or value
 
 
-def _at_commas(text: str) -> list[str]:
+def _split_at_commas(text: str) -> list[str]:
     items, depth, start, quote = [], 0, 0, ""
     for at, char in enumerate(text):
         if quote:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook.option_line import OptionLine
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from claude_magic.conversation.conversation import Conversation, Conversations
     from claude_magic.engine.prepare import Prepared
 
 
-def dry_run(line: OptionLine, shell: Any, prepared: Prepared) -> None:
+def dry_run(line: OptionLine, shell: InteractiveShell, prepared: Prepared) -> None:
     """Show the request of a question, or count its tokens."""
     found: object
     if line.show:
@@ -29,7 +31,7 @@ def dry_run(line: OptionLine, shell: Any, prepared: Prepared) -> None:
         shell.user_ns[line.out] = found
 
 
-def inspect(line: OptionLine, shell: Any, conversations: Conversations) -> None:
+def inspect(line: OptionLine, shell: InteractiveShell, conversations: Conversations) -> None:
     """Run ``%claude --show last`` or ``%claude --doctor``."""
     if line.doctor:
         from claude_magic.notebook import doctor
@@ -51,10 +53,10 @@ def last_exchange(conversation: Conversation) -> dict[str, str]:
     if reply is None:
         raise BadInput(f"Nothing has been asked in {conversation.name!r} yet.")
     request, response, events = reply.request(), reply.response, reply.events
-    parts: list[tuple[str, Any]] = [("Request", request)]
+    bundles = [("Request", request._repr_mimebundle_())]
     if response is not None:
-        parts.append((f"Response, {len(events):,} events" if events else "Response", response))
-    bundles = [(title, part._repr_mimebundle_()) for title, part in parts]
+        title = f"Response, {len(events):,} events" if events else "Response"
+        bundles.append((title, response._repr_mimebundle_()))
     notes = []
     if reply.earlier:
         notes.append(f"The answer took {len(reply.messages)} messages; claude.last.messages has the earlier ones.")

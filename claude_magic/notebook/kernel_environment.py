@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from claude_magic.conversation.environment import ConversationEnvironment, Restored
 from claude_magic.conversation.state import State
@@ -21,6 +21,9 @@ from claude_magic.notebook.cell_history import CellHistory
 from claude_magic.notebook.executions import Executions
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Configurable
+
     from claude_magic.conversation.conversation import Conversation
     from claude_magic.messages.client import Client
     from claude_magic.simulator import Simulator
@@ -44,7 +47,7 @@ class KernelEnvironment(ConversationEnvironment):
     ----------
     executions : Executions
     history : CellHistory
-    configurable : ClaudeMagics
+    configurable : Configurable
         What ``%config`` shows.
     display, footer : str
     keep_images : bool
@@ -53,9 +56,9 @@ class KernelEnvironment(ConversationEnvironment):
 
     executions: Executions
     history: CellHistory
-    configurable: Any
+    configurable: Configurable
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._simulator: Simulator | None = None
         self.display = "auto"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import line_cell_magic, magics_class, no_var_expand
@@ -52,9 +51,9 @@ class ClaudeMagics(ConfiguredMagics):
     def _fill(self, text: str) -> str:
         return template.text_of(text, self._namespace())
 
-    def _namespace(self) -> dict[str, Any]:
+    def _namespace(self) -> dict[str, object]:
         """The names that an expression can use; the user's variables take precedence."""
-        return {**self._kernel.history.names(), **self.shell.user_ns}
+        return {**self.environment.history.names(), **self.shell.user_ns}
 
     def _line(self, line: OptionLine) -> None:
         if line.rest.strip() or line.error:
@@ -90,7 +89,7 @@ class ClaudeMagics(ConfiguredMagics):
             show_printed()
             inspection.dry_run(line, self.shell, conversation.prepare(Question(prompt, options)))
             return
-        renderer = self._kernel.renderer(show_printed, background=bool(line.background))
+        renderer = self.environment.renderer(show_printed, background=bool(line.background))
         question = Question(prompt, options, renderer)
         if line.background:
             self._bind(line.out, conversation.start(question))
@@ -143,8 +142,8 @@ class ClaudeMagics(ConfiguredMagics):
 
         values = [Named("the last error", LastError(self.shell))] if line.error else []
         if line.previous is not None:
-            cells = f"the {line.previous} cells before" if line.previous > 1 else "the cell before"
-            values.append(Named(cells, self._kernel.history.cells(line.previous)))
+            cells = f"the {line.previous} previous cells" if line.previous > 1 else "the previous cell"
+            values.append(Named(cells, self.environment.history.cells(line.previous)))
         prompt: Prompt = [source]
         try:
             with capture_output() as printed:

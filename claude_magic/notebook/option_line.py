@@ -41,7 +41,7 @@ class Option:
     short: str
     metavar: str
     help: str
-    convert: Callable[[str], Any] = str
+    convert: Callable[[str], object] = str
     choices: tuple[str, ...] = ()
     is_repeatable: bool = False
     is_setting: bool = False
@@ -301,7 +301,7 @@ def _value(scanner: Iterator[Word], option: Option) -> Word:
 
 
 def _add(given: dict[str, Any], option: Option, word: Word, fill: Callable[[str], str]) -> None:
-    value: Any = word
+    value: object = word
     if not option.is_expression:
         text = fill(word.text) if "{{" in word.text else word.text
         try:

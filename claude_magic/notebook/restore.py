@@ -6,7 +6,7 @@ import datetime
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from claude_magic.content.parts import text_part
 from claude_magic.conversation.environment import Restored
@@ -22,10 +22,13 @@ from claude_magic.messages.usage import usage_from_json
 from claude_magic.notebook.display.output_metadata import digest
 from claude_magic.notebook.saved_answers import NOT_RESTORED, SavedAnswer, read_notebook, string, whole
 
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
 _VS_CODE = "__vsc_ipynb_file__"
 
 
-def notebook_of(shell: Any) -> str:
+def notebook_of(shell: InteractiveShell) -> str:
     """The path of the open notebook, which Jupyter Server and VS Code provide.
 
     Raises

@@ -9,7 +9,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from IPython.core.error import UsageError
 
@@ -49,7 +48,7 @@ class SavedAnswer:
     cell: str
     label: str
     source: str
-    metadata: dict[str, Any]
+    metadata: dict[str, object]
     text: str
     index: int
 
@@ -152,7 +151,7 @@ def read_notebook(path: str | os.PathLike[str]) -> SavedNotebook:
     return SavedNotebook(where.name, saved_at, answers, unanswered)
 
 
-def string(mapping: Mapping[str, Any], key: str) -> str:
+def string(mapping: Mapping[str, object], key: str) -> str:
     """A string in JSON of unknown origin; empty if there is none."""
     value = mapping.get(key)
     return value if isinstance(value, str) else ""
@@ -163,7 +162,7 @@ def whole(value: object) -> int:
     return value if isinstance(value, int) and value >= 0 else 0
 
 
-def _answers(cell: Mapping[str, Any]) -> Iterator[SavedAnswer]:
+def _answers(cell: Mapping[str, object]) -> Iterator[SavedAnswer]:
     asked: Counter[str] = Counter()
     outputs = cell.get("outputs")
     for output in outputs if isinstance(outputs, list) else ():
@@ -206,6 +205,6 @@ def _parsed(source: str) -> tuple[OptionLine, str]:
     return OptionLine({}, ""), source
 
 
-def _source(cell: Mapping[str, Any]) -> str:
+def _source(cell: Mapping[str, object]) -> str:
     source = cell.get("source")
     return "".join(map(str, source)) if isinstance(source, list) else str(source or "")

@@ -36,7 +36,7 @@ class Cells:
         with capture_output() as shown:
             result = self.shell.run_cell(cell, store_history=True)
         assert not result.success
-        return (shown.stdout + shown.stderr).strip()
+        return str(shown.stdout + shown.stderr).strip()
 
     def __getitem__(self, name: str) -> Any:
         return self.shell.user_ns[name]

@@ -54,7 +54,7 @@ def test_it_is_configured_in_either_way(cells: Cells) -> None:
     cells("claude['other'].budget_tokens = 1000; claude.ask_above = 2")
     assert (magics.budget_tokens, magics.ask_above) == (1000, 2)
     cells("%config ClaudeMagics.budget = None")
-    assert claude.budget == 1.0  # nobody sits in front of this shell
+    assert claude.budget == 1.0  # this shell is unattended
 
 
 @pytest.mark.parametrize("value", ["-1", "float('nan')", "'lots'", "[]"])
@@ -63,7 +63,7 @@ def test_a_budget_of_nonsense_is_refused(cells: Cells, value: str, caplog: pytes
     cells(f"%config ClaudeMagics.budget = {value}")  # IPython logs what is wrong with it
     assert "budget" in caplog.text
     assert cells["claude"].budget == 2
-    assert "budget is US dollars, a number from 0, or None" in cells.fail(f"claude.budget = {value}")
+    assert "BadInput: budget takes a number of US dollars" in cells.fail(f"claude.budget = {value}")
     assert cells["claude"].budget == 2
 
 
@@ -86,7 +86,7 @@ def test_the_bill_is_a_table(cells: Cells, simulator: Simulator) -> None:
 
 def test_the_card_says_what_is_left(cells: Cells) -> None:
     claude, conversations = cells["claude"], cells["claude"].home
-    assert "the budget is 1.00 USD, because nobody sits in front" in card(claude, conversations)[1]
+    assert "the budget is 1.00 USD, the default for unattended runs" in card(claude, conversations)[1]
     claude.budget = 5
     conversations.spendings.append(Spending("main", "claude-opus-5", Usage(10), 1.25, simulated=False))
     for text in card(claude, conversations):

@@ -25,7 +25,7 @@ def test_an_error_goes_with_the_source_of_its_cells(cells: Cells, simulator: Sim
     assert "-->    2     return 1 / x" in sent
     assert "-->    1 f(0)" in sent
     assert "ZeroDivisionError: division by zero" in sent
-    assert sent.endswith("What went wrong here, and how do I mend it?")
+    assert sent.endswith("What went wrong here, and how do I fix it?")
     assert "IPython" not in sent
 
 
@@ -46,8 +46,8 @@ def test_an_error_has_its_causes_and_hides_the_home_folder(
 
 def test_without_an_error_nothing_is_sent(cells: Cells, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("sys.last_value", raising=False)
-    assert "There was no error yet" in cells.fail("%claude -e")
-    assert "There was no error yet" in cells.fail("%claude -e")  # not even that one
+    assert "no error yet" in cells.fail("%claude -e")
+    assert "no error yet" in cells.fail("%claude -e")  # not even that one
     assert not simulator.requests
 
 
@@ -56,7 +56,7 @@ def test_the_cells_before_go_with_source_and_output(cells: Cells, simulator: Sim
     cells("print('hello')\nx + 1")
     cells("%claude not this one")
     shown = cells("%%claude -p 2\nExplain.")
-    assert "sent: the 2 cells before (In [" in shown.stdout
+    assert "sent: the 2 previous cells (In [" in shown.stdout
     sent = questions(simulator)[-1]
     assert "```python\nx = 1\n```" in sent
     assert "print('hello')" in sent

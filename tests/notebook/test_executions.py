@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from claude_magic.conversation.conversation import Conversations
+from claude_magic.engine.environment import Place
 from claude_magic.notebook.executions import Executions
 
 
@@ -26,14 +27,9 @@ class Shell:
 
 @pytest.mark.parametrize("metadata", [{"cellId": "abc"}, {"colab": {"cell_id": "abc"}}], ids=["Jupyter", "Colab"])
 def test_a_place_is_the_cell_the_execution_and_the_number_of_the_question(metadata: dict[str, Any]) -> None:
-    conversations = Conversations()
-    cells = Executions(Shell(**metadata), conversations)
+    cells = Executions(Shell(**metadata), Conversations())
     places = [cells.place(conversation) for conversation in ("main", "main", "other")]
-    assert [(place.cell, place.execution, place.number, place.label) for place in places] == [
-        ("abc", "m1", 0, "In [5]"),
-        ("abc", "m1", 1, "In [5]"),
-        ("abc", "m1", 0, "In [5]"),
-    ]
+    assert places == [Place("abc", "m1", number, "In [5]") for number in (0, 1, 0)]
 
 
 def test_a_terminal_knows_no_cells() -> None:

@@ -135,7 +135,7 @@ def test_an_exported_notebook_can_be_restored(talk: Conversation, tmp_path: Path
     path = tmp_path / "talk.ipynb"
     talk.export(path)
     other = Conversation()
-    found = restore.restored(other, path)
+    found = restore.restored(other.name, other.state, path)
     assert [turn.reply.text for turn in found.turns] == [turn.reply.text for turn in talk.turns]
     assert [turn.state for turn in found.turns] == [turn.state for turn in talk.turns]
     assert found.turns[1].prompt == talk.turns[1].prompt
@@ -153,7 +153,7 @@ def test_another_conversation_says_its_name(claude: Conversation, tmp_path: Path
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_what_claude_wrote_is_inert(claude: Conversation, simulator: Simulator, tmp_path: Path, suffix: str) -> None:
-    messages = []
+    messages: list[dict[str, object]] = []
     for snippet in SNIPPETS:
         messages += [{"role": "user", "content": snippet}, {"role": "assistant", "content": snippet}]
     hostile = Conversation.from_messages(messages, system="\n".join(SNIPPETS))

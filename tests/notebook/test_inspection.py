@@ -44,7 +44,7 @@ def test_show_needs_no_key(bare: Cells, monkeypatch: pytest.MonkeyPatch) -> None
 def test_count_says_tokens_and_price(cells: Cells, simulator: Simulator) -> None:
     shown = cells("%%claude --count -o count\nHow many?").stdout
     assert shown.startswith(f"{cells['count'].tokens} input tokens for claude-sonnet-5-5, 0.00")
-    assert shown.endswith("the content is sent, nothing is answered or billed.\n")
+    assert shown.endswith("nothing is answered or billed.\n")
     assert 0 < cells["count"].tokens < 12
     assert [request.path for request in simulator.requests] == ["/v1/messages/count_tokens"]
     assert "0 turns" in repr(cells["claude"])
@@ -58,7 +58,7 @@ def test_the_forms_are_completed(cells: Cells) -> None:
 
 
 def test_show_last_shows_request_and_response(cells: Cells, simulator: Simulator) -> None:
-    assert "Nothing was asked in 'main' yet" in cells.fail("%claude --show last")
+    assert "in 'main' yet" in cells.fail("%claude --show last")
     cells("%claude Hello, Claude")
     shown = displayed(cells, "%claude --show last")
     request, response = shown.split("\n\nResponse, ")
@@ -79,16 +79,16 @@ def test_show_last_shows_request_and_response(cells: Cells, simulator: Simulator
     [
         ("%claude --show perl Hi", "needs one of request, curl, python, typescript, last, not 'perl'"),
         ("%claude --show", "FORM is missing"),
-        ("%claude --show curl", "--show needs a question behind it"),
-        ("%claude --count", "--count needs a question behind it"),
-        ("%claude --show last Hi", "--show last stands alone"),
-        ("%claude --doctor Hi", "--doctor stands alone"),
-        ("%claude --doctor --new", "--new does not go with"),
-        ("%claude --doctor --show last", "does not go with"),
-        ("%claude --show last -m haiku", "--model does not go with"),
-        ("%claude --show curl --count Hi", "do not go together"),
-        ("%%claude --show last\nHi", "--show last stands alone"),
-        ("%%claude --doctor\nHi", "--doctor stands alone"),
+        ("%claude --show curl", "--show needs a question"),
+        ("%claude --count", "--count needs a question"),
+        ("%claude --show last Hi", "--show last takes no question"),
+        ("%claude --doctor Hi", "--doctor takes no question"),
+        ("%claude --doctor --new", "--new cannot be combined with --doctor"),
+        ("%claude --doctor --show last", "--show cannot be combined with --doctor"),
+        ("%claude --show last -m haiku", "--model cannot be combined with --show last"),
+        ("%claude --show curl --count Hi", "--show and --count cannot be combined"),
+        ("%%claude --show last\nHi", "--show last takes no question"),
+        ("%%claude --doctor\nHi", "--doctor takes no question"),
     ],
 )
 def test_what_does_not_go_together_is_said(cells: Cells, simulator: Simulator, line: str, said: str) -> None:

@@ -30,7 +30,7 @@ def test_loading_says_what_is_asked_what_it_costs_and_where_the_key_is_from(
 def test_loading_leaves_a_variable_of_the_users_alone(bare: Cells) -> None:
     bare("claude = 'mine'")
     shown = bare("%load_ext claude_magic").stdout
-    assert "Your variable claude is left alone" in shown
+    assert "Your variable claude is kept" in shown
     assert bare["claude"] == "mine"
     bare("%unload_ext claude_magic")
     assert bare["claude"] == "mine"
@@ -111,7 +111,12 @@ def test_a_question_may_be_timed_assigned_and_go_on(cells: Cells, simulator: Sim
 def test_a_long_cell_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = []
     original = question_mark._statements
-    monkeypatch.setattr(question_mark, "_statements", lambda lines: looks.append(1) or original(lines))
+
+    def counted(lines: list[str]) -> set[int]:
+        looks.append(1)
+        return original(lines)
+
+    monkeypatch.setattr(question_mark, "_statements", counted)
     lines = [f"x{number} = {number}\n" for number in range(500)]
     assert question_mark.transform([*lines, "%claude really?\n"])[-1].startswith("get_ipython().run_line_magic(")
     assert looks == [1]
@@ -273,14 +278,14 @@ def bad_inputs(tmp_path: Path) -> list[tuple[str, str]]:
         ("%%claude\n{{ object() }}", "cannot be shown to a model"),
         ("%%claude\n{{ print }}", "cannot be shown to a model"),
         (f"%%claude\n{{{{ Path({str(tmp_path / 'gone.png')!r}) }}}}", "There is no file"),
-        (f"%%claude -i {tmp_path / 'text.png'}\nHi", "is no picture"),
+        (f"%%claude -i {tmp_path / 'text.png'}\nHi", "text.png"),
         (f"%%claude -i {tmp_path / 'empty.png'}\nHi", "is empty"),
         (f"%%claude -i {tmp_path}\nHi", "is a folder"),
-        ("%%claude -i ftp://example.com/x.png\nHi", "only http(s) and data: ones"),
-        ("%%claude -i data:image/png;base64,!!!\nHi", "no valid base64"),
-        (f"%%claude\nmy key is {KEY}", "holds an API key; nothing was sent"),
-        ("%%claude --effort huge\nHi", "knows the efforts"),
-        ("%%claude --prefill x\nHi", "takes no --prefill"),
+        ("%%claude -i ftp://example.com/x.png\nHi", "only http(s) and data: URLs"),
+        ("%%claude -i data:image/png;base64,!!!\nHi", "base64"),
+        (f"%%claude\nmy key is {KEY}", "API key; nothing was sent"),
+        ("%%claude --effort huge\nHi", "--effort"),
+        ("%%claude --prefill x\nHi", "--prefill"),
         ("%%claude\n   \n", "empty"),
     ]
 
@@ -341,11 +346,11 @@ def test_the_built_in_simulator_starts_on_request_and_gets_no_real_key(
     shown = bare("%claude Hello, Claude")
     assert "SIMULATED" in shown.stdout
     magics = bare.shell.magics_manager.registry["ClaudeMagics"]
-    simulator = magics._kernel._simulator
+    simulator = magics.environment._simulator
     assert KEY not in repr([vars(request) for request in simulator.requests])
     assert simulator.requests[0].headers.get("x-api-key") == "***"
     bare("%unload_ext claude_magic")
-    assert magics._kernel._simulator is None
+    assert magics.environment._simulator is None
 
 
 def test_traits_refuse_nonsense_and_reach_the_settings(cells: Cells, simulator: Simulator) -> None:

@@ -16,8 +16,8 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from claude_magic.conversation.conversation import Conversation, Conversations
-from claude_magic.conversation.environment import Restored
-from claude_magic.engine.environment import Environment
+from claude_magic.conversation.environment import ConversationEnvironment, Restored
+from claude_magic.conversation.state import State
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook import restore
@@ -42,7 +42,7 @@ SOURCES = {
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nbformat.NotebookNode]:
+def executed(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
     """A notebook as nbclient leaves it."""
     from claude_magic.simulator import start
 
@@ -74,9 +74,9 @@ def claude(simulator: Simulator) -> Iterator[Conversation]:
 
 
 def restored(claude: Conversation, path: Path) -> str:
-    found = restore.restored(claude, path)
+    found = restore.restored(claude.name, claude.state, path)
     claude._journal.change(lambda state: (found.step, found.before(state)))
-    return found.said
+    return found.text
 
 
 def change(path: Path, edit: Callable[[dict[str, Any]], object]) -> None:
@@ -106,7 +106,7 @@ def test_what_is_shown_is_what_claude_sees(claude: Conversation, simulator: Simu
     ]
     assert body(simulator)["system"] == "Be brief."
     assert "tools" not in body(simulator)
-    assert said.startswith("Restored 5 answers from talk.ipynb as it was saved at ")
+    assert said.startswith("Restored 5 answers from talk.ipynb as saved at ")
     assert "Not restored: 4 values and 1 call." in said
     assert "All simulated." in said
     assert "System prompt: 'Be brief.'." in said
@@ -137,7 +137,7 @@ def test_another_conversation_of_the_notebook(claude: Conversation, path: Path) 
 def test_an_edited_cell_is_said(claude: Conversation, path: Path) -> None:
     change(path, lambda cells: cells["second"].update(source="%%claude\nSubtract.", execution_count=5))
     said = restored(claude, path)
-    assert "In [5] edited since: Claude sees the new words with the old answer." in said
+    assert "In [5] edited since: Claude sees the new text with the old answer." in said
     assert claude.turns[1].prompt == "Subtract."
     assert "42" in claude.turns[1].reply.text
 
@@ -151,7 +151,7 @@ def test_outputs_that_were_cleared_are_said(claude: Conversation, path: Path) ->
     change(path, lambda cells: cells["second"].update(outputs=[]))
     said = restored(claude, path)
     assert "Restored 4 answers" in said
-    assert "1 question without an answer to be seen: run the cell." in said
+    assert "1 question without a visible answer: run the cell." in said
 
 
 def test_cells_that_were_moved_keep_the_order_in_which_they_were_asked(claude: Conversation, path: Path) -> None:
@@ -159,7 +159,7 @@ def test_cells_that_were_moved_keep_the_order_in_which_they_were_asked(claude: C
     document["cells"].reverse()
     path.write_text(json.dumps(document), "utf-8")
     restored(claude, path)
-    assert [turn.place.cell for turn in claude.turns] == ["first", "second", "python", "python", "cut"]
+    assert [turn.place.cell for turn in claude.turns if turn.place] == ["first", "second", "python", "python", "cut"]
 
 
 def test_cells_of_this_kernel_stay(claude: Conversation, path: Path) -> None:
@@ -194,12 +194,12 @@ def test_an_answer_whose_text_is_not_as_it_was_written_is_read_as_it_stands(path
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("", "no notebook"),
-        ("[]", "no notebook"),
-        ('{"cells": 3}', "no notebook"),
-        ('{"cells": [{}]}', "no notebook"),
-        ('{"worksheets": []}', "no notebook"),
-        ("[" * 50_000, "no notebook"),
+        ("", "not a notebook"),
+        ("[]", "not a notebook"),
+        ('{"cells": 3}', "not a notebook"),
+        ('{"cells": [{}]}', "not a notebook"),
+        ('{"worksheets": []}', "not a notebook"),
+        ("[" * 50_000, "not a notebook"),
         ('{"cells": []}', "no answer"),
         ('{"cells": [{"cell_type": "code", "source": "1", "outputs": [3, {"metadata": 1}]}]}', "no answer"),
     ],
@@ -213,7 +213,7 @@ def test_what_is_no_notebook_is_refused(claude: Conversation, tmp_path: Path, te
 
 
 def test_whatever_stands_in_the_metadata(claude: Conversation, path: Path) -> None:
-    odd = [None, True, -1, 2.5, "odd", [], {}, [[1]], [["a", "b"]]]
+    odd: list[object] = [None, True, -1, 2.5, "odd", [], {}, [[1]], [["a", "b"]]]
     document = json.loads(path.read_text("utf-8"))
     [cell] = [cell for cell in document["cells"] if cell["id"] == "first"]
     about = cell["outputs"][0]["metadata"]["claude_magic"]
@@ -222,8 +222,8 @@ def test_whatever_stands_in_the_metadata(claude: Conversation, path: Path) -> No
         for value in odd:
             about[key] = value
             path.write_text(json.dumps(document), "utf-8")
-            found = restore.restored(claude, path)
-            assert found.said
+            found = restore.restored(claude.name, claude.state, path)
+            assert found.text
             assert repr(found.turns)
         about[key] = before
 
@@ -234,22 +234,26 @@ def test_a_notebook_that_is_not_there(claude: Conversation, tmp_path: Path) -> N
 
 
 def test_in_plain_python_a_notebook_is_not_restored(path: Path) -> None:
-    with pytest.raises(BadInput, match="in a notebook"):
+    with pytest.raises(BadInput, match="load_ext claude_magic"):
         Conversation().restore(path)
 
 
-class Slow(Environment):
-    """While it reads, an answer comes."""
+class Slow(ConversationEnvironment):
+    """While it reads, an answer arrives."""
 
-    def restored(self, conversation: Conversation, path: Any) -> Restored:
-        found = restore.restored(conversation, path)
-        conversation("Meanwhile.")
+    claude: Conversation
+
+    def restored(self, name: str, state: State, path: str | os.PathLike[str] | None) -> Restored:
+        assert path is not None
+        found = restore.restored(name, state, path)
+        self.claude("Meanwhile.")
         return found
 
 
 def test_an_answer_that_comes_while_the_notebook_is_read_is_not_lost(path: Path, simulator: Simulator) -> None:
-    home = Conversations(Settings(base_url=simulator.url), Slow())
-    claude = home.open("main")
+    environment = Slow()
+    home = Conversations(Settings(base_url=simulator.url), environment)
+    claude = environment.claude = home.open("main")
     claude.restore(path)
     home.close()
     assert [turn.place and turn.place.cell for turn in claude.turns] == [
@@ -383,4 +387,4 @@ def test_a_copy_of_a_cell_is_the_same_turn(claude: Conversation, path: Path) -> 
     document["cells"].append({**cell, "id": "copy"})
     path.write_text(json.dumps(document), "utf-8")
     restored(claude, path)
-    assert [turn.place.cell for turn in claude.turns] == ["first", "second", "python", "python", "cut"]
+    assert [turn.place.cell for turn in claude.turns if turn.place] == ["first", "second", "python", "python", "cut"]

@@ -74,7 +74,7 @@ def test_code_that_was_cut_is_said(cells: Cells, simulator: Simulator) -> None:
     [
         ("%claude --cell 2", "no block of code 2: the answer has 2 blocks of code, 0 to 1"),
         ("claude.last.to_cell(-3)", "no block of code -3"),
-        ("%claude --cell -c other", "no answer of 'other' yet"),
+        ("%claude --cell -c other", "no answer in 'other' yet"),
         ("%claude --cell=x", "needs a whole number, not 'x'"),
         ("%claude --cell --new -m opus --cell", "--cell is given twice"),
     ],
