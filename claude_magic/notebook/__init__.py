@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _conversations: weakref.WeakKeyDictionary[InteractiveShell, Conversations] = weakref.WeakKeyDictionary()
 """The conversations of each shell, which survive a reload of the extension."""
 
+_REPLY = "claude_magic.messages.reply.Reply"
+"""By name, because its module is imported with the first question."""
+
 
 def load(shell: InteractiveShell) -> None:
     """Register the magics and hooks, define ``claude``, and print one line about it.
@@ -95,24 +98,11 @@ def unload(shell: InteractiveShell) -> None:
     for word in ("%claude", "%%claude"):
         if completers is not None:
             completers.strs.pop(word, None)
-    formatter = shell.display_formatter.mimebundle_formatter
-    formatter.deferred_printers.pop(_REPLY, None)
-    if (reply := _reply_class()) is not None:
-        formatter.type_printers.pop(reply, None)
+    shell.display_formatter.mimebundle_formatter.pop(_REPLY, None)
     if shell.user_ns.get("claude") is magics.main:
         del shell.user_ns["claude"]
     magics.conversations.close()
     environment.close()
-
-
-_REPLY = ("claude_magic.messages.reply", "Reply")
-
-
-def _reply_class() -> type[Reply] | None:
-    import sys
-
-    module = sys.modules.get(_REPLY[0])
-    return getattr(module, _REPLY[1], None)
 
 
 def _format_replies(shell: InteractiveShell, environment: KernelEnvironment) -> None:
@@ -122,9 +112,8 @@ def _format_replies(shell: InteractiveShell, environment: KernelEnvironment) -> 
         from claude_magic.notebook.display.footer import escaped, footer, state
         from claude_magic.notebook.display.footnotes import written
 
-        line = next(
-            (footer(ending, "full") for ending in environment.executions.current.endings if ending.reply is reply), ""
-        )
+        endings = environment.executions.current.endings
+        line = next((footer(ending, "full") for ending in endings if ending.reply is reply), "")
         if line:
             return {"text/markdown": f"*{escaped(line)}*", "text/plain": line}
         line = state(reply)
@@ -135,4 +124,4 @@ def _format_replies(shell: InteractiveShell, environment: KernelEnvironment) -> 
             for kind, parts in (("text/markdown", markdown), ("text/plain", plain))
         }
 
-    shell.display_formatter.mimebundle_formatter.for_type_by_name(*_REPLY, bundle)
+    shell.display_formatter.mimebundle_formatter.for_type(_REPLY, bundle)

@@ -25,8 +25,7 @@ Which of these two plots shows the stronger trend? {{ fig }} {{ other_fig }}
 Is a mean of {{ df.price.mean() }} plausible here?
 
 %claude -i photo.jpg What is in this picture?
-"""
-UNDO = """
+
 claude.undo()  # takes back the last change
 """
 
@@ -90,12 +89,11 @@ def _spent(conversations: Conversations) -> str:
 
 def card(conversation: Conversation, conversations: Conversations) -> tuple[str, str]:
     """The status card as Markdown and as plain text."""
-    turns = len(conversation.turns)
     others = [name for name in conversations if name != conversation.name]
     rows = [
         ("model", conversation.model),
         ("key", key_source(conversations)),
-        ("conversation", f"{conversation.name}, {pluralize(turns, 'turn')}"),
+        ("conversation", f"{conversation.name}, {pluralize(len(conversation.turns), 'turn')}"),
         ("system prompt", " ".join((conversation.system or "none").split())[:80]),
         *([("tools", ", ".join(map(tool_name, conversation.tools)))] if conversation.tools else []),
         ("spent", _spent(conversations)),
@@ -104,9 +102,8 @@ def card(conversation: Conversation, conversations: Conversations) -> tuple[str,
         rows.append(("simulated", f"would have cost {money(simulated)}"))
     if others:
         rows.append(("others", ", ".join(others)))
-    plain = (
-        "\n".join(f"{name:14} {value}" for name, value in rows) + f"\n\n{EXAMPLES}{UNDO}\n%claude? lists all options."
-    )
+    plain = "\n".join(f"{name:14} {value}" for name, value in rows)
+    plain += f"\n\n{EXAMPLES}\n%claude? lists all options."
     table = "\n".join(f"| {name} | {escaped(value)} |" for name, value in rows)
-    markdown = f"| Claude | |\n|---|---|\n{table}\n\n```\n{EXAMPLES}{UNDO}```\n\n`%claude?` lists all options."
+    markdown = f"| Claude | |\n|---|---|\n{table}\n\n```\n{EXAMPLES}```\n\n`%claude?` lists all options."
     return markdown, plain

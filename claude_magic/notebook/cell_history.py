@@ -11,15 +11,14 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
 
 from claude_magic.content.parts import Part
 from claude_magic.content.values import RemotePicture
 from claude_magic.messages.errors import BadInput, Explained
 from claude_magic.notebook.executions import running
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
 
 _REMEMBERED = 50
 """Executions whose displayed output is kept."""
@@ -44,7 +43,7 @@ class CellHistory:
 
     def names(self) -> dict[str, object]:
         """The names that ``{{ }}`` can use in addition to the user's own."""
-        return {"error": LastError(self._shell), "previous": self.cells(1), "cells": self.cells}
+        return {"error": LastError(), "previous": self.cells(1), "cells": self.cells}
 
     def cells(self, count: int) -> PastCells:
         """The cells that ran before this one, latest last; questions to Claude do not count.
@@ -121,21 +120,21 @@ class PastCell:
         return [Part({"type": "text", "text": text}, f"In [{self.number}]"), *self.pictures]
 
 
+@dataclasses.dataclass(frozen=True, repr=False)
 class PastCells:
     """The cells that ran before, as a value of a question; read when the question is converted."""
 
-    def __init__(self, history: CellHistory, count: int) -> None:
-        self._history = history
-        self._count = count
+    history: CellHistory
+    count: int
 
     def __claude__(self) -> list[object]:
-        past = self._history.last(self._count)
+        past = self.history.last(self.count)
         if not past:
             raise BadInput("No cell ran before this one.")
         return [part for cell in past for part in cell.__claude__()]
 
     def __repr__(self) -> str:
-        return f"<the {self._count} previous cells>"
+        return f"<the {self.count} previous cells>"
 
 
 class LastError:
@@ -144,9 +143,6 @@ class LastError:
     Frames in cells include the source of the cell, all others are one line; the home folder is
     written ``~``. Nothing else of the notebook is sent.
     """
-
-    def __init__(self, shell: InteractiveShell) -> None:
-        self._shell = shell
 
     def __claude__(self) -> object:
         error = getattr(sys, "last_value", None)

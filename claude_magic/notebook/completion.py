@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+
+from IPython.core.interactiveshell import InteractiveShell
 
 from claude_magic.conversation.conversation import Conversations
 from claude_magic.messages import limits
 from claude_magic.notebook.option_line import OPTIONS
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
 
 
 class Completer:

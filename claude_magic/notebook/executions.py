@@ -14,14 +14,13 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
 from claude_magic.conversation.conversation import Conversations
 from claude_magic.engine.environment import Place
 from claude_magic.engine.rendering import Ending
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
 
 @dataclasses.dataclass
@@ -178,8 +177,7 @@ class Executions:
         return Execution(str(header.get("msg_id") or ""), str(cell))
 
     def _parent(self) -> dict[str, Any]:
-        get_parent = getattr(self._shell, "get_parent", None)
-        return (get_parent() or {}) if get_parent is not None else {}
+        return getattr(self._shell, "get_parent", dict)() or {}
 
     def _metadata(self) -> dict[str, Any]:
         return self._parent().get("metadata") or {}

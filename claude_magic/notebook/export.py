@@ -115,7 +115,7 @@ def _state(turn: Turn) -> list[str]:
 def _notebook(conversation: Conversation, beside: str) -> Exported:
     turns = list(conversation.turns)
     cells = [
-        _markdown_cell("title", f"# {escaped(_title(conversation))}"),
+        {"cell_type": "markdown", "id": "title", "metadata": {}, "source": [f"# {escaped(_title(conversation))}"]},
         _code_cell("load", "%load_ext claude_magic"),
     ]
     name = f"claude[{conversation.name!r}]" if conversation.name != "main" else "claude"
@@ -177,10 +177,6 @@ def _output(conversation: Conversation, turn: Turn, number: int, count: int, sou
 
 def _small(call: Call, within: limits.ImageLimits) -> str:
     return gallery(thumbnails([(call.name, part) for part in call.parts], within))
-
-
-def _markdown_cell(id: str, source: str) -> dict[str, Any]:
-    return {"cell_type": "markdown", "id": id, "metadata": {}, "source": source.splitlines(keepends=True)}
 
 
 def _code_cell(id: str, source: str, outputs: list[dict[str, Any]] | None = None) -> dict[str, Any]:

@@ -29,21 +29,11 @@ def attachments(word: Word, namespace: Mapping[str, object]) -> list[Named]:
         If one is none of these.
     """
     text = word.text.strip()
-    has_spaces = not word.quoted and any(character.isspace() for character in text)
-    found = None if has_spaces and len(_split_at_commas(text)) > 1 else _attachment(text, namespace)
-    if found is not None:
-        return [found]
-    if not word.quoted:
-        items = [item for item in _split_at_commas(text) if item]
-        if len(items) > 1:
-            several = [_attachment(item, namespace) for item in items]
-            return [
-                one if one is not None else _expression(item, namespace)
-                for item, one in zip(items, several, strict=True)
-            ]
-        text = items[0] if items else text
-        found = _attachment(text, namespace)
-    return [found if found is not None else _expression(text, namespace)]
+    items = [text] if word.quoted else [item for item in _split_at_commas(text) if item] or [text]
+    if items != [text] and len(text.split()) == 1 and (found := _attachment(text, namespace)):
+        return [found]  # the name of a file may contain commas
+    found_first = [_attachment(item, namespace) for item in items]
+    return [one or _expression(item, namespace) for item, one in zip(items, found_first, strict=True)]
 
 
 def tools(word: Word, namespace: Mapping[str, object]) -> list[object]:

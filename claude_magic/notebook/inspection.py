@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from IPython.core.interactiveshell import InteractiveShell
+
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook.option_line import OptionLine
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
     from claude_magic.conversation.conversation import Conversation, Conversations
     from claude_magic.engine.prepare import Prepared
 

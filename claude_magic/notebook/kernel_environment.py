@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.util
 import os
@@ -9,6 +10,9 @@ import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Configurable
 
 from claude_magic.conversation.environment import ConversationEnvironment, Restored
 from claude_magic.conversation.state import State
@@ -21,9 +25,6 @@ from claude_magic.notebook.cell_history import CellHistory
 from claude_magic.notebook.executions import Executions
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-    from traitlets.config import Configurable
-
     from claude_magic.conversation.conversation import Conversation
     from claude_magic.messages.client import Client
     from claude_magic.simulator import Simulator
@@ -168,8 +169,6 @@ class KernelEnvironment(ConversationEnvironment):
         """A client; for ``simulator``, of a simulator that is started here and stops with the kernel."""
         if settings.base_url.strip().lower() != SIMULATOR:
             return super().connect(settings, credentials)
-        import dataclasses
-
         if self._simulator is None:
             from claude_magic.simulator import start
 

@@ -59,7 +59,7 @@ class ClaudeMagics(ConfiguredMagics):
         if line.rest.strip() or line.error:
             self._ask(line, line.rest.strip() or _WHAT_WENT_WRONG)
             return
-        line.check_settings()
+        line.check(has_question=False)
         if line.takes_no_question:
             inspection.inspect(line, self.shell, self.conversations)
             return
@@ -74,7 +74,7 @@ class ClaudeMagics(ConfiguredMagics):
         print(f"{conversation.name}: {', '.join(_apply(conversation, line, options))}.")
 
     def _ask(self, line: OptionLine, source: str) -> None:
-        line.check_question()
+        line.check(has_question=True)
         namespace = self.shell.user_ns
         try:
             show_printed, prompt = self._prompt(line, source)
@@ -140,7 +140,7 @@ class ClaudeMagics(ConfiguredMagics):
         """The values and text of the question, and a function that shows again what evaluating them printed."""
         from IPython.utils.capture import capture_output
 
-        values = [Named("the last error", LastError(self.shell))] if line.error else []
+        values = [Named("the last error", LastError())] if line.error else []
         if line.previous is not None:
             cells = f"the {line.previous} previous cells" if line.previous > 1 else "the previous cell"
             values.append(Named(cells, self.environment.history.cells(line.previous)))

@@ -85,7 +85,6 @@ def _name(word: str) -> str:
     return word
 
 
-_EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _FORMS = ("request", "curl", "python", "typescript", "last")
 
 
@@ -95,6 +94,8 @@ def _form(word: str) -> str:
     return word
 
 
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_THINKING = ("show", "hide", "off")
 OPTIONS = (
     Option("--chat", "-c", "NAME", "conversation to ask (default main); created on first use", _name, is_setting=True),
     Option("--model", "-m", "ID", "model for this turn: an id, or opus, sonnet, haiku, fable", _name, is_setting=True),
@@ -103,7 +104,7 @@ OPTIONS = (
         "--tools",
         "-t",
         "EXPR",
-        "functions Claude may call from here on, or server tools such as web_search; none: no calls this time",
+        "functions or server tools (web_search) that Claude may call from here on; none: no calls this time",
         choices=("none", *FORMS),
         is_repeatable=True,
         is_setting=True,
@@ -113,7 +114,7 @@ OPTIONS = (
         "--attach",
         "-i",
         "EXPR",
-        "attach a picture, table, path or URL; a, b attaches two",
+        "attach a picture, table, path or URL; a, b is two",
         is_repeatable=True,
         is_expression=True,
     ),
@@ -125,7 +126,7 @@ OPTIONS = (
         "--cell",
         "",
         "[N]",
-        "put code block N of the answer (default 0, the first) in a new cell below",
+        "put code block N (default 0) of the answer in a new cell",
         _whole,
         is_setting=True,
         default="0",
@@ -139,11 +140,7 @@ OPTIONS = (
     Option("--top-k", "", "N", "0 or more, if the model supports it", _whole),
     Option("--effort", "", "LEVEL", f"{', '.join(_EFFORTS)}, if the model supports it", choices=_EFFORTS),
     Option(
-        "--thinking",
-        "",
-        "show|hide|off|N",
-        "show the thinking, hide it, turn it off, or think for at most N tokens",
-        choices=("show", "hide", "off"),
+        "--thinking", "", "show|hide|off|N", "show, hide or stop the thinking, or limit its tokens", choices=_THINKING
     ),
     Option("--tool-choice", "", "NAME", "auto, any, none, or the tool to call first", choices=("auto", "any", "none")),
     Option("--disable-parallel-tool-use", "", "", "at most one tool call at a time"),
@@ -152,7 +149,7 @@ OPTIONS = (
     Option("--new", "", "", "start the conversation over", is_setting=True),
     Option("--yes", "", "", "send it even if it is above ask_above or the budget"),
     Option("--verbatim", "", "", "send {{ }} as they are"),
-    Option("--count", "", "", "show input tokens and price by the API's free counter; no answer, no bill"),
+    Option("--count", "", "", "input tokens and price by the API's free counter; nothing is answered or billed"),
     Option("--show", "", "FORM", f"show what would be sent: {', '.join(_FORMS[:-1])}; last: what was", _form, _FORMS),
     Option("--doctor", "", "", "check key, server, model and versions; takes no question", is_setting=True),
 )
@@ -186,37 +183,25 @@ class OptionLine:
         """Whether it is ``--doctor`` or ``--show last``, which ask nothing."""
         return bool(self.doctor) or self.show == "last"
 
-    def check_question(self) -> None:
-        """Refuse options that cannot be combined with a question or with each other.
+    def check(self, *, has_question: bool) -> None:
+        """Refuse options that cannot be combined, or that need a question, or take none.
 
         Raises
         ------
         UsageError
         """
-        if self.takes_no_question:
-            option = "--doctor" if self.doctor else "--show last"
+        option, fitting = ("--doctor", {"doctor"}) if self.doctor else ("--show last", {"chat", "show"})
+        given = [each for each in OPTIONS if each.name in self.given]
+        if self.takes_no_question and has_question:
             raise UsageError(f"{option} takes no question: %claude {option}")
+        if self.takes_no_question and (others := [each.long for each in given if each.name not in fitting]):
+            raise UsageError(f"{', '.join(others)} cannot be combined with {option}.")
+        if not (has_question or self.takes_no_question) and (unfit := [x.long for x in given if not x.is_setting]):
+            raise UsageError(f"{', '.join(unfit)} needs a question after it: %claude {unfit[0]} … What is this?")
         if self.show and self.count:
             raise UsageError("--show and --count cannot be combined.")
         if self.background and self.cell is not None:
             raise UsageError("--cell waits for the answer. Leave it out; run %claude --cell when the answer is there.")
-
-    def check_settings(self) -> None:
-        """Refuse options that need a question, or that ``--doctor`` and ``--show last`` do not take.
-
-        Raises
-        ------
-        UsageError
-        """
-        if self.takes_no_question:
-            option, more = ("--doctor", {"doctor"}) if self.doctor else ("--show last", {"chat", "show"})
-            if others := [each.long for each in self._options() if each.name not in more]:
-                raise UsageError(f"{', '.join(others)} cannot be combined with {option}.")
-        elif unfit := [option.long for option in self._options() if not option.is_setting]:
-            raise UsageError(f"{', '.join(unfit)} needs a question after it: %claude {unfit[0]} … What is this?")
-
-    def _options(self) -> list[Option]:
-        return [option for option in OPTIONS if option.name in self.given]
 
 
 def parse(line: str, *, question_follows: bool, fill: Callable[[str], str] = str) -> OptionLine:
@@ -245,12 +230,8 @@ def parse(line: str, *, question_follows: bool, fill: Callable[[str], str] = str
             break  # not split: it may contain an unpaired apostrophe
         word = next(scanner)
         at = word.end
-        name, equals, value = word.text.partition("=")
-        option = (
-            None
-            if word.quoted and not equals
-            else _BY_WORD.get(name if equals and name.startswith("--") else word.text)
-        )
+        name, equals, value = word.text.partition("=") if word.text.startswith("--") else (word.text, "", "")
+        option = None if word.quoted and not equals else _BY_WORD.get(name)
         if option is None:
             if question_follows and not word.text.strip("-"):
                 break  # a question may begin with a dash
@@ -260,7 +241,7 @@ def parse(line: str, *, question_follows: bool, fill: Callable[[str], str] = str
                 raise UsageError(f"{option.long} takes no value.")
             chosen.append((option, None))
             continue
-        if equals and name.startswith("--"):
+        if equals:
             value_word = word._replace(text=value)
         elif option.metavar.startswith("["):
             following = line[word.end :].split(maxsplit=1)

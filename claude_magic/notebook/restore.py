@@ -6,7 +6,8 @@ import datetime
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+
+from IPython.core.interactiveshell import InteractiveShell
 
 from claude_magic.content.parts import text_part
 from claude_magic.conversation.environment import Restored
@@ -21,9 +22,6 @@ from claude_magic.messages.text import join_names, one_line, pluralize
 from claude_magic.messages.usage import usage_from_json
 from claude_magic.notebook.display.output_metadata import digest
 from claude_magic.notebook.saved_answers import NOT_RESTORED, SavedAnswer, read_notebook, string, whole
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
 
 _VS_CODE = "__vsc_ipynb_file__"
 
@@ -77,19 +75,17 @@ def restored(name: str, state: State, path: str | os.PathLike[str]) -> Restored:
     new = [answer for answer in mine if answer.cell not in here and answer.turn_id not in ids]
     turns = tuple(map(_turn, new))
     system = state.system or next(filter(None, (answer.system for answer in reversed(new))), None)
-    stay = len(mine) - len(new)
+    here_already = len(mine) - len(new)
     report = [
         f"Restored {pluralize(len(new), 'answer')} from {notebook.name} as saved at {notebook.saved_at:%H:%M}"
         f"{', as text: without thinking, results of functions, and values' if new else ''}.",
-        f"{pluralize(stay, 'answer')} of this kernel {'stay as they are' if stay > 1 else 'stays as it is'}."
-        if stay
-        else "",
+        f"Unchanged in this kernel: {pluralize(here_already, 'answer')}." if here_already else "",
         *_missing(new, turns),
         _which(new, [answer.is_edited for answer in new], "edited since: Claude sees the new text with the old answer"),
         _which(new, [answer.metadata.get("simulated") is True for answer in new], "simulated"),
         f"System prompt: {one_line(system, 60)!r}." if system and system != state.system else "",
-        f"{pluralize(notebook.unanswered, 'question')} without a visible answer: run the cell."
-        if notebook.unanswered
+        f"Without a visible answer: {pluralize(asked, 'question')}; run the cell."
+        if (asked := notebook.unanswered)
         else "",
     ]
     return Restored(turns, system, f"restoring {notebook.name}", " ".join(filter(None, report)) + hints)

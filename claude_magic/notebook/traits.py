@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics
 from traitlets import All, Bool, Bunch, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
@@ -12,9 +11,6 @@ from claude_magic.engine.budget import amount
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook.kernel_environment import KernelEnvironment
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
 
 _DEFAULTS = Settings()
 
@@ -30,25 +26,17 @@ class ConfiguredMagics(Magics):
     """
 
     model = Unicode(help="Model to ask: an id, or opus, sonnet, haiku, fable.").tag(config=True)
-    max_tokens = Int(_DEFAULTS.max_tokens, min=1, help="Upper limit for an answer in tokens, thinking included.").tag(
-        config=True
-    )
+    max_tokens = Int(_DEFAULTS.max_tokens, min=1, help="Token limit of an answer, thinking included.").tag(config=True)
     base_url = Unicode(
         "", help="URL of the API (ANTHROPIC_BASE_URL); empty for Anthropic's own; 'simulator' needs no key."
     ).tag(config=True)
     version = Unicode(_DEFAULTS.version, help="anthropic-version of the requests.").tag(config=True)
     betas = List(Unicode(), help="anthropic-beta of the requests.").tag(config=True)
-    cache = Enum(["auto", "1h", "off"], _DEFAULTS.cache, help="Prompt caching: five minutes, an hour, or off.").tag(
-        config=True
-    )
-    rerun = Enum(
-        ["replace", "append"], _DEFAULTS.rerun, help="What running a cell again does with its earlier question."
-    ).tag(config=True)
+    cache = Enum(["auto", "1h", "off"], _DEFAULTS.cache, help="Prompt caching; auto: five minutes.").tag(config=True)
+    rerun = Enum(["replace", "append"], _DEFAULTS.rerun, help="What running a cell again does.").tag(config=True)
     timeout = Float(_DEFAULTS.timeout, min=1, help="Seconds to wait for the next byte.").tag(config=True)
     max_retries = Int(_DEFAULTS.max_retries, min=0, help="Retries when the API is busy.").tag(config=True)
-    tool_steps = Int(_DEFAULTS.tool_steps, min=1, help="Maximum number of messages with tool calls in an answer.").tag(
-        config=True
-    )
+    tool_steps = Int(_DEFAULTS.tool_steps, min=1, help="Limit of messages with tool calls per answer.").tag(config=True)
     tool_seconds = Float(
         _DEFAULTS.tool_seconds, min=0, help="Seconds after which an answer with tool calls must conclude; 0: no limit."
     ).tag(config=True)
@@ -61,16 +49,13 @@ class ConfiguredMagics(Magics):
     budget = Float(
         _DEFAULTS.budget,
         allow_none=True,
-        help="US dollars that all conversations of this kernel may spend; None: no limit, but 1 dollar in unattended "
-        "runs.",
+        help="US dollars for all conversations of this kernel; None: no limit, but 1 dollar in unattended runs.",
     ).tag(config=True)
     budget_tokens = Float(
         _DEFAULTS.budget_tokens, allow_none=True, help="Tokens for models without a known price; None: no limit."
     ).tag(config=True)
     ask_above = Float(
-        _DEFAULTS.ask_above,
-        allow_none=True,
-        help="US dollars that a request may cost without --yes; None: any amount.",
+        _DEFAULTS.ask_above, allow_none=True, help="US dollars above which a request needs --yes; None: no limit."
     ).tag(config=True)
     display = Enum(
         ["auto", "live", "markdown", "text"], "auto", help="How answers are displayed; auto depends on the front end."

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import pytest
 from markdown_it import MarkdownIt
 from PIL import Image
 
-from claude_magic import Document, tool
+from claude_magic import Document, export, tool
 from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.environment import EXPORTERS
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook import restore
@@ -198,6 +200,10 @@ def test_where_nothing_can_be_written(talk: Conversation, tmp_path: Path) -> Non
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(BadInput, match="cannot be written"):
         talk.export(tmp_path / "file" / "talk.md")
+
+
+def test_plain_python_finds_the_exporter_by_its_entry_point() -> None:
+    assert [each.load() for each in entry_points(group=EXPORTERS)] == [export]
 
 
 def test_it_works_without_ipython(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from claude_magic.messages import code_samples
 from claude_magic.notebook.completion import Completer
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
@@ -55,6 +56,7 @@ def test_the_forms_are_completed(cells: Cells) -> None:
     assert complete("%%claude --show c", "c") == ["curl"]
     assert complete("%claude --show l", "l") == ["last"]
     assert complete("%claude --co", "--co") == ["--count"]
+    assert set(complete("%claude --show ", "")) == {"request", *code_samples.FORMS, "last"}
 
 
 def test_show_last_shows_request_and_response(cells: Cells, simulator: Simulator) -> None:

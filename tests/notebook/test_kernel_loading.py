@@ -66,5 +66,5 @@ def test_unloading_leaves_the_kernel_as_it_was(kernel: Kernel) -> None:
 def test_a_variable_of_the_users_is_left_alone(kernel: Kernel) -> None:
     kernel.run("claude = 'mine'", cell="a")
     said = kernel.run("%load_ext claude_magic", cell="b")
-    assert "Your variable claude is left alone" in said.printed
+    assert "Your variable claude is kept" in said.printed
     assert kernel.value("claude") == "mine"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 
 from claude_magic.conversation.conversation import Conversation
+from claude_magic.engine.settings import Settings
 from claude_magic.notebook import question_mark
+from claude_magic.notebook.magics import ClaudeMagics
 from claude_magic.notebook.option_line import OPTIONS
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
@@ -365,6 +368,14 @@ def test_traits_refuse_nonsense_and_reach_the_settings(cells: Cells, simulator: 
         assert getattr(magics, name) == before
     cells("%config ClaudeMagics.footer = 'off'")
     assert cells("%claude Hello, Claude").stdout.strip().endswith("(SIMULATED)")
+
+
+def test_every_setting_is_a_trait_with_the_same_default() -> None:
+    traits = ClaudeMagics.class_traits(config=True)
+    for field in dataclasses.fields(Settings):
+        if field.name not in ("model", "base_url"):  # the environment may set these
+            assert traits[field.name].default() == getattr(Settings(), field.name)
+    assert {field.name for field in dataclasses.fields(Settings)} <= traits.keys()
 
 
 def test_the_claude_object_is_a_conversation(cells: Cells) -> None:
