@@ -17,7 +17,7 @@ from tests.notebook.kernels import running_kernel
 LONG = "All work and no play. " * 3000
 
 
-def test_a_question_beyond_the_budget_fails_in_one_line(cells: Cells, simulator: Simulator) -> None:
+def test_a_question_above_the_budget_fails_with_one_line(cells: Cells, simulator: Simulator) -> None:
     cells("%claude Hi")
     cells("claude.budget = 0.01")
     shown = cells.fail(f"%%claude -o reply\n{LONG}")
@@ -42,7 +42,7 @@ def test_a_request_above_ask_above(cells: Cells, simulator: Simulator) -> None:
     assert len(simulator.requests) == 2
 
 
-def test_it_is_configured_in_either_way(cells: Cells) -> None:
+def test_the_budget_can_be_set_as_attribute_or_trait(cells: Cells) -> None:
     magics = cells.shell.magics_manager.registry["ClaudeMagics"]
     claude = cells["claude"]
     cells("%config ClaudeMagics.budget = 5")
@@ -58,7 +58,7 @@ def test_it_is_configured_in_either_way(cells: Cells) -> None:
 
 
 @pytest.mark.parametrize("value", ["-1", "float('nan')", "'lots'", "[]"])
-def test_a_budget_of_nonsense_is_refused(cells: Cells, value: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_invalid_budget_is_refused(cells: Cells, value: str, caplog: pytest.LogCaptureFixture) -> None:
     cells("claude.budget = 2")
     cells(f"%config ClaudeMagics.budget = {value}")  # IPython logs what is wrong with it
     assert "budget" in caplog.text
@@ -84,7 +84,7 @@ def test_the_bill_is_a_table(cells: Cells, simulator: Simulator) -> None:
     assert f"{claude.cost:.2f} {claude.cost!r}" == "0.00 0.0"
 
 
-def test_the_card_says_what_is_left(cells: Cells) -> None:
+def test_the_card_shows_the_budget(cells: Cells) -> None:
     claude, conversations = cells["claude"], cells["claude"].home
     assert "the budget is 1.00 USD, the default for unattended runs" in card(claude, conversations)[1]
     claude.budget = 5

@@ -1,4 +1,4 @@
-"""A conversation for people: readable, inert, and with nothing in it that should not leave."""
+"""Exported conversations: readable, inert and without secrets."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_an_exported_notebook_can_be_restored(talk: Conversation, tmp_path: Path
     assert found.turns[1].prompt == talk.turns[1].prompt
 
 
-def test_another_conversation_says_its_name(claude: Conversation, tmp_path: Path) -> None:
+def test_another_conversation_is_exported_with_its_name(claude: Conversation, tmp_path: Path) -> None:
     stats = claude["my stats"]
     stats("Mean?")
     stats.system = "x"
@@ -220,7 +220,7 @@ for suffix in {FORMATS!r}:
     assert run.stdout.count("Exported 1 turn") == 3
 
 
-def test_large_pictures_are_those_that_were_sent(claude: Conversation, simulator: Simulator, tmp_path: Path) -> None:
+def test_large_pictures_are_exported_as_sent(claude: Conversation, simulator: Simulator, tmp_path: Path) -> None:
     stream = io.BytesIO()
     Image.new("RGB", (5000, 100), "teal").save(stream, "PNG")
     claude("Look.", stream.getvalue())

@@ -23,7 +23,7 @@ def displayed(cells: Cells, cell: str) -> str:
     return text
 
 
-def test_show_sends_nothing_and_keeps_the_whole_in_a_variable(cells: Cells, simulator: Simulator) -> None:
+def test_show_sends_nothing_and_assigns_the_complete_program(cells: Cells, simulator: Simulator) -> None:
     shown = displayed(cells, "%%claude --show curl -o program\nWhat is {{ 6 * 7 }}?\nAnd `$HOME`?")
     assert shown.startswith("body=$(mktemp)\ncat > \"$body\" <<'REQUEST'\n{\n")
     assert '"content": "What is 42?\\nAnd `$HOME`?"' in shown
@@ -42,7 +42,7 @@ def test_show_needs_no_key(bare: Cells, monkeypatch: pytest.MonkeyPatch) -> None
     assert displayed(bare, "%claude --show python Hello?") == shown
 
 
-def test_count_says_tokens_and_price(cells: Cells, simulator: Simulator) -> None:
+def test_count_shows_tokens_and_price(cells: Cells, simulator: Simulator) -> None:
     shown = cells("%%claude --count -o count\nHow many?").stdout
     assert shown.startswith(f"{cells['count'].tokens} input tokens for claude-sonnet-5-5, 0.00")
     assert shown.endswith("nothing is answered or billed.\n")
@@ -51,7 +51,7 @@ def test_count_says_tokens_and_price(cells: Cells, simulator: Simulator) -> None
     assert "0 turns" in repr(cells["claude"])
 
 
-def test_the_forms_are_completed(cells: Cells) -> None:
+def test_completion_of_the_forms(cells: Cells) -> None:
     complete = Completer(cells.shell, {}).complete  # type: ignore[arg-type]
     assert complete("%%claude --show c", "c") == ["curl"]
     assert complete("%claude --show l", "l") == ["last"]
@@ -93,7 +93,7 @@ def test_show_last_shows_request_and_response(cells: Cells, simulator: Simulator
         ("%%claude --doctor\nHi", "--doctor takes no question"),
     ],
 )
-def test_what_does_not_go_together_is_said(cells: Cells, simulator: Simulator, line: str, said: str) -> None:
+def test_options_that_cannot_be_combined(cells: Cells, simulator: Simulator, line: str, said: str) -> None:
     assert said in cells.fail(line)
     assert simulator.requests == []
 
@@ -120,7 +120,7 @@ def seen(kernel: Kernel) -> list[str]:
     return prompts
 
 
-def test_a_cell_that_only_looks_keeps_its_answer_and_its_place(kernel: Kernel, simulator: Simulator) -> None:
+def test_a_cell_that_only_inspects_keeps_its_turn(kernel: Kernel, simulator: Simulator) -> None:
     for cell in "abc":
         kernel.run(f"%%claude\n{cell}", cell=cell)
     for look in ("--count", "--show request"):

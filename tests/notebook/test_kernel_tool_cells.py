@@ -87,7 +87,7 @@ def told(simulator: Simulator) -> list[dict[str, Any]]:
         ([], [], 0, "Nobody is there to be asked."),
     ],
 )
-def test_a_call_that_wants_a_yes_is_asked_for_in_the_cell(
+def test_a_call_is_confirmed_in_the_cell(
     kernel: Kernel, simulator: Simulator, answers: list[str], ran: list[str], asked: int, said: str
 ) -> None:
     kernel.run("dropped.clear(); claude.reset()")

@@ -47,12 +47,12 @@ async def echo(reader, writer):
 server = await asyncio.start_server(echo, "127.0.0.1", 0)
 reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
 """
-"""A connection that is opened, and served, by top-level await: both are bound to the kernel's loop."""
+"""A connection that is opened and served by top-level await, which binds both to the kernel's loop."""
 
 
 @pytest.fixture(scope="module", params=["nothing", "nest_asyncio"])
 def kernel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    """A kernel; in one of them the user has been at the loop before."""
+    """A kernel; in one of them nest_asyncio has been applied before."""
     with running_kernel(tmp_path_factory.mktemp("kernel"), "http://127.0.0.1:9") as running:
         if request.param == "nest_asyncio":
             running.run("import nest_asyncio; nest_asyncio.apply()")
@@ -112,7 +112,7 @@ def test_timeouts_hold(kernel: Kernel) -> None:
     assert value(kernel, "await asyncio.sleep(0.1); print(counter)") == f"{before}\n"
 
 
-def test_a_cell_that_was_sent_meanwhile_waits_its_turn(kernel: Kernel) -> None:
+def test_a_cell_sent_in_the_meantime_waits(kernel: Kernel) -> None:
     slow = "async def slow():\n    await asyncio.sleep(1)\n    order.append('tool')\norder = []\nanswered(slow)"
     first = kernel.start(slow + "\norder.append('first')")
     second = kernel.start("order.append('second')")
@@ -137,7 +137,7 @@ print("of the cell")
     assert kernel.value("[call.printed for call in last]") == ["hidden\n"]
 
 
-def test_where_nobody_can_be_asked_a_tool_is_not_run(kernel: Kernel) -> None:
+def test_a_tool_is_not_run_if_nobody_can_confirm_it(kernel: Kernel) -> None:
     ran = kernel.run("def delete(): raise SystemExit\nx = answered(delete, confirm=ask_in_cell)")
     assert ran.status == "ok"
     ran = kernel.run(

@@ -20,9 +20,7 @@ from tests.conversation.wire import answers, body, questions
 from tests.notebook.conftest import Cells
 
 
-def test_loading_says_what_is_asked_what_it_costs_and_where_the_key_is_from(
-    bare: Cells, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_load_line_shows_model_price_and_source_of_the_key(bare: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     assert bare("%load_ext claude_magic").stdout == (
         "Claude: claude-sonnet-5-5 ($2 in, $10 out per million tokens), key from ANTHROPIC_API_KEY. "
@@ -30,7 +28,7 @@ def test_loading_says_what_is_asked_what_it_costs_and_where_the_key_is_from(
     )
 
 
-def test_loading_leaves_a_variable_of_the_users_alone(bare: Cells) -> None:
+def test_loading_keeps_a_variable_of_the_users(bare: Cells) -> None:
     bare("claude = 'mine'")
     shown = bare("%load_ext claude_magic").stdout
     assert "Your variable claude is kept" in shown
@@ -111,7 +109,7 @@ def test_a_question_may_be_timed_assigned_and_go_on(cells: Cells, simulator: Sim
     assert cells["y"] == 5
 
 
-def test_a_long_cell_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_cell_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = []
     original = question_mark._statements
 
@@ -171,7 +169,7 @@ def test_options_reach_the_request(cells: Cells, simulator: Simulator) -> None:
     assert sent["messages"] == [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hm, Bob"}]
 
 
-def test_chats_are_apart(cells: Cells, simulator: Simulator) -> None:
+def test_chats_are_separate(cells: Cells, simulator: Simulator) -> None:
     cells("%%claude -c stats\none")
     cells("%claude two")
     assert questions(simulator) == ["two"]
@@ -179,7 +177,7 @@ def test_chats_are_apart(cells: Cells, simulator: Simulator) -> None:
     assert questions(simulator) == ["one", "three"]
 
 
-def test_attachments_stand_before_the_words(cells: Cells, simulator: Simulator, tmp_path: Path) -> None:
+def test_attachments_come_before_the_text(cells: Cells, simulator: Simulator, tmp_path: Path) -> None:
     cells("from PIL import Image\nred = Image.new('RGB', (60, 40), 'red')")
     cells(f"red.save({str(tmp_path / 'red.png')!r})")
     shown = cells(f"%%claude -i red -i {tmp_path / 'red.png'}\nWhat is it?")
@@ -211,7 +209,7 @@ def test_a_cut_reply_never_looks_finished(cells: Cells, simulator: Simulator) ->
     assert data["text/markdown"].endswith("not complete: max\\_tokens*")
 
 
-def test_a_question_about_the_former_answer_may_take_its_place(cells: Cells, simulator: Simulator) -> None:
+def test_a_question_may_use_the_variable_it_replaces(cells: Cells, simulator: Simulator) -> None:
     cells("%%claude -o draft\nHello, Claude")
     cells("%%claude -o draft\nImprove: {{ draft.text }}")
     assert questions(simulator)[-1] == "Improve: Hello!"
@@ -219,7 +217,7 @@ def test_a_question_about_the_former_answer_may_take_its_place(cells: Cells, sim
     assert "draft" not in cells
 
 
-def test_values_of_options_are_filled_in(cells: Cells, simulator: Simulator) -> None:
+def test_expressions_in_option_values(cells: Cells, simulator: Simulator) -> None:
     cells("model, most, chat = 'haiku', 50, 'stats'")
     cells("%%claude -m {{ model }} --max-tokens {{ most }} -c {{ chat }}\nHi")
     assert (body(simulator)["model"], body(simulator)["max_tokens"]) == ("claude-haiku-5-5", 50)
@@ -236,7 +234,7 @@ def test_stopped_while_a_value_is_computed_nothing_is_sent(cells: Cells, simulat
     assert not simulator.requests
 
 
-def test_a_key_in_an_error_is_covered(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_in_an_error_is_masked(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     shown = cells.fail("%%claude\n{{ {}[__import__('os').environ['ANTHROPIC_API_KEY']] }}")
     assert "sk-ant-…" in shown
@@ -315,7 +313,7 @@ def test_what_the_server_refuses_is_one_line_too(cells: Cells, simulator: Simula
     assert len(cells["claude"].turns) == 0
 
 
-def test_no_key_names_three_ways_out(bare: Cells) -> None:
+def test_without_a_key_the_error_names_three_solutions(bare: Cells) -> None:
     assert "claude.login() asks for one" in bare("%load_ext claude_magic").stdout
     shown = bare.fail("%%claude\nHi")
     assert shown.startswith("NoCredentials: No API key. claude.login()")
@@ -393,7 +391,7 @@ def test_answers_reach_the_next_question(cells: Cells, simulator: Simulator) -> 
     assert answers(simulator) == [cells["first"].text]
 
 
-def test_what_a_config_file_says_counts(make_shell: Callable[[], Cells]) -> None:
+def test_a_config_file_sets_traits(make_shell: Callable[[], Cells]) -> None:
     cells = make_shell()
     cells.shell.config.ClaudeMagics.model = "opus"
     assert "claude-opus-5-5" in cells("%load_ext claude_magic").stdout

@@ -1,4 +1,4 @@
-"""The next morning: what the saved notebook shows is what Claude sees again, as far as it is text."""
+"""``restore()``: what the saved notebook shows is what Claude sees again, as text."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_another_conversation_of_the_notebook(claude: Conversation, path: Path) 
         restored(claude["nobody"], path)
 
 
-def test_an_edited_cell_is_said(claude: Conversation, path: Path) -> None:
+def test_an_edited_cell_is_reported(claude: Conversation, path: Path) -> None:
     change(path, lambda cells: cells["second"].update(source="%%claude\nSubtract.", execution_count=5))
     said = restored(claude, path)
     assert "In [5] edited since: Claude sees the new text with the old answer." in said
@@ -142,12 +142,12 @@ def test_an_edited_cell_is_said(claude: Conversation, path: Path) -> None:
     assert "42" in claude.turns[1].reply.text
 
 
-def test_white_space_around_a_cell_is_no_edit(claude: Conversation, path: Path) -> None:
+def test_white_space_around_a_cell_is_not_an_edit(claude: Conversation, path: Path) -> None:
     change(path, lambda cells: cells["second"].update(source=SOURCES["second"] + "\n\n"))
     assert "edited" not in restored(claude, path)
 
 
-def test_outputs_that_were_cleared_are_said(claude: Conversation, path: Path) -> None:
+def test_cleared_outputs_are_reported(claude: Conversation, path: Path) -> None:
     change(path, lambda cells: cells["second"].update(outputs=[]))
     said = restored(claude, path)
     assert "Restored 4 answers" in said
@@ -162,7 +162,7 @@ def test_cells_that_were_moved_keep_the_order_in_which_they_were_asked(claude: C
     assert [turn.place.cell for turn in claude.turns if turn.place] == ["first", "second", "python", "python", "cut"]
 
 
-def test_cells_of_this_kernel_stay(claude: Conversation, path: Path) -> None:
+def test_cells_of_this_kernel_are_unchanged(claude: Conversation, path: Path) -> None:
     restored(claude, path)
     before = list(claude.turns)
     said = restored(claude, path)
@@ -175,7 +175,7 @@ def test_cells_of_this_kernel_stay(claude: Conversation, path: Path) -> None:
     "source",
     ["%%claude --no-such-option\nWhat?", "%%claude\n{{ never closed", "%claude", "1 +", "", '%%claude "open\nWhat?'],
 )
-def test_a_cell_may_hold_anything_now(claude: Conversation, path: Path, source: str) -> None:
+def test_an_edited_cell_may_contain_anything(claude: Conversation, path: Path, source: str) -> None:
     change(path, lambda cells: cells["second"].update(source=source))
     assert "edited since" in restored(claude, path)
     assert claude("And now?").complete
@@ -204,7 +204,7 @@ def test_an_answer_whose_text_is_not_as_it_was_written_is_read_as_it_stands(path
         ('{"cells": [{"cell_type": "code", "source": "1", "outputs": [3, {"metadata": 1}]}]}', "no answer"),
     ],
 )
-def test_what_is_no_notebook_is_refused(claude: Conversation, tmp_path: Path, text: str, match: str) -> None:
+def test_a_file_that_is_not_a_notebook_is_refused(claude: Conversation, tmp_path: Path, text: str, match: str) -> None:
     path = tmp_path / "odd.ipynb"
     path.write_text(text)
     with pytest.raises(BadInput, match=match) as caught:
@@ -212,7 +212,7 @@ def test_what_is_no_notebook_is_refused(claude: Conversation, tmp_path: Path, te
     assert "\n" not in str(caught.value)
 
 
-def test_whatever_stands_in_the_metadata(claude: Conversation, path: Path) -> None:
+def test_any_metadata(claude: Conversation, path: Path) -> None:
     odd: list[object] = [None, True, -1, 2.5, "odd", [], {}, [[1]], [["a", "b"]]]
     document = json.loads(path.read_text("utf-8"))
     [cell] = [cell for cell in document["cells"] if cell["id"] == "first"]
@@ -228,7 +228,7 @@ def test_whatever_stands_in_the_metadata(claude: Conversation, path: Path) -> No
         about[key] = before
 
 
-def test_a_notebook_that_is_not_there(claude: Conversation, tmp_path: Path) -> None:
+def test_a_missing_notebook(claude: Conversation, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="There is no file"):
         restored(claude, tmp_path / "nothing.ipynb")
 
@@ -285,7 +285,7 @@ def test_undo_takes_it_back(cells: Cells, path: Path) -> None:
     assert len(cells["claude"].turns) == 0
 
 
-def test_what_is_here_already_is_no_step(cells: Cells, path: Path) -> None:
+def test_restoring_nothing_new_is_no_step(cells: Cells, path: Path) -> None:
     cells(f"claude.restore({str(path)!r})")
     cells("claude('One more.');")
     cells("claude.undo()")
@@ -354,7 +354,7 @@ def test_the_next_morning(make_kernel: Callable[[], Kernel], simulator: Simulato
     assert kernel.value("[turn.prompt.split()[0] for turn in claude.turns][2:4]") == ["Once.", "Twice."]
 
 
-def test_what_was_loaded_is_not_said_to_be_unseen(make_kernel: Callable[[], Kernel], path: Path) -> None:
+def test_no_notice_after_loading(make_kernel: Callable[[], Kernel], path: Path) -> None:
     kernel = make_kernel()
     kernel.run(f"import os\nos.environ['JPY_SESSION_NAME'] = {str(path)!r}")
     history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
@@ -364,7 +364,7 @@ def test_what_was_loaded_is_not_said_to_be_unseen(make_kernel: Callable[[], Kern
     assert kernel.run("%%claude -c b\nAnd now?", cell="newer").answer.notices == []
 
 
-def test_without_restoring_it_is_said_how(make_kernel: Callable[[], Kernel], path: Path) -> None:
+def test_a_notice_tells_how_to_restore(make_kernel: Callable[[], Kernel], path: Path) -> None:
     kernel = make_kernel()
     kernel.run(f"import os\nos.environ['JPY_SESSION_NAME'] = {str(path)!r}")
     [notice] = kernel.run("%%claude\nAnd now?", cell="later").answer.notices
