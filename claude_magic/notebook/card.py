@@ -60,10 +60,8 @@ def key_source(conversations: Conversations) -> str:
     server = gateway_environment.gateway_from(os.environ, conversations.settings.base_url)
     if server is not None and source == gateway_environment.TOKEN:
         return server.source
-    if source is None and conversations.settings.base_url:
-        return "no key"
     if source is None:
-        return "no API key yet: claude.login() asks for one"
+        return "no key" if conversations.settings.base_url else "no API key yet: claude.login() asks for one"
     return f"key from {source}"
 
 

@@ -184,20 +184,21 @@ class OptionLine:
         return bool(self.doctor) or self.show == "last"
 
     def check(self, *, has_question: bool) -> None:
-        """Refuse options that cannot be combined, or that need a question, or take none.
+        """Refuse options that cannot be combined with each other, or with or without a question.
 
         Raises
         ------
         UsageError
         """
-        option, fitting = ("--doctor", {"doctor"}) if self.doctor else ("--show last", {"chat", "show"})
-        given = [each for each in OPTIONS if each.name in self.given]
-        if self.takes_no_question and has_question:
-            raise UsageError(f"{option} takes no question: %claude {option}")
-        if self.takes_no_question and (others := [each.long for each in given if each.name not in fitting]):
-            raise UsageError(f"{', '.join(others)} cannot be combined with {option}.")
-        if not (has_question or self.takes_no_question) and (unfit := [x.long for x in given if not x.is_setting]):
-            raise UsageError(f"{', '.join(unfit)} needs a question after it: %claude {unfit[0]} … What is this?")
+        given = [option for option in OPTIONS if option.name in self.given]
+        if self.takes_no_question:
+            alone, fitting = ("--doctor", {"doctor"}) if self.doctor else ("--show last", {"chat", "show"})
+            if has_question:
+                raise UsageError(f"{alone} takes no question: %claude {alone}")
+            if others := [option.long for option in given if option.name not in fitting]:
+                raise UsageError(f"{', '.join(others)} cannot be combined with {alone}.")
+        elif not has_question and (asking := [option.long for option in given if not option.is_setting]):
+            raise UsageError(f"{', '.join(asking)} needs a question after it: %claude {asking[0]} … What is this?")
         if self.show and self.count:
             raise UsageError("--show and --count cannot be combined.")
         if self.background and self.cell is not None:
