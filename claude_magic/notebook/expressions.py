@@ -58,7 +58,7 @@ def schema(word: Word, namespace: Mapping[str, object]) -> object:
     text = _bare(word.text)
     code = compiled(text)
     if code is None:
-        raise BadInput(f"--schema {text}: this is not a type or another Python expression.")
+        raise BadInput(f"--schema {text}: this is neither a type nor a Python expression.")
     names = {**vars(builtins), **vars(typing), **namespace}  # list[Literal["a", "b"]] needs no import
     return evaluate(code, f"--schema {one_line(text, 60)}", names)
 
@@ -76,7 +76,7 @@ def _tool(text: str, namespace: Mapping[str, object]) -> object:
             ) from None
     code = compiled(text)
     if code is None:
-        raise BadInput(f"-t {text}: this is not a function, a server tool or another Python expression.")
+        raise BadInput(f"-t {text}: this is neither a tool nor a Python expression.")
     return evaluate(code, f"-t {one_line(text, 60)}", namespace)
 
 

@@ -123,10 +123,8 @@ class KernelEnvironment(ConversationEnvironment):
         from claude_magic.notebook.display.markdown import MarkdownRenderer
         from claude_magic.notebook.display.publisher import HookedPublisher
 
-        kind = MarkdownRenderer
-        if self.executions.current.cell and (
-            self.display == "live" or (self.display == "auto" and self._draws_widgets())
-        ):
+        kind, execution = MarkdownRenderer, self.executions.current
+        if execution.cell and (self.display == "live" or (self.display == "auto" and self._draws_widgets())):
             from claude_magic.notebook.display.live import LiveRenderer
 
             kind = LiveRenderer
@@ -140,7 +138,7 @@ class KernelEnvironment(ConversationEnvironment):
             style=self.footer,
             replay=replay,
             keep_images=self.keep_images,
-            source=self.executions.current.source if owns_cell else "",
+            source=execution.source if owns_cell else "",
         )
 
     def restored(self, name: str, state: State, path: str | os.PathLike[str] | None) -> Restored:
@@ -152,7 +150,7 @@ class KernelEnvironment(ConversationEnvironment):
         return found
 
     def export(self, conversation: Conversation, path: str | os.PathLike[str]) -> Notice:
-        """Write a conversation for people."""
+        """Write a conversation for people to read."""
         from claude_magic.notebook.export import export
 
         return export(conversation, path)

@@ -98,7 +98,7 @@ def test_an_answer_of_a_type(defined: Cells, simulator: Simulator, line: str, sa
 
 
 @pytest.mark.parametrize(
-    ("line", "said"), [("--schema Regio", "NameError"), ("--schema ]", "not a type"), ("--schema 3", "3")]
+    ("line", "said"), [("--schema Regio", "NameError"), ("--schema ]", "neither a type"), ("--schema 3", "3")]
 )
 def test_an_invalid_schema_stops_the_cell(defined: Cells, simulator: Simulator, line: str, said: str) -> None:
     with pytest.raises(BadInput, match=said):
