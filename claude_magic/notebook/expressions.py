@@ -72,7 +72,7 @@ def _tool(text: str, namespace: Mapping[str, object]) -> object:
             return ServerTool(text)
         except BadInput:
             raise BadInput(
-                f"-t {text}: there is no function and no server tool of that name ({', '.join(FORMS)})."
+                f"-t {text}: there is no function or server tool ({', '.join(FORMS)}) of that name."
             ) from None
     code = compiled(text)
     if code is None:

@@ -59,7 +59,7 @@ def test_a_tool_is_a_name_a_server_tool_or_an_expression(
     defined: Cells, simulator: Simulator, line: str, expected: list[str] | None
 ) -> None:
     if expected is None:
-        with pytest.raises(BadInput, match="no function and no server tool of that name"):
+        with pytest.raises(BadInput, match="no function or server tool"):
             defined.shell.run_cell_magic("claude", line, "Go.")
         return
     defined.shell.run_cell_magic("claude", line, "Go.")
