@@ -1,20 +1,26 @@
-"""IPython: the magics, the notebook's cells, and drawing the answers."""
+"""The IPython extension: magics, cells and the display of answers."""
 
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from claude_magic.conversation.conversation import Conversation, Conversations
     from claude_magic.messages.reply import Reply
+    from claude_magic.notebook.kernel_environment import KernelEnvironment
 
-_kernels: weakref.WeakKeyDictionary[Any, Conversations] = weakref.WeakKeyDictionary()
-"""The conversations of each shell: reloading the extension must not forget them."""
+_conversations: weakref.WeakKeyDictionary[InteractiveShell, Conversations] = weakref.WeakKeyDictionary()
+"""The conversations of each shell, which survive a reload of the extension."""
+
+_REPLY = "claude_magic.messages.reply.Reply"
+"""By name, because its module is imported with the first question."""
 
 
-def load(shell: Any) -> None:
-    """Register the magics, follow the cells, offer ``claude``, and say so in one line.
+def load(shell: InteractiveShell) -> None:
+    """Register the magics and hooks, define ``claude``, and print one line about it.
 
     Parameters
     ----------
@@ -22,8 +28,8 @@ def load(shell: Any) -> None:
     """
     from claude_magic.conversation.conversation import Conversations
     from claude_magic.notebook.card import load_line
+    from claude_magic.notebook.cell_history import CellHistory
     from claude_magic.notebook.completion import Completer
-    from claude_magic.notebook.context import Memory
     from claude_magic.notebook.executions import Executions
     from claude_magic.notebook.kernel_environment import KernelEnvironment
     from claude_magic.notebook.magics import ClaudeMagics
@@ -31,22 +37,22 @@ def load(shell: Any) -> None:
 
     if "ClaudeMagics" in shell.magics_manager.registry:
         unload(shell)
-    kernel = KernelEnvironment(shell)
-    conversations = _kernels.get(shell) or Conversations()
-    conversations.environment = kernel
-    _kernels[shell] = conversations
-    kernel.cells = Executions(shell, conversations)
-    kernel.memory = Memory(shell)
+    environment = KernelEnvironment(shell)
+    conversations = _conversations.get(shell) or Conversations()
+    conversations.environment = environment
+    _conversations[shell] = conversations
+    environment.executions = Executions(shell, conversations)
+    environment.history = CellHistory(shell)
     if hasattr(shell.display_pub, "register_hook"):
-        shell.display_pub.register_hook(kernel.memory.see)
-    magics = ClaudeMagics(shell, conversations, kernel)
+        shell.display_pub.register_hook(environment.history.record)
+    magics = ClaudeMagics(shell, conversations, environment)
     shell.register_magics(magics)
-    shell.events.register("pre_run_cell", kernel.cells.before)
-    shell.events.register("post_run_cell", kernel.cells.after)
+    shell.events.register("pre_run_cell", environment.executions.pre_run_cell)
+    shell.events.register("post_run_cell", environment.executions.post_run_cell)
     shell.input_transformers_cleanup.append(transform)
     for word in ("%claude", "%%claude"):
         shell.set_hook("complete_command", Completer(shell, conversations), str_key=word)
-    _format_replies(shell, kernel)
+    _format_replies(shell, environment)
     taken = "claude" in shell.user_ns
     if not taken:
         shell.push({"claude": magics.main}, interactive=False)
@@ -54,7 +60,7 @@ def load(shell: Any) -> None:
 
 
 def conversation(name: str = "main") -> Conversation:
-    """The conversation of this kernel, where the variable ``claude`` is the user's own.
+    """A conversation of this kernel, for when ``claude`` is a variable of the user's own.
 
     Parameters
     ----------
@@ -62,11 +68,11 @@ def conversation(name: str = "main") -> Conversation:
     """
     from IPython.core.getipython import get_ipython
 
-    return _kernels[get_ipython()].open(name)
+    return _conversations[get_ipython()].open(name)
 
 
-def unload(shell: Any) -> None:
-    """Take out everything that :func:`load` put in.
+def unload(shell: InteractiveShell) -> None:
+    """Undo everything that :func:`load` did; the conversations stay for the next one.
 
     Parameters
     ----------
@@ -77,49 +83,37 @@ def unload(shell: Any) -> None:
     magics = shell.magics_manager.registry.pop("ClaudeMagics", None)
     if magics is None:
         return
-    kernel = magics._kernel
+    environment = magics.environment
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("claude", None)
     if magics in shell.configurables:
         shell.configurables.remove(magics)
-    shell.events.unregister("pre_run_cell", kernel.cells.before)
-    shell.events.unregister("post_run_cell", kernel.cells.after)
+    shell.events.unregister("pre_run_cell", environment.executions.pre_run_cell)
+    shell.events.unregister("post_run_cell", environment.executions.post_run_cell)
     if hasattr(shell.display_pub, "unregister_hook"):
-        shell.display_pub.unregister_hook(kernel.memory.see)
+        shell.display_pub.unregister_hook(environment.history.record)
     if transform in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(transform)
     completers = getattr(shell.Completer, "custom_completers", None)
     for word in ("%claude", "%%claude"):
         if completers is not None:
             completers.strs.pop(word, None)
-    formatter = shell.display_formatter.mimebundle_formatter
-    formatter.deferred_printers.pop(_REPLY, None)
-    if (reply := _reply_class()) is not None:
-        formatter.type_printers.pop(reply, None)
+    shell.display_formatter.mimebundle_formatter.pop(_REPLY, None)
     if shell.user_ns.get("claude") is magics.main:
         del shell.user_ns["claude"]
     magics.conversations.close()
-    kernel.close()
+    environment.close()
 
 
-_REPLY = ("claude_magic.messages.reply", "Reply")
+def _format_replies(shell: InteractiveShell, environment: KernelEnvironment) -> None:
+    """Display a reply as its footer in the execution that streamed it, and in full afterwards."""
 
-
-def _reply_class() -> type[Reply] | None:
-    import sys
-
-    module = sys.modules.get(_REPLY[0])
-    return getattr(module, _REPLY[1], None)
-
-
-def _format_replies(shell: Any, kernel: Any) -> None:
-    """A reply shows as its footer in the execution that streamed it, in full later."""
-
-    def bundle(reply: Reply, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def bundle(reply: Reply, include: object = None, exclude: object = None) -> dict[str, str]:
         from claude_magic.notebook.display.footer import escaped, footer, state
         from claude_magic.notebook.display.footnotes import written
 
-        line = next((footer(ending, "full") for ending in kernel.cells.current.endings if ending.reply is reply), "")
+        endings = environment.executions.current.endings
+        line = next((footer(ending, "full") for ending in endings if ending.reply is reply), "")
         if line:
             return {"text/markdown": f"*{escaped(line)}*", "text/plain": line}
         line = state(reply)
@@ -130,4 +124,4 @@ def _format_replies(shell: Any, kernel: Any) -> None:
             for kind, parts in (("text/markdown", markdown), ("text/plain", plain))
         }
 
-    shell.display_formatter.mimebundle_formatter.for_type_by_name(*_REPLY, bundle)
+    shell.display_formatter.mimebundle_formatter.for_type(_REPLY, bundle)

@@ -1,8 +1,8 @@
-"""The cells of the notebook, as far as a kernel learns of them: which runs, and which are gone.
+"""The cells of the notebook as a kernel knows them: which one runs, and which were deleted.
 
-JupyterLab, Notebook 7 and VS Code send the cell's id with each execution, and JupyterLab also the
-ids of cells that were deleted since. A terminal and nbclient send neither; there a question is
-simply added to the conversation.
+JupyterLab, Notebook 7 and VS Code send the cell's id with each execution; JupyterLab also sends the
+ids of cells deleted since the last one. A terminal and nbclient send neither; there, each question
+adds a turn to the conversation.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import sys
 import threading
 from pathlib import Path
 from typing import Any
+
+from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
 from claude_magic.conversation.conversation import Conversations
 from claude_magic.engine.environment import Place
@@ -30,39 +32,39 @@ class Execution:
     id : str
         The id of the request; empty where there is none.
     cell : str
-        The cell's id; empty where it is not told.
+        The cell's id; empty where the front end does not send it.
     asked : collections.Counter
-        Questions so far, by conversation.
-    looked_at : collections.Counter
-        Questions that were shown or counted instead of asked, by conversation: their number. What
-        the cell asked before stays where it is.
+        Number of questions so far, by conversation.
+    inspected : collections.Counter
+        Number of questions including the last one that was shown or counted instead of asked, by
+        conversation, so that the turns of earlier executions stay in place.
     endings : list of Ending
-        Of the answers so far.
+        How the questions so far ended.
     source : str
-        The cell as it was written.
+        The cell as the user wrote it.
     depth : int
-        How many cells run inside one another.
+        Number of nested cells that run, this one included.
     """
 
     id: str = ""
     cell: str = ""
     asked: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
-    looked_at: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    inspected: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     endings: list[Ending] = dataclasses.field(default_factory=list)
     source: str = ""
     depth: int = 1
 
 
-def running(shell: Any) -> int:
-    """The number of the cell that runs, ``n`` of ``In [n]``; to be asked once its source is stored.
+def running(shell: InteractiveShell) -> int:
+    """The number of the running cell, ``n`` of ``In [n]``; valid once its source is in the history.
 
-    IPython's ``execution_count`` is counted on before, during or after a cell, by its version.
+    IPython increments ``execution_count`` before, during or after a cell, depending on its version.
     """
     return len(shell.history_manager.input_hist_raw) - 1
 
 
 class Executions:
-    """Follows which cell runs, and tells the conversations.
+    """Tracks which cell runs, and tells the conversations when cells start, end or are deleted.
 
     Parameters
     ----------
@@ -74,42 +76,42 @@ class Executions:
     current : Execution
     """
 
-    def __init__(self, shell: Any, conversations: Conversations) -> None:
+    def __init__(self, shell: InteractiveShell, conversations: Conversations) -> None:
         self._shell = shell
         self._conversations = conversations
         self._answered = False
         self.current = self._read()
 
-    def before(self, info: Any) -> None:
-        """A cell begins (IPython's ``pre_run_cell``)."""
+    def pre_run_cell(self, info: ExecutionInfo) -> None:
+        """A cell starts (an IPython event)."""
         execution = self._read()
         if execution.id and execution.id == self.current.id:
-            self.current.depth += 1  # a cell that runs a cell is still the same one
+            self.current.depth += 1  # a cell that runs another cell
             return
         self.current = execution
-        execution.source = str(getattr(info, "raw_cell", "") or "")
+        execution.source = str(info.raw_cell or "")
         deleted = self._metadata().get("deletedCells") or []
-        if gone := {cell for cell in deleted if isinstance(cell, str)} - {execution.cell}:
-            self._conversations.cells_deleted(gone)
+        if cells := {cell for cell in deleted if isinstance(cell, str)} - {execution.cell}:
+            self._conversations.cells_deleted(cells)
         if execution.cell:
             self._conversations.cell_runs(execution.cell)
         if "sk-ant-" in execution.source:
             print(
-                "This cell holds an API key, which will be in the saved file. Take it out, and use claude.login().",
+                "This cell contains an API key, which will be in the saved file. Remove it, and use claude.login().",
                 file=sys.stderr,
             )
 
-    def after(self, result: Any) -> None:
-        """A cell has ended (IPython's ``post_run_cell``)."""
+    def post_run_cell(self, result: ExecutionResult) -> None:
+        """A cell has ended (an IPython event)."""
         self.current.depth -= 1
         if self.current.depth <= 0 and self.current.cell and result.success:
             current = self.current
-            self._conversations.cell_ran(current.cell, current.id, self._label(), current.asked | current.looked_at)
+            self._conversations.cell_ran(current.cell, current.id, self._label(), current.asked | current.inspected)
 
     def place(self, conversation: str) -> Place | None:
-        """Where the question that is now asked stands; counts it.
+        """The place of the question that is asked now, which is counted.
 
-        None for one that no cell asks: from a thread, a task or a button, of whatever cell that was.
+        None if no running cell asks it, but a thread, a task or a button.
         """
         place = self._next(conversation)
         if place is not None:
@@ -117,16 +119,16 @@ class Executions:
         return place
 
     def peek(self, conversation: str) -> Place | None:
-        """Where the next question would stand; it is not asked."""
+        """The place of the next question, without asking it."""
         place = self._next(conversation)
         if place is not None:
-            self.current.looked_at[conversation] = self.current.asked[conversation] + 1
+            self.current.inspected[conversation] = self.current.asked[conversation] + 1
         return place
 
     def _next(self, conversation: str) -> Place | None:
-        asks = self._parent().get("header") or {}
+        header = self._parent().get("header") or {}
         in_main = threading.current_thread() is threading.main_thread()
-        if not in_main or str(asks.get("msg_id") or "") != self.current.id:
+        if not in_main or str(header.get("msg_id") or "") != self.current.id:
             return None
         return Place(self.current.cell, self.current.id, self.current.asked[conversation], self._label())
 
@@ -134,14 +136,14 @@ class Executions:
         return f"In [{running(self._shell)}]"
 
     @property
-    def is_one_question(self) -> bool:
-        """Whether the running cell is a question and nothing else, so that all its output is the answer."""
+    def is_single_question(self) -> bool:
+        """Whether the running cell is one question and nothing else, so that all its output is the answer."""
         source = self.current.source.strip()
         alone = source.startswith("%%claude") or (source.startswith("%claude") and "\n" not in source)
         return alone and not self.current.endings and self.current.depth == 1
 
     def notices(self) -> list[str]:
-        """At the first answer of a kernel: whether the notebook shows older ones that Claude does not see."""
+        """At the first answer of a kernel, a notice if the notebook shows older ones that Claude does not see."""
         if self._answered:
             return []
         self._answered = True
@@ -149,8 +151,8 @@ class Executions:
             return []
         return ["New kernel: Claude does not see the answers above. claude.restore() brings them back."]
 
-    def are_seen(self) -> None:
-        """The older answers were brought back."""
+    def restored(self) -> None:
+        """The older answers were restored, so that no notice is needed."""
         self._answered = True
 
     def _older_answers_above(self) -> bool:
@@ -165,7 +167,7 @@ class Executions:
                 if any("claude_magic" in (output.get("metadata") or {}) for output in cell.get("outputs") or []):
                     return True
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            pass  # the file is somewhere else, or not yet written: nothing can be said
+            pass  # the file is elsewhere or not written yet
         return False
 
     def _read(self) -> Execution:
@@ -175,8 +177,7 @@ class Executions:
         return Execution(str(header.get("msg_id") or ""), str(cell))
 
     def _parent(self) -> dict[str, Any]:
-        get_parent = getattr(self._shell, "get_parent", None)
-        return (get_parent() or {}) if get_parent is not None else {}
+        return getattr(self._shell, "get_parent", dict)() or {}
 
     def _metadata(self) -> dict[str, Any]:
         return self._parent().get("metadata") or {}

@@ -1,7 +1,7 @@
-"""A conversation for people: as Markdown, as a notebook, as a page.
+"""Export a conversation for people to read: as Markdown, a notebook or an HTML page.
 
-What Claude wrote is inert in all of them, and what the user asked stands there as words: values by
-their names, pictures as they were sent.
+What Claude wrote is inert in all of them. Questions are text, with values by their names and
+pictures as they were sent.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ if TYPE_CHECKING:
     from claude_magic.conversation.conversation import Conversation
 
 _CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-Written = tuple[str, dict[str, bytes]]
-"""A text, and the files that belong beside it."""
+Exported = tuple[str, dict[str, bytes]]
+"""The text, and by name the files that belong in the folder beside it."""
 
 
 def export(conversation: Conversation, path: str | os.PathLike[str]) -> Notice:
-    """Write a conversation for people, by the path's suffix.
+    """Write a conversation for people to read, in the format of the path's suffix.
 
     Parameters
     ----------
     conversation : Conversation
     path : path
-        ``.md``: with the pictures in a folder beside it. ``.ipynb``: with the questions as cells, of
-        which ``claude.restore(path)`` makes turns again. ``.html``: a page that needs nothing else.
+        ``.md``: with the pictures in a folder beside it. ``.ipynb``: with the questions as cells, from
+        which ``claude.restore(path)`` can make turns again. ``.html``: one self-contained page.
 
     Raises
     ------
     BadInput
-        For any other suffix, or if it cannot be written; what was there is there.
+        For any other suffix, or if it cannot be written; an existing file is then left as it is.
     """
     where = folder.located(path)
     write = _WRITERS.get(where.suffix.lower())
     if write is None:
         raise BadInput(
-            f"A conversation is exported as {', '.join(_WRITERS)}, not {where.suffix}. To go on with it: save."
+            f"A conversation is exported as {', '.join(_WRITERS)}, not {where.suffix!r}. To continue it later: save()."
         )
     text, files = write(conversation, folder.beside(where).name)
     text = conversation.home.credentials.hide(text)
@@ -69,7 +69,7 @@ def export(conversation: Conversation, path: str | os.PathLike[str]) -> Notice:
 # -- Markdown ------------------------------------------------------------------------------------
 
 
-def _markdown(conversation: Conversation, beside: str) -> Written:
+def _markdown(conversation: Conversation, beside: str) -> Exported:
     files: dict[str, bytes] = {}
 
     def linked(part: PicturePart) -> str:
@@ -85,11 +85,11 @@ def _markdown(conversation: Conversation, beside: str) -> Written:
         where = f" · {escaped(turn.place.label)}" if turn.place else ""
         pictures = [linked(part) for part in turn.messages[0].parts if isinstance(part, PicturePart)]
         paragraphs += [
-            "---",  # and no headings, which are for the answers
+            "---",  # no headings: answers have their own
             f"**You**{where} · {turn.asked:%Y-%m-%d %H:%M}",
             _quoted(inert(turn.prompt)),
             *pictures,
-            *_besides(turn),
+            *_sent(turn),
             f"**Claude**{escaped(_author(turn).removeprefix('Claude'))}",
             written(turn.reply, pictures=lambda call: " ".join(map(linked, _pictures(call)))),
             *_state(turn),
@@ -101,7 +101,7 @@ def _quoted(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
 
 
-def _besides(turn: Turn) -> list[str]:
+def _sent(turn: Turn) -> list[str]:
     return [f"*{escaped(line)}*"] if (line := sent(turn.reply.sent)) else []
 
 
@@ -109,13 +109,13 @@ def _state(turn: Turn) -> list[str]:
     return [f"*{escaped(line)}*"] if (line := state(turn.reply)) else []
 
 
-# -- a notebook ----------------------------------------------------------------------------------
+# -- notebook ------------------------------------------------------------------------------------
 
 
-def _notebook(conversation: Conversation, beside: str) -> Written:
+def _notebook(conversation: Conversation, beside: str) -> Exported:
     turns = list(conversation.turns)
     cells = [
-        _markdown_cell("title", f"# {escaped(_title(conversation))}"),
+        {"cell_type": "markdown", "id": "title", "metadata": {}, "source": [f"# {escaped(_title(conversation))}"]},
         _code_cell("load", "%load_ext claude_magic"),
     ]
     name = f"claude[{conversation.name!r}]" if conversation.name != "main" else "claude"
@@ -141,7 +141,7 @@ def _notebook(conversation: Conversation, beside: str) -> Written:
 
 
 def _question(conversation: Conversation, turn: Turn) -> str:
-    """A cell that asks the words again; braces in them are words, too."""
+    """A cell that asks the same text again, with braces as they are."""
     options = f" -c {conversation.name!r}" if conversation.name != "main" else ""
     return f"%%claude{options}{' --verbatim' if '{{' in turn.prompt else ''}\n{turn.prompt}"
 
@@ -164,7 +164,7 @@ def _output(conversation: Conversation, turn: Turn, number: int, count: int, sou
     line = " · ".join(filter(None, [footer(ending, "short"), "" if turn.reply.complete else state(turn.reply)]))
     answer, plain = written(turn.reply, pictures=lambda call: _small(call, within)), written(turn.reply, plain=True)
     texts = {
-        "text/markdown": [*_besides(turn), shown, answer, f"*{escaped(line)}*" if line else ""],
+        "text/markdown": [*_sent(turn), shown, answer, f"*{escaped(line)}*" if line else ""],
         "text/plain": [plain, f"({line})" if line else ""],
     }
     data = {kind: "\n\n".join(filter(None, parts)) for kind, parts in texts.items()}
@@ -179,10 +179,6 @@ def _small(call: Call, within: limits.ImageLimits) -> str:
     return gallery(thumbnails([(call.name, part) for part in call.parts], within))
 
 
-def _markdown_cell(id: str, source: str) -> dict[str, Any]:
-    return {"cell_type": "markdown", "id": id, "metadata": {}, "source": source.splitlines(keepends=True)}
-
-
 def _code_cell(id: str, source: str, outputs: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     return {
         "cell_type": "code",
@@ -194,10 +190,10 @@ def _code_cell(id: str, source: str, outputs: list[dict[str, Any]] | None = None
     }
 
 
-# -- a page --------------------------------------------------------------------------------------
+# -- HTML page -----------------------------------------------------------------------------------
 
 
-def _page(conversation: Conversation, beside: str) -> Written:
+def _page(conversation: Conversation, beside: str) -> Exported:
     from claude_magic.notebook.html_export import page
 
     def inlined(part: PicturePart) -> tuple[str, str]:
@@ -218,7 +214,7 @@ def _page(conversation: Conversation, beside: str) -> Written:
     return page(_title(conversation), conversation.system, exchanges), {}
 
 
-_WRITERS: dict[str, Callable[[Conversation, str], Written]] = {".md": _markdown, ".ipynb": _notebook, ".html": _page}
+_WRITERS: dict[str, Callable[[Conversation, str], Exported]] = {".md": _markdown, ".ipynb": _notebook, ".html": _page}
 
 
 def _title(conversation: Conversation) -> str:
@@ -230,7 +226,7 @@ def _author(turn: Turn) -> str:
 
 
 def _as_sent(part: PicturePart) -> EncodedImage:
-    """The picture as it was sent last."""
+    """The picture as it was last sent."""
     return next(reversed(part.sent.values()), None) or part.encoded(limits.widest_limits())
 
 

@@ -1,11 +1,10 @@
-"""Option values that are expressions of the notebook: attachments, tools and schemas."""
+"""Option values that are Python expressions: attachments, tools and schemas."""
 
 from __future__ import annotations
 
 import builtins
 import typing
 from collections.abc import Mapping
-from typing import Any
 
 from claude_magic.content import local_files
 from claude_magic.content.template import compile_expression, evaluate
@@ -16,8 +15,8 @@ from claude_magic.notebook.lexer import Word
 from claude_magic.tools.server_tool import FORMS, ServerTool
 
 
-def attachments(word: Word, namespace: Mapping[str, Any]) -> list[Named]:
-    """What an ``-i`` names: an address, a variable, a file, an expression, or several with commas.
+def attachments(word: Word, namespace: Mapping[str, object]) -> list[Named]:
+    """The values of an ``-i``: URLs, variables, files or expressions, separated by commas.
 
     Parameters
     ----------
@@ -27,54 +26,44 @@ def attachments(word: Word, namespace: Mapping[str, Any]) -> list[Named]:
     Raises
     ------
     BadInput
-        If it is none of these; the line says what was tried.
+        If one is none of these.
     """
     text = word.text.strip()
-    several_words = not word.quoted and any(character.isspace() for character in text)
-    found = None if several_words and len(_at_commas(text)) > 1 else _attachment(text, namespace)
-    if found is not None:
-        return [found]
-    if not word.quoted:
-        items = [item for item in _at_commas(text) if item]
-        if len(items) > 1:
-            several = [_attachment(item, namespace) for item in items]
-            return [
-                one if one is not None else _expression(item, namespace)
-                for item, one in zip(items, several, strict=True)
-            ]
-        text = items[0] if items else text
-        found = _attachment(text, namespace)
-    return [found if found is not None else _expression(text, namespace)]
+    items = [text] if word.quoted else [item for item in _split_at_commas(text) if item] or [text]
+    if items != [text] and len(text.split()) == 1 and (found := _attachment(text, namespace)):
+        return [found]  # the name of a file may contain commas
+    found_first = [_attachment(item, namespace) for item in items]
+    return [one or _expression(item, namespace) for item, one in zip(items, found_first, strict=True)]
 
 
-def tools(word: Word, namespace: Mapping[str, Any]) -> list[object]:
-    """What a ``-t`` names: variables, the server's own tools, expressions; several with commas.
+def tools(word: Word, namespace: Mapping[str, object]) -> list[object]:
+    """The tools of a ``-t``: variables, server tools or expressions, separated by commas.
 
     Raises
     ------
     BadInput
         If one is none of these.
     """
-    return [_tool(item, namespace) for item in _at_commas(word.text) if item]
+    return [_tool(item, namespace) for item in _split_at_commas(word.text) if item]
 
 
-def schema(word: Word, namespace: Mapping[str, Any]) -> Any:
-    """The type or JSON schema that a ``--schema`` names.
+def schema(word: Word, namespace: Mapping[str, object]) -> object:
+    """The type or JSON schema of a ``--schema``.
 
     Raises
     ------
     BadInput
-        If it names nothing.
+        If it is not a Python expression, or evaluating it fails.
     """
     text = _bare(word.text)
     code = compile_expression(text)
     if code is None:
-        raise BadInput(f"--schema {text}: that is no type and no expression.")
+        raise BadInput(f"--schema {text}: this is neither a type nor a Python expression.")
     names = {**vars(builtins), **vars(typing), **namespace}  # list[Literal["a", "b"]] needs no import
     return evaluate(code, f"--schema {one_line(text, 60)}", names)
 
 
-def _tool(text: str, namespace: Mapping[str, Any]) -> object:
+def _tool(text: str, namespace: Mapping[str, object]) -> object:
     text = _bare(text)
     if text in namespace:
         return namespace[text]
@@ -83,11 +72,11 @@ def _tool(text: str, namespace: Mapping[str, Any]) -> object:
             return ServerTool(text)
         except BadInput:
             raise BadInput(
-                f"-t {text}: there is no function of that name here, and no tool of the server ({', '.join(FORMS)})."
+                f"-t {text}: there is no function or server tool ({', '.join(FORMS)}) of that name."
             ) from None
     code = compile_expression(text)
     if code is None:
-        raise BadInput(f"-t {text}: that is no function, no tool of the server, and no expression.")
+        raise BadInput(f"-t {text}: this is neither a tool nor a Python expression.")
     return evaluate(code, f"-t {one_line(text, 60)}", namespace)
 
 
@@ -96,29 +85,29 @@ def _bare(text: str) -> str:
     return text.removeprefix("{{").removesuffix("}}").strip() if text.startswith("{{") else text
 
 
-def _attachment(text: str, namespace: Mapping[str, Any]) -> Named | None:
-    """An address, a variable or a file; None if it is none of these."""
+def _attachment(text: str, namespace: Mapping[str, object]) -> Named | None:
+    """A URL, a variable or a file; None if it is none of these."""
     if text.startswith(("http://", "https://", "data:")):
         return Named(text if len(text) <= 60 else text[:59] + "…", RemotePicture(text))
     if text in namespace:
-        return Named(text, _meant(namespace[text]))
+        return Named(text, _attachable(namespace[text]))
     if text and (path := local_files.existing_path(text)) is not None:
         return Named(text, path)
     return None
 
 
-def _expression(text: str, namespace: Mapping[str, Any]) -> Named:
+def _expression(text: str, namespace: Mapping[str, object]) -> Named:
     text = _bare(text)
     if "://" in text.partition(" ")[0]:
-        raise BadInput(f"-i {text}: of addresses only http(s) and data: ones can be sent.")
+        raise BadInput(f"-i {text}: only http(s) and data: URLs can be sent.")
     code = compile_expression(text)
     if code is None or text.isidentifier():
-        raise BadInput(f"-i {text}: there is no variable and no file of that name, and it is no expression.")
-    return Named(one_line(text, 60), _meant(evaluate(code, f"-i {one_line(text, 60)}", namespace)))
+        raise BadInput(f"-i {text}: there is no variable or file of that name, and it is not an expression.")
+    return Named(one_line(text, 60), _attachable(evaluate(code, f"-i {one_line(text, 60)}", namespace)))
 
 
-def _meant(value: Any) -> Any:
-    """What a string names, where something is to be attached."""
+def _attachable(value: object) -> object:
+    """The value to attach: a string may be a URL or the name of a file."""
     if not isinstance(value, str):
         return value
     if value.startswith(("http://", "https://", "data:")):
@@ -126,7 +115,7 @@ def _meant(value: Any) -> Any:
     return local_files.existing_path(value) or value
 
 
-def _at_commas(text: str) -> list[str]:
+def _split_at_commas(text: str) -> list[str]:
     items, depth, start, quote = [], 0, 0, ""
     for at, char in enumerate(text):
         if quote:

@@ -1,4 +1,4 @@
-"""A conversation as one page of HTML that runs nothing, fetches nothing, and needs nothing beside it."""
+"""A conversation as one self-contained HTML page that runs no script and loads nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from claude_magic.notebook.display.footer import sent
 from claude_magic.notebook.display.html import rendered
 
 Exchange = tuple[Turn, str, Sequence[tuple[str, str]], str]
-"""A turn, who answered, the question's pictures (name, address), and the answer in inert Markdown."""
+"""A turn, who answered, the question's pictures (name, URL), and the answer as inert Markdown."""
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = """

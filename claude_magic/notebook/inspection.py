@@ -1,10 +1,10 @@
-"""``--show``, ``--count`` and ``--doctor``: looking at what goes over the wire instead of asking."""
+"""``--show``, ``--count`` and ``--doctor``: inspect what is sent instead of asking."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
 
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook.option_line import OptionLine
@@ -14,23 +14,8 @@ if TYPE_CHECKING:
     from claude_magic.engine.prepare import Prepared
 
 
-def check(line: OptionLine) -> None:
-    """Refuse options that stand alone where a question is asked.
-
-    Raises
-    ------
-    UsageError
-    """
-    if line.doctor:
-        raise UsageError("--doctor stands alone: %claude --doctor")
-    if line.show == "last":
-        raise UsageError("--show last stands alone: %claude --show last")
-    if line.show and line.count:
-        raise UsageError("--show and --count cannot be combined.")
-
-
-def inspect(line: OptionLine, shell: Any, prepared: Prepared) -> None:
-    """Show a question, or count its tokens."""
+def dry_run(line: OptionLine, shell: InteractiveShell, prepared: Prepared) -> None:
+    """Show the request of a question, or count its tokens."""
     found: object
     if line.show:
         from claude_magic.messages.code_samples import code_sample
@@ -46,23 +31,8 @@ def inspect(line: OptionLine, shell: Any, prepared: Prepared) -> None:
         shell.user_ns[line.out] = found
 
 
-def stands_alone(line: OptionLine) -> bool:
-    """Whether this line needs no question."""
-    return line.show == "last" or bool(line.doctor)
-
-
-def run_alone(line: OptionLine, shell: Any, conversations: Conversations) -> None:
-    """Run ``%claude --show last`` or ``%claude --doctor``.
-
-    Raises
-    ------
-    UsageError
-        If other options are given, too.
-    """
-    if more := line.given.keys() - {"chat", "show"}:
-        if not line.doctor or line.given.keys() - {"doctor"}:
-            others = ", ".join(f"--{name}" for name in sorted(more))
-            raise UsageError(f"{others} cannot be combined with an option that stands alone.")
+def inspect(line: OptionLine, shell: InteractiveShell, conversations: Conversations) -> None:
+    """Run ``%claude --show last`` or ``%claude --doctor``."""
     if line.doctor:
         from claude_magic.notebook import doctor
 
@@ -72,7 +42,7 @@ def run_alone(line: OptionLine, shell: Any, conversations: Conversations) -> Non
 
 
 def last_exchange(conversation: Conversation) -> dict[str, str]:
-    """The last request and its response, readable.
+    """The last request and its response, as a MIME bundle.
 
     Raises
     ------
@@ -83,10 +53,10 @@ def last_exchange(conversation: Conversation) -> dict[str, str]:
     if reply is None:
         raise BadInput(f"Nothing has been asked in {conversation.name!r} yet.")
     request, response, events = reply.request(), reply.response, reply.events
-    parts: list[tuple[str, Any]] = [("Request", request)]
+    bundles = [("Request", request._repr_mimebundle_())]
     if response is not None:
-        parts.append((f"Response, {len(events):,} events" if events else "Response", response))
-    bundles = [(title, part._repr_mimebundle_()) for title, part in parts]
+        title = f"Response, {len(events):,} events" if events else "Response"
+        bundles.append((title, response._repr_mimebundle_()))
     notes = []
     if reply.earlier:
         notes.append(f"The answer took {len(reply.messages)} messages; claude.last.messages has the earlier ones.")

@@ -1,7 +1,7 @@
-"""The words of an option line.
+"""The lexer of an option line.
 
-A line is split as a shell would split it, but spaces inside brackets and ``{{ }}`` do not split,
-so that Python expressions can stand there as they are.
+It splits a line as a shell does, except inside brackets and ``{{ }}``, so that a Python expression
+needs no quotes.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class Word(NamedTuple):
     Attributes
     ----------
     text : str
-        Without the quotes around it.
+        The word without its quotes.
     quoted : bool
-        Whether it, or a part of it, stood in quotes.
+        Whether any of it was in quotes.
     end : int
-        Where it ends in the line.
+        Index in the line of what follows it.
     """
 
     text: str
@@ -31,12 +31,12 @@ class Word(NamedTuple):
 
 
 def words(line: str) -> Iterator[Word]:
-    """Split a line, lazily: what follows a word need not be splittable.
+    """Split a line lazily, so that the rest of the line need not be valid.
 
     Raises
     ------
     UsageError
-        For a quotation mark or bracket that nothing closes.
+        For an unclosed quotation mark or bracket.
     """
     at = 0
     while True:

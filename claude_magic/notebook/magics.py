@@ -1,9 +1,8 @@
-"""``%%claude`` and ``%claude``: they turn a cell into a question and hand it to a conversation."""
+"""``%%claude`` and ``%claude``: turn a cell into a question and pass it to a conversation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import line_cell_magic, magics_class, no_var_expand
@@ -17,8 +16,8 @@ from claude_magic.engine.question import Prompt, Question, attach_before
 from claude_magic.messages.errors import BadInput, Explained, Interrupted
 from claude_magic.messages.text import one_line
 from claude_magic.notebook import card, expressions, inspection
-from claude_magic.notebook.context import LastError
-from claude_magic.notebook.option_line import OPTIONS, OptionLine, continued, parse
+from claude_magic.notebook.cell_history import LastError
+from claude_magic.notebook.option_line import OptionLine, continued, parse
 from claude_magic.notebook.traits import ConfiguredMagics
 from claude_magic.tools.toolset import tool_name
 
@@ -27,7 +26,7 @@ _WHAT_WENT_WRONG = "What went wrong here, and how do I fix it?"
 
 @magics_class
 class ClaudeMagics(ConfiguredMagics):
-    """The magics; their configuration is that of the kernel: ``%config ClaudeMagics``."""
+    """The magics. ``%config ClaudeMagics`` shows the settings of the kernel."""
 
     @property
     def main(self) -> Conversation:
@@ -52,24 +51,22 @@ class ClaudeMagics(ConfiguredMagics):
     def _fill(self, text: str) -> str:
         return template.render_text(text, self._namespace())
 
-    def _namespace(self) -> dict[str, Any]:
-        """What names mean in a question: the user's variables first, then what was run before."""
-        return {**self._kernel.memory.names(), **self.shell.user_ns}
+    def _namespace(self) -> dict[str, object]:
+        """The names that an expression can use; the user's variables take precedence."""
+        return {**self.environment.history.names(), **self.shell.user_ns}
 
     def _line(self, line: OptionLine) -> None:
         if line.rest.strip() or line.error:
             self._ask(line, line.rest.strip() or _WHAT_WENT_WRONG)
             return
-        if inspection.stands_alone(line):
-            inspection.run_alone(line, self.shell, self.conversations)
+        line.check(has_question=False)
+        if line.takes_no_question:
+            inspection.inspect(line, self.shell, self.conversations)
             return
-        unfit = [option.long for option in OPTIONS if option.name in line.given and not option.is_setting]
-        if unfit:
-            raise UsageError(f"{', '.join(unfit)} needs a question after it: %claude {unfit[0]} … What is this?")
         conversation = self.conversations.open(line.chat or "main")
         options = self._options(line)
         if options.get("tool_choice") == "none":
-            raise UsageError("-t none is for one question: %claude -t none … What is this?")
+            raise UsageError("-t none applies to one question: %claude -t none … What is this?")
         if line.given.keys() <= {"chat"}:
             markdown, plain = card.card(conversation, self.conversations)
             self.shell.display_pub.publish({"text/markdown": markdown, "text/plain": plain})
@@ -77,24 +74,22 @@ class ClaudeMagics(ConfiguredMagics):
         print(f"{conversation.name}: {', '.join(_apply(conversation, line, options))}.")
 
     def _ask(self, line: OptionLine, source: str) -> None:
+        line.check(has_question=True)
         namespace = self.shell.user_ns
-        inspection.check(line)
-        if line.background and line.cell is not None:
-            raise UsageError("--cell waits for the answer. Leave it out; run %claude --cell when the answer is there.")
         try:
             show_printed, prompt = self._prompt(line, source)
             options = self._options(line)
         except KeyboardInterrupt:
             raise Interrupted("Stopped; nothing was sent.") from None
         finally:
-            if line.out:  # so that a stale answer is not taken for this one
+            if line.out:  # if this fails, an earlier answer must not pass for this one
                 namespace.pop(line.out, None)
         conversation = self.conversations.open(line.chat or "main")
         if line.show or line.count:
             show_printed()
-            inspection.inspect(line, self.shell, conversation.prepare(Question(prompt, options)))
+            inspection.dry_run(line, self.shell, conversation.prepare(Question(prompt, options)))
             return
-        renderer = self._kernel.renderer(show_printed, background=bool(line.background))
+        renderer = self.environment.renderer(show_printed, background=bool(line.background))
         question = Question(prompt, options, renderer)
         if line.background:
             self._bind(line.out, conversation.start(question))
@@ -111,7 +106,7 @@ class ClaudeMagics(ConfiguredMagics):
             reply.to_cell(line.cell)
 
     def _bind(self, name: str | None, answer: Answer) -> None:
-        """Put the reply into a variable once it is there, unless the variable has another value by then."""
+        """Assign the reply to a variable when it is complete, unless the variable has changed by then."""
         namespace = self.shell.user_ns
 
         def bind() -> None:
@@ -126,7 +121,7 @@ class ClaudeMagics(ConfiguredMagics):
             answer.when_done(bind)
 
     def _options(self, line: OptionLine) -> Options:
-        """The options of a question; those that are expressions are evaluated."""
+        """The options of a question, with expressions evaluated."""
         given = {name: value for name, value in line.given.items() if name in Options.__annotations__}
         words = given.get("tools", ())
         if any(word.text.strip() == "none" for word in words) and "none" not in self.shell.user_ns:
@@ -142,25 +137,27 @@ class ClaudeMagics(ConfiguredMagics):
         return checked_options(given)
 
     def _prompt(self, line: OptionLine, source: str) -> tuple[Callable[[], None], Prompt]:
-        """The values and text of the question, and what shows the output of evaluating them once more."""
+        """The values and text of the question, and a function that shows again what evaluating them printed."""
         from IPython.utils.capture import capture_output
 
-        namespace = self._namespace()
-        named = [Named("the last error", LastError(self.shell))] if line.error else []
+        values = [Named("the last error", LastError())] if line.error else []
         if line.previous is not None:
-            cells = f"the {line.previous} cells before" if line.previous > 1 else "the cell before"
-            named.append(Named(cells, self._kernel.memory.cells(line.previous)))
+            cells = f"the {line.previous} previous cells" if line.previous > 1 else "the previous cell"
+            values.append(Named(cells, self.environment.history.cells(line.previous)))
+        prompt: Prompt = [source]
         try:
             with capture_output() as printed:
-                attached = [found for word in line.attach or () for found in expressions.attachments(word, namespace)]
-                prompt = [source] if line.verbatim else template.render(source, namespace)
+                for word in line.attach or ():
+                    values += expressions.attachments(word, self._namespace())
+                if "{{" in source and not line.verbatim:
+                    prompt = template.render(source, self._namespace())
         finally:
             printed.show()
-        return printed.show, attach_before([*named, *attached], prompt)
+        return printed.show, attach_before(values, prompt) if values else prompt
 
 
 def _apply(conversation: Conversation, line: OptionLine, options: Options) -> list[str]:
-    """Apply a line without a question to a conversation, and describe what was done."""
+    """Apply a line without a question to a conversation, and describe the changes."""
     done = []
     if line.cell is not None:
         if conversation.last is None:

@@ -1,4 +1,4 @@
-"""The option line of ``%%claude``: one table, one parser. Long options are never abbreviated."""
+"""The options of ``%%claude``: the table and the parser. Long options cannot be abbreviated."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from IPython.core.error import UsageError
 
 from claude_magic.notebook.lexer import Word, words
+from claude_magic.tools.server_tool import FORMS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,32 +22,35 @@ class Option:
     long, short : str
         With their dashes; ``short`` may be empty.
     metavar : str
-        What the value is called; empty for a switch.
+        Placeholder for the value in the help, in brackets if it is optional; empty for a switch.
     help : str
-    read : callable
-        Makes the value out of the word; a ValueError says what it should be.
-    repeatable : bool
+    convert : callable
+        Turns the text into the value; its ValueError says what is expected.
+    choices : tuple of str
+        Values that Tab offers.
+    is_repeatable : bool
     is_setting : bool
-        Whether it may stand in ``%claude`` without a question, as a setting.
-    expression : bool
-        Whether the value is found in the notebook: a variable, or an expression.
+        Whether ``%claude`` accepts it without a question.
+    is_expression : bool
+        Whether the value is a Python expression.
     default : str
-        The value where it may be left out, and is.
+        What an optional value is if it is left out.
     """
 
     long: str
     short: str
     metavar: str
     help: str
-    read: Callable[[str], Any] = str
-    repeatable: bool = False
+    convert: Callable[[str], object] = str
+    choices: tuple[str, ...] = ()
+    is_repeatable: bool = False
     is_setting: bool = False
-    expression: bool = False
+    is_expression: bool = False
     default: str = "1"
 
     @property
     def name(self) -> str:
-        """The name under which the value is found."""
+        """Key of its value in :attr:`OptionLine.given`."""
         return self.long.lstrip("-").replace("-", "_")
 
     @property
@@ -90,61 +94,64 @@ def _form(word: str) -> str:
     return word
 
 
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_THINKING = ("show", "hide", "off")
 OPTIONS = (
-    Option("--chat", "-c", "NAME", "which conversation (default main), created on first use", _name, is_setting=True),
+    Option("--chat", "-c", "NAME", "conversation to ask (default main); created on first use", _name, is_setting=True),
     Option("--model", "-m", "ID", "model for this turn: an id, or opus, sonnet, haiku, fable", _name, is_setting=True),
-    Option(
-        "--system", "-s", "TEXT", 'system prompt of the conversation, until changed; -s "" removes it', is_setting=True
-    ),
+    Option("--system", "-s", "TEXT", 'system prompt from here on; -s "" removes it', is_setting=True),
     Option(
         "--tools",
         "-t",
         "EXPR",
-        "functions Claude may call, from here on; web_search and the like; none: not this time",
-        repeatable=True,
+        "functions or server tools (web_search) that Claude may call from here on; none: no calls this time",
+        choices=("none", *FORMS),
+        is_repeatable=True,
         is_setting=True,
-        expression=True,
+        is_expression=True,
     ),
     Option(
         "--attach",
         "-i",
         "EXPR",
-        "attach a picture, table, path or address; a, b means two",
-        repeatable=True,
-        expression=True,
+        "attach a picture, table, path or URL; a, b is two",
+        is_repeatable=True,
+        is_expression=True,
     ),
-    Option("--error", "-e", "", "attach the last error; alone, it asks what went wrong"),
-    Option("--previous", "-p", "[N]", "attach the N cells run before (default 1): source, output, pictures", _whole),
-    Option("--schema", "", "EXPR", "answer as this type or JSON schema: reply.parsed, reply.frame", expression=True),
-    Option("--out", "-o", "NAME", "put the reply into this variable", _variable),
+    Option("--error", "-e", "", "attach the last error; without a question, ask what went wrong"),
+    Option("--previous", "-p", "[N]", "attach the last N cells (default 1): source, output, pictures", _whole),
+    Option("--schema", "", "EXPR", "answer as this type or JSON schema: reply.parsed, reply.frame", is_expression=True),
+    Option("--out", "-o", "NAME", "assign the reply to this variable", _variable),
     Option(
         "--cell",
         "",
         "[N]",
-        "put the code block N of the answer, from 0, in a cell below",
+        "put code block N (default 0) of the answer in a new cell",
         _whole,
         is_setting=True,
         default="0",
     ),
     Option("--append", "-a", "", "add a turn instead of replacing this cell's"),
-    Option("--max-tokens", "", "N", "most tokens of the answer, thinking included", _whole),
-    Option("--stop", "", "TEXT", "stop where Claude writes this; repeatable", repeatable=True),
-    Option("--prefill", "", "TEXT", "the first words of the answer, where the model takes them"),
-    Option("--temperature", "", "X", "0 to 1, where the model takes it", _number),
-    Option("--top-p", "", "X", "0 to 1, where the model takes it", _number),
-    Option("--top-k", "", "N", "from 0, where the model takes it", _whole),
-    Option("--effort", "", "LEVEL", "low, medium, high, xhigh or max, where the model takes it"),
-    Option("--thinking", "", "show|hide|off|N", "keep the thinking, hide it, none, or at most N tokens"),
-    Option("--tool-choice", "", "NAME", "auto, any, none, or the tool to call first, where the model takes it"),
-    Option("--disable-parallel-tool-use", "", "", "at most one call at a time"),
+    Option("--max-tokens", "", "N", "upper limit for the answer in tokens, thinking included", _whole),
+    Option("--stop", "", "TEXT", "stop where Claude writes this; repeatable", is_repeatable=True),
+    Option("--prefill", "", "TEXT", "first words of the answer, if the model supports it"),
+    Option("--temperature", "", "X", "0 to 1, if the model supports it", _number),
+    Option("--top-p", "", "X", "0 to 1, if the model supports it", _number),
+    Option("--top-k", "", "N", "0 or more, if the model supports it", _whole),
+    Option("--effort", "", "LEVEL", f"{', '.join(_EFFORTS)}, if the model supports it", choices=_EFFORTS),
+    Option(
+        "--thinking", "", "show|hide|off|N", "show, hide or stop the thinking, or limit its tokens", choices=_THINKING
+    ),
+    Option("--tool-choice", "", "NAME", "auto, any, none, or the tool to call first", choices=("auto", "any", "none")),
+    Option("--disable-parallel-tool-use", "", "", "at most one tool call at a time"),
     Option("--background", "-b", "", "return at once; the answer streams on while you work"),
-    Option("--once", "", "", "system prompt and tools, no history; leaves nothing in the conversation"),
-    Option("--new", "", "", "the conversation starts afresh here", is_setting=True),
-    Option("--yes", "", "", "send it although it is above ask_above, or this question above the budget"),
+    Option("--once", "", "", "send system prompt and tools but no history; keep nothing of it"),
+    Option("--new", "", "", "start the conversation over", is_setting=True),
+    Option("--yes", "", "", "send it even if it is above ask_above or the budget"),
     Option("--verbatim", "", "", "send {{ }} as they are"),
     Option("--count", "", "", "input tokens and price by the API's free counter; nothing is answered or billed"),
-    Option("--show", "", "FORM", "what would be sent, as request, curl, python or typescript; last: what was", _form),
-    Option("--doctor", "", "", "check key, server, model and versions; stands alone", is_setting=True),
+    Option("--show", "", "FORM", f"show what would be sent: {', '.join(_FORMS[:-1])}; last: what was", _form, _FORMS),
+    Option("--doctor", "", "", "check key, server, model and versions; takes no question", is_setting=True),
 )
 _NAMES = frozenset(option.name for option in OPTIONS)
 _BY_WORD = {word: option for option in OPTIONS for word in (option.long, option.short) if word}
@@ -152,15 +159,15 @@ _BY_WORD = {word: option for option in OPTIONS for word in (option.long, option.
 
 @dataclasses.dataclass(frozen=True)
 class OptionLine:
-    """What an option line says.
+    """A parsed option line. Each option is an attribute, too; it is None if not given.
 
     Attributes
     ----------
     given : dict
-        Values by the option's name; a list for a repeatable one, True for a switch. Those that
-        are expressions are :class:`Word`.
+        Values by the option's name: a list for a repeatable option, True for a switch, and a
+        :class:`Word` for an expression, which is not evaluated yet.
     rest : str
-        The question, for the one-line form: untouched.
+        The question of the one-line form, unchanged.
     """
 
     given: dict[str, Any]
@@ -171,6 +178,32 @@ class OptionLine:
             raise AttributeError(name)
         return self.given.get(name)
 
+    @property
+    def takes_no_question(self) -> bool:
+        """Whether it is ``--doctor`` or ``--show last``, which ask nothing."""
+        return bool(self.doctor) or self.show == "last"
+
+    def check(self, *, has_question: bool) -> None:
+        """Refuse options that cannot be combined with each other, or with or without a question.
+
+        Raises
+        ------
+        UsageError
+        """
+        given = [option for option in OPTIONS if option.name in self.given]
+        if self.takes_no_question:
+            alone, fitting = ("--doctor", {"doctor"}) if self.doctor else ("--show last", {"chat", "show"})
+            if has_question:
+                raise UsageError(f"{alone} takes no question: %claude {alone}")
+            if others := [option.long for option in given if option.name not in fitting]:
+                raise UsageError(f"{', '.join(others)} cannot be combined with {alone}.")
+        elif not has_question and (asking := [option.long for option in given if not option.is_setting]):
+            raise UsageError(f"{', '.join(asking)} needs a question after it: %claude {asking[0]} … What is this?")
+        if self.show and self.count:
+            raise UsageError("--show and --count cannot be combined.")
+        if self.background and self.cell is not None:
+            raise UsageError("--cell waits for the answer. Leave it out; run %claude --cell when the answer is there.")
+
 
 def parse(line: str, *, question_follows: bool, fill: Callable[[str], str] = str) -> OptionLine:
     """Read an option line.
@@ -179,39 +212,37 @@ def parse(line: str, *, question_follows: bool, fill: Callable[[str], str] = str
     ----------
     line : str
     question_follows : bool
-        Whether the first word that is no option begins the question (``%claude``); else such a
-        word is stray (``%%claude``).
+        Whether the first word that is not an option begins the question (``%claude``); otherwise
+        such a word is an error (``%%claude``).
     fill : callable
-        Fills ``{{ }}`` in values, unless ``--verbatim`` is given.
+        Replaces ``{{ }}`` in values, unless ``--verbatim`` is given.
 
     Raises
     ------
     UsageError
-        For an unknown option, a missing or unfitting value, a stray word; nothing is sent.
+        For an unknown option, a missing or invalid value, or an unexpected word.
     """
+    if not line.strip():
+        return OptionLine({}, "")
     chosen: list[tuple[Option, Word | None]] = []
     scanner, at, rest = words(line), 0, ""
     while rest := line[at:].lstrip():
         if question_follows and not rest.startswith("-"):
-            break  # never split: it may hold a lone apostrophe
+            break  # not split: it may contain an unpaired apostrophe
         word = next(scanner)
         at = word.end
-        name, equals, value = word.text.partition("=")
-        option = (
-            None
-            if word.quoted and not equals
-            else _BY_WORD.get(name if equals and name.startswith("--") else word.text)
-        )
+        name, equals, value = word.text.partition("=") if word.text.startswith("--") else (word.text, "", "")
+        option = None if word.quoted and not equals else _BY_WORD.get(name)
         if option is None:
             if question_follows and not word.text.strip("-"):
-                break  # dashes alone are a beginning like any other
+                break  # a question may begin with a dash
             raise UsageError(_stray(word, question_follows))
         if not option.metavar:
             if equals:
                 raise UsageError(f"{option.long} takes no value.")
             chosen.append((option, None))
             continue
-        if equals and name.startswith("--"):
+        if equals:
             value_word = word._replace(text=value)
         elif option.metavar.startswith("["):
             following = line[word.end :].split(maxsplit=1)
@@ -232,7 +263,7 @@ def parse(line: str, *, question_follows: bool, fill: Callable[[str], str] = str
 
 
 def continued(line: str, cell: str) -> tuple[str, str]:
-    """An option line that goes on where it ends with a backslash, and what is left of the cell."""
+    """The option line with the lines that continue it after a backslash, and the rest of the cell."""
     while line.rstrip().endswith("\\") and cell:
         following, _, cell = cell.partition("\n")
         line = f"{line.rstrip()[:-1]} {following}"
@@ -243,7 +274,7 @@ def _value(scanner: Iterator[Word], option: Option) -> Word:
     word = next(scanner, None)
     if word is None or (word.text in _BY_WORD and not word.quoted):
         raise UsageError(f"{option.usage}: {option.metavar} is missing.")
-    while option.expression and option.repeatable and word.text.endswith(",") and not word.quoted:
+    while option.is_expression and option.is_repeatable and word.text.endswith(",") and not word.quoted:
         following = next(scanner, None)  # `-i a, b` is one value
         if following is None:
             break
@@ -252,14 +283,14 @@ def _value(scanner: Iterator[Word], option: Option) -> Word:
 
 
 def _add(given: dict[str, Any], option: Option, word: Word, fill: Callable[[str], str]) -> None:
-    value: Any = word
-    if not option.expression:
+    value: object = word
+    if not option.is_expression:
         text = fill(word.text) if "{{" in word.text else word.text
         try:
-            value = option.read(text)
+            value = option.convert(text)
         except ValueError as error:
             raise UsageError(f"{option.usage} needs {error}, not {text!r}.") from None
-    if option.repeatable:
+    if option.is_repeatable:
         given.setdefault(option.name, []).append(value)
     elif option.name in given:
         raise UsageError(f"{option.long} is given twice.")

@@ -1,7 +1,7 @@
-"""``%claude What is this?`` is a question; ``%claude?`` is help.
+"""An input transformer: ``%claude What is this?`` is a question; only ``%claude?`` is help.
 
-IPython takes a question mark at the end of any line for a request for help on the last word. Lines
-that ask Claude are therefore turned into the call that they mean before IPython looks at them.
+To IPython, a question mark at the end of any line asks for help on the last word. Lines that ask
+Claude are therefore replaced with a call of the magic first.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ def transform(lines: list[str]) -> list[str]:
     Parameters
     ----------
     lines : list of str
-        With their line ends.
+        With their line endings.
 
     Returns
     -------
     list of str
-        As many lines.
+        The same number of lines.
     """
     if not any("%claude" in line for line in lines) or not any(line.rstrip().endswith("?") for line in lines):
         return lines
     if lines[0].startswith("%%"):
-        return lines  # the body of a cell magic is not ours to change
+        return lines  # the body belongs to that cell magic
     rewritten, at = list(lines), 0
     beginnings = _statements(lines)
     while at < len(lines):
         end = at + 1
         if at in beginnings and "%claude" in lines[at]:
             while end < len(lines) and lines[end - 1].rstrip("\r\n").endswith("\\"):
-                end += 1  # the line goes on
+                end += 1  # the line continues
             rewritten[at:end] = _rewritten(lines[at:end])
         at = end
     return rewritten
@@ -50,7 +50,7 @@ def _rewritten(lines: list[str]) -> list[str]:
 
 
 def _statements(lines: list[str]) -> set[int]:
-    """Numbers of the lines on which a statement begins: not those inside a longer string."""
+    """Indices of the lines on which a statement begins, which excludes those inside a string."""
     from IPython.core.inputtransformer2 import make_tokens_by_line
 
     return {line[0].start[0] - 1 for line in make_tokens_by_line(lines) if line}

@@ -1,4 +1,4 @@
-"""A real kernel, spoken to as a front end does, and a small front end that shows what it says."""
+"""A real kernel, and a small front end that runs cells in it and shows their output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 PATIENCE = 30.0
-"""Seconds until a kernel that does not answer is given up."""
+"""Seconds to wait for a kernel that does not answer."""
 
 _STATUS = re.compile(r"\*(…|waiting, \d+ s)\*")
 _FENCE_LINE = re.compile(r"^ {0,3}`{3,}.*$", re.MULTILINE)
@@ -29,7 +29,7 @@ _AROUND = re.compile(
 
 
 class Screen:
-    """The outputs of one cell, kept as a front end keeps them: displays by id, clearing that may wait."""
+    """The outputs of one cell as a front end keeps them: with display ids and delayed clearing."""
 
     def __init__(self) -> None:
         self.outputs: list[dict[str, Any]] = []
@@ -80,13 +80,13 @@ class Screen:
 
 
 def letters(markdown: str) -> int:
-    """Characters that are no space and do not belong to the fence of a code block."""
+    """Characters without white space and the fences of code blocks."""
     return len("".join(_FENCE_LINE.sub("", markdown).split()))
 
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """A finished answer, taken apart."""
+    """The parts of a finished answer."""
 
     sent: str
     answer: str
@@ -95,7 +95,7 @@ class Shown:
 
 
 def shown(output: Mapping[str, Any]) -> Shown:
-    """Take the Markdown of a finished answer apart into what Claude said and what stands around it."""
+    """Split the Markdown of a finished answer into Claude's text and what surrounds it."""
     match = _AROUND.fullmatch(output["data"]["text/markdown"])
     assert match is not None
     notices = [line.removeprefix("> ").rstrip() for line in (match["notices"] or "").splitlines()]
@@ -120,14 +120,14 @@ class Running:
         self._id = id
         self._answers = [*answers]
         self.prompts: list[str] = []
-        """What the cell asked, and was answered."""
+        """The prompts that the cell showed for input."""
         self._idle = False
         kernel.cells[id] = self
         self._reply: dict[str, Any] | None = None
         self.messages: list[Message] = []
         self.screen = Screen()
         self.seen: list[tuple[float, int]] = []
-        """At which moment how many characters of the answer could be seen."""
+        """Times, each with the number of visible characters of the answer."""
 
     def until(self, condition: Callable[[Screen], object], timeout: float = PATIENCE) -> None:
         """Read messages until something is on the screen."""
@@ -136,7 +136,7 @@ class Running:
             left = deadline - time.monotonic()
             assert left > 0, f"not seen in {timeout:.0f} s; the cell shows {self.screen.outputs}"
             assert not self._idle, f"the cell ended without it and shows {self.screen.outputs}"
-            self._read(min(left, 0.02))  # the condition may be about something else than the screen
+            self._read(min(left, 0.02))  # the condition may be about something other than the screen
 
     def later(self, condition: Callable[[Screen], object], timeout: float = PATIENCE) -> None:
         """Read messages until something is on the screen of a cell that may have ended."""
@@ -228,13 +228,13 @@ class Running:
 
 
 class Kernel:
-    """A kernel with a front end that tells which cell it runs."""
+    """A kernel with a front end that sends the id of the cell."""
 
     def __init__(self, manager: KernelManager, client: BlockingKernelClient) -> None:
         self.manager = manager
         self.client = client
         self.cells: weakref.WeakValueDictionary[str, Running] = weakref.WeakValueDictionary()
-        """Those that somebody still looks at, by the id of their request."""
+        """Executions still in use, by the id of their request."""
 
     def start(self, code: str, cell: str = "", deleted: Sequence[str] = (), answers: Sequence[str] = ()) -> Running:
         """Begin to execute a cell.
@@ -243,7 +243,7 @@ class Kernel:
         ----------
         code : str
         cell : str
-            Its id; empty for a front end that tells none.
+            Its id; empty for a front end that sends none.
         deleted : sequence of str
             Ids of cells that were deleted since the last execution.
         answers : sequence of str

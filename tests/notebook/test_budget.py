@@ -17,7 +17,7 @@ from tests.notebook.kernels import running_kernel
 LONG = "All work and no play. " * 3000
 
 
-def test_a_question_beyond_the_budget_fails_in_one_line(cells: Cells, simulator: Simulator) -> None:
+def test_a_question_above_the_budget_fails_with_one_line(cells: Cells, simulator: Simulator) -> None:
     cells("%claude Hi")
     cells("claude.budget = 0.01")
     shown = cells.fail(f"%%claude -o reply\n{LONG}")
@@ -42,7 +42,7 @@ def test_a_request_above_ask_above(cells: Cells, simulator: Simulator) -> None:
     assert len(simulator.requests) == 2
 
 
-def test_it_is_configured_in_either_way(cells: Cells) -> None:
+def test_the_budget_can_be_set_as_attribute_or_trait(cells: Cells) -> None:
     magics = cells.shell.magics_manager.registry["ClaudeMagics"]
     claude = cells["claude"]
     cells("%config ClaudeMagics.budget = 5")
@@ -54,16 +54,16 @@ def test_it_is_configured_in_either_way(cells: Cells) -> None:
     cells("claude['other'].budget_tokens = 1000; claude.ask_above = 2")
     assert (magics.budget_tokens, magics.ask_above) == (1000, 2)
     cells("%config ClaudeMagics.budget = None")
-    assert claude.budget == 1.0  # nobody sits in front of this shell
+    assert claude.budget == 1.0  # this shell is unattended
 
 
 @pytest.mark.parametrize("value", ["-1", "float('nan')", "'lots'", "[]"])
-def test_a_budget_of_nonsense_is_refused(cells: Cells, value: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_invalid_budget_is_refused(cells: Cells, value: str, caplog: pytest.LogCaptureFixture) -> None:
     cells("claude.budget = 2")
     cells(f"%config ClaudeMagics.budget = {value}")  # IPython logs what is wrong with it
     assert "budget" in caplog.text
     assert cells["claude"].budget == 2
-    assert "budget is US dollars, a number from 0, or None" in cells.fail(f"claude.budget = {value}")
+    assert "BadInput: budget takes a number of US dollars" in cells.fail(f"claude.budget = {value}")
     assert cells["claude"].budget == 2
 
 
@@ -84,9 +84,9 @@ def test_the_bill_is_a_table(cells: Cells, simulator: Simulator) -> None:
     assert f"{claude.cost:.2f} {claude.cost!r}" == "0.00 0.0"
 
 
-def test_the_card_says_what_is_left(cells: Cells) -> None:
+def test_the_card_shows_the_budget(cells: Cells) -> None:
     claude, conversations = cells["claude"], cells["claude"].home
-    assert "the budget is 1.00 USD, because nobody sits in front" in card(claude, conversations)[1]
+    assert "the budget is 1.00 USD, the default for unattended runs" in card(claude, conversations)[1]
     claude.budget = 5
     conversations.spendings.append(Spending("main", "claude-opus-5", Usage(10), 1.25, simulated=False))
     for text in card(claude, conversations):

@@ -145,7 +145,7 @@ def ask(shell: Cells, simulator: Simulator, example: Example) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
-def test_a_cell_sends_what_the_example_says(shell: Cells, simulator: Simulator, example: Example) -> None:
+def test_a_cell_sends_what_the_example_sends(shell: Cells, simulator: Simulator, example: Example) -> None:
     body = ask(shell, simulator, example)
     for message in body["messages"]:
         for block in message["content"] if isinstance(message["content"], list) else ():
@@ -208,7 +208,7 @@ def test_the_programs_send_the_same_again(
     assert json.loads(json.dumps(expected))[-1]["temperature"] == 0.5
 
 
-def test_a_cell_is_shown_as_what_it_then_sends(shell: Cells, simulator: Simulator) -> None:
+def test_show_matches_what_is_sent(shell: Cells, simulator: Simulator) -> None:
     for example in EXAMPLES.values():
         for plan in example.replies:
             simulator.faults.append(plan)

@@ -1,4 +1,4 @@
-"""Which cell runs, as far as the kernel is told."""
+"""Which cell runs, as far as the front end sends it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from claude_magic.conversation.conversation import Conversations
+from claude_magic.engine.environment import Place
 from claude_magic.notebook.executions import Executions
 
 
@@ -25,15 +26,10 @@ class Shell:
 
 
 @pytest.mark.parametrize("metadata", [{"cellId": "abc"}, {"colab": {"cell_id": "abc"}}], ids=["Jupyter", "Colab"])
-def test_a_place_is_the_cell_the_execution_and_the_number_of_the_question(metadata: dict[str, Any]) -> None:
-    conversations = Conversations()
-    cells = Executions(Shell(**metadata), conversations)
+def test_a_place_has_cell_execution_and_number(metadata: dict[str, Any]) -> None:
+    cells = Executions(Shell(**metadata), Conversations())
     places = [cells.place(conversation) for conversation in ("main", "main", "other")]
-    assert [(place.cell, place.execution, place.number, place.label) for place in places] == [
-        ("abc", "m1", 0, "In [5]"),
-        ("abc", "m1", 1, "In [5]"),
-        ("abc", "m1", 0, "In [5]"),
-    ]
+    assert places == [Place("abc", "m1", number, "In [5]") for number in (0, 1, 0)]
 
 
 def test_a_terminal_knows_no_cells() -> None:
@@ -58,7 +54,7 @@ def notebook_with(path: Path, *cells: tuple[str, bool]) -> str:
 
 
 @pytest.mark.parametrize(("above", "below", "said"), [(True, False, True), (False, True, False), (False, False, False)])
-def test_a_new_kernel_says_that_claude_does_not_see_the_answers_above(
+def test_a_new_kernel_reports_that_claude_does_not_see_earlier_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, above: bool, below: bool, said: bool
 ) -> None:
     path = notebook_with(tmp_path / "n.ipynb", ("first", above), ("here", True), ("last", below))
@@ -71,9 +67,7 @@ def test_a_new_kernel_says_that_claude_does_not_see_the_answers_above(
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"cells": 5}', '{"cells": [5]}'])
-def test_a_notebook_that_cannot_be_read_says_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
-) -> None:
+def test_an_unreadable_notebook_causes_no_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
     (tmp_path / "n.ipynb").write_text(content)
     monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "n.ipynb"))
     assert Executions(Shell(cellId="here"), Conversations()).notices() == []

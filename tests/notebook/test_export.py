@@ -1,4 +1,4 @@
-"""A conversation for people: readable, inert, and with nothing in it that should not leave."""
+"""Exported conversations: readable, inert and without secrets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from PIL import Image
 
 from claude_magic import Document, tool
 from claude_magic.conversation.conversation import Conversation
+from claude_magic.conversation.conversation_environment import EXPORTERS
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook import restore
+from claude_magic.notebook.export import export
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
 from tests.hostile import FETCH, SNIPPETS
@@ -125,13 +128,13 @@ def test_an_exported_notebook_can_be_restored(talk: Conversation, tmp_path: Path
     path = tmp_path / "talk.ipynb"
     talk.export(path)
     other = Conversation()
-    found = restore.restored(other, path)
+    found = restore.restored(other.name, other.state, path)
     assert [turn.reply.text for turn in found.turns] == [turn.reply.text for turn in talk.turns]
     assert [turn.state for turn in found.turns] == [turn.state for turn in talk.turns]
     assert found.turns[1].prompt == talk.turns[1].prompt
 
 
-def test_another_conversation_says_its_name(claude: Conversation, tmp_path: Path) -> None:
+def test_another_conversation_is_exported_with_its_name(claude: Conversation, tmp_path: Path) -> None:
     stats = claude["my stats"]
     stats("Mean?")
     stats.system = "x"
@@ -143,7 +146,7 @@ def test_another_conversation_says_its_name(claude: Conversation, tmp_path: Path
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_what_claude_wrote_is_inert(claude: Conversation, simulator: Simulator, tmp_path: Path, suffix: str) -> None:
-    messages = []
+    messages: list[dict[str, object]] = []
     for snippet in SNIPPETS:
         messages += [{"role": "user", "content": snippet}, {"role": "assistant", "content": snippet}]
     hostile = Conversation.from_messages(messages, system="\n".join(SNIPPETS))
@@ -190,6 +193,10 @@ def test_where_nothing_can_be_written(talk: Conversation, tmp_path: Path) -> Non
         talk.export(tmp_path / "file" / "talk.md")
 
 
+def test_plain_python_finds_the_exporter_by_its_entry_point() -> None:
+    assert [each.load() for each in entry_points(group=EXPORTERS)] == [export]
+
+
 def test_it_works_without_ipython(tmp_path: Path) -> None:
     program = f"""
 import sys
@@ -204,7 +211,7 @@ for suffix in {FORMATS!r}:
     assert run.stdout.count("Exported 1 turn") == 3
 
 
-def test_large_pictures_are_those_that_were_sent(claude: Conversation, simulator: Simulator, tmp_path: Path) -> None:
+def test_large_pictures_are_exported_as_sent(claude: Conversation, simulator: Simulator, tmp_path: Path) -> None:
     stream = io.BytesIO()
     Image.new("RGB", (5000, 100), "teal").save(stream, "PNG")
     claude("Look.", stream.getvalue())

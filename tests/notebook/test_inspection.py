@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from claude_magic.messages import code_samples
 from claude_magic.notebook.completion import Completer
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
@@ -19,7 +20,7 @@ def displayed(cells: Cells, cell: str) -> str:
     return text
 
 
-def test_show_sends_nothing_and_keeps_the_whole_in_a_variable(cells: Cells, simulator: Simulator) -> None:
+def test_show_sends_nothing_and_assigns_the_complete_program(cells: Cells, simulator: Simulator) -> None:
     shown = displayed(cells, "%%claude --show curl -o program\nWhat is {{ 6 * 7 }}?\nAnd `$HOME`?")
     assert shown.startswith("body=$(mktemp)\ncat > \"$body\" <<'REQUEST'\n{\n")
     assert '"content": "What is 42?\\nAnd `$HOME`?"' in shown
@@ -38,24 +39,25 @@ def test_show_needs_no_key(bare: Cells, monkeypatch: pytest.MonkeyPatch) -> None
     assert displayed(bare, "%claude --show python Hello?") == shown
 
 
-def test_count_says_tokens_and_price(cells: Cells, simulator: Simulator) -> None:
+def test_count_shows_tokens_and_price(cells: Cells, simulator: Simulator) -> None:
     shown = cells("%%claude --count -o count\nHow many?").stdout
     assert shown.startswith(f"{cells['count'].tokens} input tokens for claude-sonnet-5-5, 0.00")
-    assert shown.endswith("the content is sent, nothing is answered or billed.\n")
+    assert shown.endswith("nothing is answered or billed.\n")
     assert 0 < cells["count"].tokens < 12
     assert [request.path for request in simulator.requests] == ["/v1/messages/count_tokens"]
     assert "0 turns" in repr(cells["claude"])
 
 
-def test_the_forms_are_completed(cells: Cells) -> None:
+def test_completion_of_the_forms(cells: Cells) -> None:
     complete = Completer(cells.shell, {}).complete  # type: ignore[arg-type]
     assert complete("%%claude --show c", "c") == ["curl"]
     assert complete("%claude --show l", "l") == ["last"]
     assert complete("%claude --co", "--co") == ["--count"]
+    assert set(complete("%claude --show ", "")) == {"request", *code_samples.FORMS, "last"}
 
 
 def test_show_last_shows_request_and_response(cells: Cells, simulator: Simulator) -> None:
-    assert "Nothing was asked in 'main' yet" in cells.fail("%claude --show last")
+    assert "in 'main' yet" in cells.fail("%claude --show last")
     cells("%claude Hello, Claude")
     shown = displayed(cells, "%claude --show last")
     request, response = shown.split("\n\nResponse, ")
@@ -76,19 +78,19 @@ def test_show_last_shows_request_and_response(cells: Cells, simulator: Simulator
     [
         ("%claude --show perl Hi", "needs one of request, curl, python, typescript, last, not 'perl'"),
         ("%claude --show", "FORM is missing"),
-        ("%claude --show curl", "--show needs a question behind it"),
-        ("%claude --count", "--count needs a question behind it"),
-        ("%claude --show last Hi", "--show last stands alone"),
-        ("%claude --doctor Hi", "--doctor stands alone"),
-        ("%claude --doctor --new", "--new does not go with"),
-        ("%claude --doctor --show last", "does not go with"),
-        ("%claude --show last -m haiku", "--model does not go with"),
-        ("%claude --show curl --count Hi", "do not go together"),
-        ("%%claude --show last\nHi", "--show last stands alone"),
-        ("%%claude --doctor\nHi", "--doctor stands alone"),
+        ("%claude --show curl", "--show needs a question"),
+        ("%claude --count", "--count needs a question"),
+        ("%claude --show last Hi", "--show last takes no question"),
+        ("%claude --doctor Hi", "--doctor takes no question"),
+        ("%claude --doctor --new", "--new cannot be combined with --doctor"),
+        ("%claude --doctor --show last", "--show cannot be combined with --doctor"),
+        ("%claude --show last -m haiku", "--model cannot be combined with --show last"),
+        ("%claude --show curl --count Hi", "--show and --count cannot be combined"),
+        ("%%claude --show last\nHi", "--show last takes no question"),
+        ("%%claude --doctor\nHi", "--doctor takes no question"),
     ],
 )
-def test_what_does_not_go_together_is_said(cells: Cells, simulator: Simulator, line: str, said: str) -> None:
+def test_options_that_cannot_be_combined(cells: Cells, simulator: Simulator, line: str, said: str) -> None:
     assert said in cells.fail(line)
     assert simulator.requests == []
 
@@ -114,7 +116,7 @@ def seen(kernel: Kernel) -> list[str]:
     return prompts
 
 
-def test_a_cell_that_only_looks_keeps_its_answer_and_its_place(kernel: Kernel, simulator: Simulator) -> None:
+def test_a_cell_that_only_inspects_keeps_its_turn(kernel: Kernel, simulator: Simulator) -> None:
     for cell in "abc":
         kernel.run(f"%%claude\n{cell}", cell=cell)
     for look in ("--count", "--show request"):

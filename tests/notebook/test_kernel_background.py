@@ -185,7 +185,7 @@ def test_a_call_is_confirmed_in_the_cell_that_waits(kernel: Kernel) -> None:
     assert "Claude wants to run drop:" in waiting.printed
     assert kernel.value("claude.turns[0].tool_calls[0].value") == "gone"
     cell = kernel.run(ask)
-    waiting = kernel.run("claude.wait().text")  # nobody can be asked
+    waiting = kernel.run("claude.wait().text")  # without a person to confirm
     assert waiting.status == "ok", waiting.error
     assert kernel.value("claude.turns[1].tool_calls[0].state") == "refused"
 
@@ -259,7 +259,7 @@ def test_the_variable_holds_a_handle_and_then_the_reply(kernel: Kernel) -> None:
     assert kernel.value("reply") == "mine"
 
 
-def test_running_the_cell_again_stops_the_former_answer(kernel: Kernel, simulator: Simulator) -> None:
+def test_running_the_cell_again_stops_the_earlier_answer(kernel: Kernel, simulator: Simulator) -> None:
     former = kernel.run(f"%%claude -b\n{ENDLESS}", "A")
     former.later(has_text)
     again = kernel.run("%%claude -b\nAnew.\nsimulate: say=Anew.", "A")

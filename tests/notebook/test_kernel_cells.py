@@ -113,7 +113,7 @@ def test_a_cell_that_runs_a_cell_is_one_execution(kernel: Kernel) -> None:
         assert words(kernel) == ["n1", "n2"]
 
 
-def test_a_turn_is_called_as_its_cell_is(kernel: Kernel) -> None:
+def test_a_turn_has_the_label_of_its_cell(kernel: Kernel) -> None:
     ran = ask(kernel, "a", "a")
     assert kernel.value("claude.turns[0].place.label") == f"In [{ran.result['execution_count']}]"
 
@@ -135,7 +135,7 @@ def test_append_adds_a_turn_instead(kernel: Kernel) -> None:
 
 
 @pytest.mark.kernel
-def test_a_front_end_that_tells_no_cell_appends(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_cell_id_a_turn_is_added(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", simulator.url)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "any-key")
     notebook = nbformat.v4.new_notebook()
@@ -169,7 +169,7 @@ def test_what_the_cell_printed_stays_where_it_was(kernel: Kernel) -> None:
 
 
 def text_of(output: dict[str, Any]) -> str:
-    """What an output says, in its first line; of an answer without what stands around it."""
+    """The first line of an output; for an answer, of its text."""
     if output["output_type"] == "stream":
         return str(output["text"])
     if "claude_magic" in output["metadata"]:

@@ -28,9 +28,9 @@ class Ending(NamedTuple):
 ENDINGS = {
     "complete": Ending(STREAM, True, True, True, True, ""),
     "stop sequence": Ending(f"{STREAM}; stop=stop_sequence", True, True, True, True, ""),
-    "max_tokens": Ending(f"{STREAM}; stop=max_tokens", True, True, True, False, "it reached the most tokens allowed"),
+    "max_tokens": Ending(f"{STREAM}; stop=max_tokens", True, True, True, False, "it reached the limit of tokens"),
     "context full": Ending(
-        f"{STREAM}; stop=model_context_window_exceeded", True, True, True, False, "the conversation is full"
+        f"{STREAM}; stop=model_context_window_exceeded", True, True, True, False, "the context window is full"
     ),
     "no message_stop": Ending(f"{STREAM}; fault=truncate", True, True, True, False, "without the server saying so"),
     "no end of a block": Ending(

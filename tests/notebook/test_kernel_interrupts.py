@@ -26,7 +26,7 @@ WITH_TEXT = ("in text", "in a tool's input")
 
 
 def reached(stage: str, simulator: Simulator, before: int) -> Callable[[Screen], bool]:
-    """Whether an answer has come to a stage."""
+    """Whether an answer has reached a stage."""
     marks = {
         "in thinking": "*thinking, ",
         "in silence after thinking": "*thinking, ",
@@ -42,14 +42,14 @@ def reached(stage: str, simulator: Simulator, before: int) -> Callable[[Screen],
 
 
 def messages(simulator: Simulator) -> list[tuple[str, Any]]:
-    """What the last request told of the conversation."""
+    """The conversation in the last request."""
     body = simulator.requests[-1].body
     assert body is not None
     return [(message["role"], message["content"]) for message in body["messages"]]
 
 
 def begin(kernel: Kernel, simulator: Simulator, stage: str) -> tuple[Running, str]:
-    """Ask, and wait until the answer has come to a stage."""
+    """Ask, and wait until the answer has reached a stage."""
     before = len(simulator.requests)
     question = f"Go on.\nsimulate: {STAGES[stage]}"
     running = kernel.start(f"%%claude --new\n{question}")
@@ -88,7 +88,7 @@ def assert_history(kernel: Kernel, simulator: Simulator, question: str, answer: 
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stopped_answer_is_kept_as_far_as_it_is_shown(kernel: Kernel, simulator: Simulator, stage: str) -> None:
+def test_a_stopped_answer_is_kept_as_shown(kernel: Kernel, simulator: Simulator, stage: str) -> None:
     before = len(simulator.requests)
     running, question = begin(kernel, simulator, stage)
     kernel.interrupt()
@@ -100,7 +100,7 @@ def test_a_stopped_answer_is_kept_as_far_as_it_is_shown(kernel: Kernel, simulato
 
 
 @pytest.mark.parametrize("gap", [0.001, 0.005, 0.05, 0.3])
-def test_stopping_twice_is_stopping_once(kernel: Kernel, simulator: Simulator, gap: float) -> None:
+def test_stopping_twice_has_the_effect_of_stopping_once(kernel: Kernel, simulator: Simulator, gap: float) -> None:
     chance = random.Random(gap)
     for _ in range(20):
         stage = chance.choice([*STAGES, "in text", "in text"])

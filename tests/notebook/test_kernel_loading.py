@@ -29,7 +29,7 @@ def test_loading_imports_nothing_heavy(kernel: Kernel) -> None:
     assert sorted({name.partition(".")[0] for name in new} & set(HEAVY)) == []
 
 
-def test_a_question_brings_the_network_and_no_picture_library(kernel: Kernel) -> None:
+def test_a_question_imports_the_network_but_no_picture_library(kernel: Kernel) -> None:
     kernel.run("%load_ext claude_magic", cell="a")
     before = loaded(kernel)
     asked = kernel.run("%%claude\nsimulate: say=Here.", cell="b")
@@ -58,8 +58,8 @@ def test_unloading_leaves_the_kernel_as_it_was(kernel: Kernel) -> None:
     assert kernel.run("1 + 1", cell="c").status == "ok"
 
 
-def test_a_variable_of_the_users_is_left_alone(kernel: Kernel) -> None:
+def test_a_variable_of_the_users_is_kept(kernel: Kernel) -> None:
     kernel.run("claude = 'mine'", cell="a")
     said = kernel.run("%load_ext claude_magic", cell="b")
-    assert "Your variable claude is left alone" in said.printed
+    assert "Your variable claude is kept" in said.printed
     assert kernel.value("claude") == "mine"

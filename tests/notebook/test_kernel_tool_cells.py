@@ -77,7 +77,7 @@ def told(simulator: Simulator) -> list[dict[str, Any]]:
         ([], [], 0, "There is nobody to ask."),
     ],
 )
-def test_a_call_that_wants_a_yes_is_asked_for_in_the_cell(
+def test_a_call_is_confirmed_in_the_cell(
     kernel: Kernel, simulator: Simulator, answers: list[str], ran: list[str], asked: int, said: str
 ) -> None:
     kernel.run("dropped.clear(); claude.reset()")

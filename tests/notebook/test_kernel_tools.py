@@ -109,7 +109,7 @@ def test_timeouts_hold(kernel: Kernel) -> None:
     assert value(kernel, "await asyncio.sleep(0.1); print(counter)") == f"{before}\n"
 
 
-def test_a_cell_that_was_sent_meanwhile_waits_its_turn(kernel: Kernel) -> None:
+def test_a_cell_sent_in_the_meantime_waits(kernel: Kernel) -> None:
     slow = "async def slow():\n    await asyncio.sleep(1)\n    order.append('tool')\norder = []\nanswered(slow)"
     first = kernel.start(slow + "\norder.append('first')")
     second = kernel.start("order.append('second')")
@@ -134,7 +134,7 @@ print("of the cell")
     assert kernel.value("[call.printed for call in last]") == ["hidden\n"]
 
 
-def test_where_nobody_can_be_asked_a_tool_is_not_run(kernel: Kernel) -> None:
+def test_a_tool_is_not_run_if_nobody_can_confirm_it(kernel: Kernel) -> None:
     ran = kernel.run("def delete(): raise SystemExit\nx = answered(delete, confirm=ask_in_cell)")
     assert ran.status == "ok"
     ran = kernel.run(

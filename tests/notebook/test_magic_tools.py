@@ -59,7 +59,7 @@ def test_a_tool_is_a_name_a_server_tool_or_an_expression(
     defined: Cells, simulator: Simulator, line: str, expected: list[str] | None
 ) -> None:
     if expected is None:
-        with pytest.raises(BadInput, match="no function of that name here, and no tool of the server"):
+        with pytest.raises(BadInput, match="no function or server tool"):
             defined.shell.run_cell_magic("claude", line, "Go.")
         return
     defined.shell.run_cell_magic("claude", line, "Go.")
@@ -74,9 +74,9 @@ def test_tools_are_a_setting_and_stay(defined: Cells, simulator: Simulator, caps
     assert names(simulator) == ["add", "minus"]
     defined.shell.run_cell_magic("claude", "-t none", "Go.")
     assert body(simulator)["tool_choice"] == {"type": "none"}
-    with pytest.raises(UsageError, match="-t none is for one question"):
+    with pytest.raises(UsageError, match="-t none applies to one question"):
         defined.shell.run_line_magic("claude", "-t none")
-    with pytest.raises(UsageError, match="-t none goes with no other tool"):
+    with pytest.raises(UsageError, match="-t none cannot be combined"):
         defined.shell.run_cell_magic("claude", "-t none -t add", "Go.")
     defined.shell.run_line_magic("claude", "")
     assert "add, minus" in capsys.readouterr().out
@@ -98,9 +98,9 @@ def test_an_answer_of_a_type(defined: Cells, simulator: Simulator, line: str, sa
 
 
 @pytest.mark.parametrize(
-    ("line", "said"), [("--schema Regio", "NameError"), ("--schema ]", "no type"), ("--schema 3", "3")]
+    ("line", "said"), [("--schema Regio", "NameError"), ("--schema ]", "neither a type"), ("--schema 3", "3")]
 )
-def test_what_is_no_type_stops_the_cell(defined: Cells, simulator: Simulator, line: str, said: str) -> None:
+def test_an_invalid_schema_stops_the_cell(defined: Cells, simulator: Simulator, line: str, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         defined.shell.run_cell_magic("claude", line, "Which?")
     assert not simulator.requests

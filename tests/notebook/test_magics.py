@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 
 from claude_magic.conversation.conversation import Conversation
+from claude_magic.engine.settings import Settings
 from claude_magic.notebook import question_mark
+from claude_magic.notebook.magics import ClaudeMagics
 from claude_magic.notebook.option_line import OPTIONS
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
@@ -17,9 +20,7 @@ from tests.conversation.wire import answers, body, questions
 from tests.notebook.conftest import Cells
 
 
-def test_loading_says_what_is_asked_what_it_costs_and_where_the_key_is_from(
-    bare: Cells, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_load_line_shows_model_price_and_source_of_the_key(bare: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     assert bare("%load_ext claude_magic").stdout == (
         "Claude: claude-sonnet-5-5 ($2 in, $10 out per million tokens), key from ANTHROPIC_API_KEY. "
@@ -27,10 +28,10 @@ def test_loading_says_what_is_asked_what_it_costs_and_where_the_key_is_from(
     )
 
 
-def test_loading_leaves_a_variable_of_the_users_alone(bare: Cells) -> None:
+def test_loading_keeps_a_variable_of_the_users(bare: Cells) -> None:
     bare("claude = 'mine'")
     shown = bare("%load_ext claude_magic").stdout
-    assert "Your variable claude is left alone" in shown
+    assert "Your variable claude is kept" in shown
     assert bare["claude"] == "mine"
     bare("%unload_ext claude_magic")
     assert bare["claude"] == "mine"
@@ -108,10 +109,15 @@ def test_a_question_may_be_timed_assigned_and_go_on(cells: Cells, simulator: Sim
     assert cells["y"] == 5
 
 
-def test_a_long_cell_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_cell_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = []
     original = question_mark._statements
-    monkeypatch.setattr(question_mark, "_statements", lambda lines: looks.append(1) or original(lines))
+
+    def counted(lines: list[str]) -> set[int]:
+        looks.append(1)
+        return original(lines)
+
+    monkeypatch.setattr(question_mark, "_statements", counted)
     lines = [f"x{number} = {number}\n" for number in range(500)]
     assert question_mark.transform([*lines, "%claude really?\n"])[-1].startswith("get_ipython().run_line_magic(")
     assert looks == [1]
@@ -163,7 +169,7 @@ def test_options_reach_the_request(cells: Cells, simulator: Simulator) -> None:
     assert sent["messages"] == [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hm, Bob"}]
 
 
-def test_chats_are_apart(cells: Cells, simulator: Simulator) -> None:
+def test_chats_are_separate(cells: Cells, simulator: Simulator) -> None:
     cells("%%claude -c stats\none")
     cells("%claude two")
     assert questions(simulator) == ["two"]
@@ -171,7 +177,7 @@ def test_chats_are_apart(cells: Cells, simulator: Simulator) -> None:
     assert questions(simulator) == ["one", "three"]
 
 
-def test_attachments_stand_before_the_words(cells: Cells, simulator: Simulator, tmp_path: Path) -> None:
+def test_attachments_come_before_the_text(cells: Cells, simulator: Simulator, tmp_path: Path) -> None:
     cells("from PIL import Image\nred = Image.new('RGB', (60, 40), 'red')")
     cells(f"red.save({str(tmp_path / 'red.png')!r})")
     shown = cells(f"%%claude -i red -i {tmp_path / 'red.png'}\nWhat is it?")
@@ -203,7 +209,7 @@ def test_a_cut_reply_never_looks_finished(cells: Cells, simulator: Simulator) ->
     assert data["text/markdown"].endswith("not complete: max\\_tokens*")
 
 
-def test_a_question_about_the_former_answer_may_take_its_place(cells: Cells, simulator: Simulator) -> None:
+def test_a_question_may_use_the_variable_it_replaces(cells: Cells, simulator: Simulator) -> None:
     cells("%%claude -o draft\nHello, Claude")
     cells("%%claude -o draft\nImprove: {{ draft.text }}")
     assert questions(simulator)[-1] == "Improve: Hello!"
@@ -211,7 +217,7 @@ def test_a_question_about_the_former_answer_may_take_its_place(cells: Cells, sim
     assert "draft" not in cells
 
 
-def test_values_of_options_are_filled_in(cells: Cells, simulator: Simulator) -> None:
+def test_expressions_in_option_values(cells: Cells, simulator: Simulator) -> None:
     cells("model, most, chat = 'haiku', 50, 'stats'")
     cells("%%claude -m {{ model }} --max-tokens {{ most }} -c {{ chat }}\nHi")
     assert (body(simulator)["model"], body(simulator)["max_tokens"]) == ("claude-haiku-5-5", 50)
@@ -228,7 +234,7 @@ def test_stopped_while_a_value_is_computed_nothing_is_sent(cells: Cells, simulat
     assert not simulator.requests
 
 
-def test_a_key_in_an_error_is_covered(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_in_an_error_is_masked(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     shown = cells.fail("%%claude\n{{ {}[__import__('os').environ['ANTHROPIC_API_KEY']] }}")
     assert "sk-ant-…" in shown
@@ -276,11 +282,11 @@ def bad_inputs(tmp_path: Path) -> list[tuple[str, str]]:
         (f"%%claude -i {tmp_path / 'text.png'}\nHi", "is not an image"),
         (f"%%claude -i {tmp_path / 'empty.png'}\nHi", "is empty"),
         (f"%%claude -i {tmp_path}\nHi", "is a folder"),
-        ("%%claude -i ftp://example.com/x.png\nHi", "only http(s) and data: ones"),
-        ("%%claude -i data:image/png;base64,!!!\nHi", "no valid base64"),
-        (f"%%claude\nmy key is {KEY}", "holds an API key; nothing was sent"),
-        ("%%claude --effort huge\nHi", "knows the efforts"),
-        ("%%claude --prefill x\nHi", "takes no --prefill"),
+        ("%%claude -i ftp://example.com/x.png\nHi", "only http(s) and data: URLs"),
+        ("%%claude -i data:image/png;base64,!!!\nHi", "base64"),
+        (f"%%claude\nmy key is {KEY}", "API key; nothing was sent"),
+        ("%%claude --effort huge\nHi", "--effort"),
+        ("%%claude --prefill x\nHi", "--prefill"),
         ("%%claude\n   \n", "empty"),
     ]
 
@@ -307,7 +313,7 @@ def test_what_the_server_refuses_is_one_line_too(cells: Cells, simulator: Simula
     assert len(cells["claude"].turns) == 0
 
 
-def test_no_key_names_three_ways_out(bare: Cells) -> None:
+def test_without_a_key_the_error_names_three_solutions(bare: Cells) -> None:
     assert "claude.login() asks for one" in bare("%load_ext claude_magic").stdout
     shown = bare.fail("%%claude\nHi")
     assert shown.startswith("NoCredentials: No API key. claude.login()")
@@ -341,11 +347,11 @@ def test_the_built_in_simulator_starts_on_request_and_gets_no_real_key(
     shown = bare("%claude Hello, Claude")
     assert "SIMULATED" in shown.stdout
     magics = bare.shell.magics_manager.registry["ClaudeMagics"]
-    simulator = magics._kernel._simulator
+    simulator = magics.environment._simulator
     assert KEY not in repr([vars(request) for request in simulator.requests])
     assert simulator.requests[0].headers.get("x-api-key") == "***"
     bare("%unload_ext claude_magic")
-    assert magics._kernel._simulator is None
+    assert magics.environment._simulator is None
 
 
 def test_traits_refuse_nonsense_and_reach_the_settings(cells: Cells, simulator: Simulator) -> None:
@@ -360,6 +366,14 @@ def test_traits_refuse_nonsense_and_reach_the_settings(cells: Cells, simulator: 
         assert getattr(magics, name) == before
     cells("%config ClaudeMagics.footer = 'off'")
     assert cells("%claude Hello, Claude").stdout.strip().endswith("(SIMULATED)")
+
+
+def test_every_setting_is_a_trait_with_the_same_default() -> None:
+    traits = ClaudeMagics.class_traits(config=True)
+    for field in dataclasses.fields(Settings):
+        if field.name not in ("model", "base_url"):  # the environment may set these
+            assert traits[field.name].default() == getattr(Settings(), field.name)
+    assert {field.name for field in dataclasses.fields(Settings)} <= traits.keys()
 
 
 def test_the_claude_object_is_a_conversation(cells: Cells) -> None:
@@ -377,7 +391,7 @@ def test_answers_reach_the_next_question(cells: Cells, simulator: Simulator) -> 
     assert answers(simulator) == [cells["first"].text]
 
 
-def test_what_a_config_file_says_counts(make_shell: Callable[[], Cells]) -> None:
+def test_a_config_file_sets_traits(make_shell: Callable[[], Cells]) -> None:
     cells = make_shell()
     cells.shell.config.ClaudeMagics.model = "opus"
     assert "claude-opus-5-5" in cells("%load_ext claude_magic").stdout

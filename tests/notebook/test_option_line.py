@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from IPython.core.error import UsageError
 
+from claude_magic.engine.options import Options
 from claude_magic.notebook.lexer import words
 from claude_magic.notebook.option_line import OPTIONS, parse
 
@@ -64,12 +65,12 @@ BAD = [
 
 
 @pytest.mark.parametrize(("line", "meant"), GOOD)
-def test_a_good_line(line: str, meant: dict[str, object]) -> None:
+def test_a_valid_line(line: str, meant: dict[str, object]) -> None:
     assert parse(line, question_follows=False).given == meant
 
 
 @pytest.mark.parametrize(("line", "said"), BAD)
-def test_a_bad_line_is_refused_in_words(line: str, said: str) -> None:
+def test_an_invalid_line_is_refused(line: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(line, question_follows=False)
     assert said in str(caught.value)
@@ -106,13 +107,17 @@ def test_on_one_line_the_question_is_untouched(line: str, given: dict[str, objec
         ("-i {{ photos[0] }}", ["{{ photos[0] }}"]),
     ],
 )
-def test_attachments_are_words_of_python(line: str, values: list[str]) -> None:
+def test_attachments_are_python_expressions(line: str, values: list[str]) -> None:
     assert [word.text for word in parse(line, question_follows=False).given["attach"]] == values
 
 
 def test_words_know_where_they_end() -> None:
     line = "  -s  'a b'  c"
     assert [line[: word.end].split()[-1] for word in words(line)] == ["-s", "b'", "c"]
+
+
+def test_every_option_of_a_question_is_in_the_table() -> None:
+    assert Options.__annotations__.keys() <= {option.name for option in OPTIONS}
 
 
 def test_the_readme_names_every_option() -> None:

@@ -1,4 +1,4 @@
-"""The next morning: what the saved notebook shows is what Claude sees again, as far as it is text."""
+"""``restore()``: what the saved notebook shows is what Claude sees again, as text."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from claude_magic.conversation.conversation import Conversation, Conversations
-from claude_magic.conversation.conversation_environment import Restored
-from claude_magic.engine.environment import Environment
+from claude_magic.conversation.conversation_environment import ConversationEnvironment, Restored
+from claude_magic.conversation.state import State
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook import restore
@@ -42,7 +42,7 @@ SOURCES = {
 
 
 @pytest.fixture(scope="module")
-def executed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nbformat.NotebookNode]:
+def executed(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
     """A notebook as nbclient leaves it."""
     from claude_magic.simulator import start
 
@@ -66,9 +66,9 @@ def path(executed: nbformat.NotebookNode, tmp_path: Path) -> Path:
 
 
 def restored(claude: Conversation, path: Path) -> str:
-    found = restore.restored(claude, path)
+    found = restore.restored(claude.name, claude.state, path)
     claude._journal.change(lambda state: (found.step, found.before(state)))
-    return found.said
+    return found.text
 
 
 def change(path: Path, edit: Callable[[dict[str, Any]], object]) -> None:
@@ -98,7 +98,7 @@ def test_what_is_shown_is_what_claude_sees(claude: Conversation, simulator: Simu
     ]
     assert body(simulator)["system"] == "Be brief."
     assert "tools" not in body(simulator)
-    assert said.startswith("Restored 5 answers from talk.ipynb as it was saved at ")
+    assert said.startswith("Restored 5 answers from talk.ipynb as saved at ")
     assert "Not restored: 4 values and 1 call." in said
     assert "All simulated." in said
     assert "System prompt: 'Be brief.'." in said
@@ -126,24 +126,24 @@ def test_another_conversation_of_the_notebook(claude: Conversation, path: Path) 
         restored(claude["nobody"], path)
 
 
-def test_an_edited_cell_is_said(claude: Conversation, path: Path) -> None:
+def test_an_edited_cell_is_reported(claude: Conversation, path: Path) -> None:
     change(path, lambda cells: cells["second"].update(source="%%claude\nSubtract.", execution_count=5))
     said = restored(claude, path)
-    assert "In [5] edited since: Claude sees the new words with the old answer." in said
+    assert "In [5] edited since: Claude sees the new text with the old answer." in said
     assert claude.turns[1].prompt == "Subtract."
     assert "42" in claude.turns[1].reply.text
 
 
-def test_white_space_around_a_cell_is_no_edit(claude: Conversation, path: Path) -> None:
+def test_white_space_around_a_cell_is_not_an_edit(claude: Conversation, path: Path) -> None:
     change(path, lambda cells: cells["second"].update(source=SOURCES["second"] + "\n\n"))
     assert "edited" not in restored(claude, path)
 
 
-def test_outputs_that_were_cleared_are_said(claude: Conversation, path: Path) -> None:
+def test_cleared_outputs_are_reported(claude: Conversation, path: Path) -> None:
     change(path, lambda cells: cells["second"].update(outputs=[]))
     said = restored(claude, path)
     assert "Restored 4 answers" in said
-    assert "1 question without an answer to be seen: run the cell." in said
+    assert "Without a visible answer: 1 question" in said
 
 
 def test_cells_that_were_moved_keep_the_order_in_which_they_were_asked(claude: Conversation, path: Path) -> None:
@@ -151,15 +151,15 @@ def test_cells_that_were_moved_keep_the_order_in_which_they_were_asked(claude: C
     document["cells"].reverse()
     path.write_text(json.dumps(document), "utf-8")
     restored(claude, path)
-    assert [turn.place.cell for turn in claude.turns] == ["first", "second", "python", "python", "cut"]
+    assert [turn.place.cell for turn in claude.turns if turn.place] == ["first", "second", "python", "python", "cut"]
 
 
-def test_cells_of_this_kernel_stay(claude: Conversation, path: Path) -> None:
+def test_cells_of_this_kernel_are_unchanged(claude: Conversation, path: Path) -> None:
     restored(claude, path)
     before = list(claude.turns)
     said = restored(claude, path)
     assert "Restored 0 answers" in said
-    assert "5 answers of this kernel stay as they are." in said
+    assert "Unchanged in this kernel: 5 answers." in said
     assert list(claude.turns) == before
 
 
@@ -167,7 +167,7 @@ def test_cells_of_this_kernel_stay(claude: Conversation, path: Path) -> None:
     "source",
     ["%%claude --no-such-option\nWhat?", "%%claude\n{{ never closed", "%claude", "1 +", "", '%%claude "open\nWhat?'],
 )
-def test_a_cell_may_hold_anything_now(claude: Conversation, path: Path, source: str) -> None:
+def test_an_edited_cell_may_contain_anything(claude: Conversation, path: Path, source: str) -> None:
     change(path, lambda cells: cells["second"].update(source=source))
     assert "edited since" in restored(claude, path)
     assert claude("And now?").complete
@@ -186,17 +186,17 @@ def test_an_answer_whose_text_is_not_as_it_was_written_is_read_as_it_stands(path
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("", "no notebook"),
-        ("[]", "no notebook"),
-        ('{"cells": 3}', "no notebook"),
-        ('{"cells": [{}]}', "no notebook"),
-        ('{"worksheets": []}', "no notebook"),
-        ("[" * 50_000, "no notebook"),
+        ("", "not a notebook"),
+        ("[]", "not a notebook"),
+        ('{"cells": 3}', "not a notebook"),
+        ('{"cells": [{}]}', "not a notebook"),
+        ('{"worksheets": []}', "not a notebook"),
+        ("[" * 50_000, "not a notebook"),
         ('{"cells": []}', "no answer"),
         ('{"cells": [{"cell_type": "code", "source": "1", "outputs": [3, {"metadata": 1}]}]}', "no answer"),
     ],
 )
-def test_what_is_no_notebook_is_refused(claude: Conversation, tmp_path: Path, text: str, match: str) -> None:
+def test_a_file_that_is_not_a_notebook_is_refused(claude: Conversation, tmp_path: Path, text: str, match: str) -> None:
     path = tmp_path / "odd.ipynb"
     path.write_text(text)
     with pytest.raises(BadInput, match=match) as caught:
@@ -204,8 +204,8 @@ def test_what_is_no_notebook_is_refused(claude: Conversation, tmp_path: Path, te
     assert "\n" not in str(caught.value)
 
 
-def test_whatever_stands_in_the_metadata(claude: Conversation, path: Path) -> None:
-    odd = [None, True, -1, 2.5, "odd", [], {}, [[1]], [["a", "b"]]]
+def test_any_metadata(claude: Conversation, path: Path) -> None:
+    odd: list[object] = [None, True, -1, 2.5, "odd", [], {}, [[1]], [["a", "b"]]]
     document = json.loads(path.read_text("utf-8"))
     [cell] = [cell for cell in document["cells"] if cell["id"] == "first"]
     about = cell["outputs"][0]["metadata"]["claude_magic"]
@@ -214,34 +214,38 @@ def test_whatever_stands_in_the_metadata(claude: Conversation, path: Path) -> No
         for value in odd:
             about[key] = value
             path.write_text(json.dumps(document), "utf-8")
-            found = restore.restored(claude, path)
-            assert found.said
+            found = restore.restored(claude.name, claude.state, path)
+            assert found.text
             assert repr(found.turns)
         about[key] = before
 
 
-def test_a_notebook_that_is_not_there(claude: Conversation, tmp_path: Path) -> None:
+def test_a_missing_notebook(claude: Conversation, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="There is no file"):
         restored(claude, tmp_path / "nothing.ipynb")
 
 
 def test_in_plain_python_a_notebook_is_not_restored(path: Path) -> None:
-    with pytest.raises(BadInput, match="in a notebook"):
+    with pytest.raises(BadInput, match="load_ext claude_magic"):
         Conversation().restore(path)
 
 
-class Slow(Environment):
-    """While it reads, an answer comes."""
+class Slow(ConversationEnvironment):
+    """While it reads, an answer arrives."""
 
-    def restored(self, conversation: Conversation, path: Any) -> Restored:
-        found = restore.restored(conversation, path)
-        conversation("Meanwhile.")
+    claude: Conversation
+
+    def restored(self, name: str, state: State, path: str | os.PathLike[str] | None) -> Restored:
+        assert path is not None
+        found = restore.restored(name, state, path)
+        self.claude("Meanwhile.")
         return found
 
 
 def test_an_answer_that_comes_while_the_notebook_is_read_is_not_lost(path: Path, simulator: Simulator) -> None:
-    home = Conversations(Settings(base_url=simulator.url), Slow())
-    claude = home.open("main")
+    environment = Slow()
+    home = Conversations(Settings(base_url=simulator.url), environment)
+    claude = environment.claude = home.open("main")
     claude.restore(path)
     home.close()
     assert [turn.place and turn.place.cell for turn in claude.turns] == [
@@ -273,12 +277,12 @@ def test_undo_takes_it_back(cells: Cells, path: Path) -> None:
     assert len(cells["claude"].turns) == 0
 
 
-def test_what_is_here_already_is_no_step(cells: Cells, path: Path) -> None:
+def test_restoring_nothing_new_is_no_step(cells: Cells, path: Path) -> None:
     cells(f"claude.restore({str(path)!r})")
     cells("claude('One more.');")
     cells("claude.undo()")
     assert "Restored 0 answers from talk.ipynb" in (said := cells(f"claude.restore({str(path)!r})").stdout)
-    assert "5 answers of this kernel stay" in said
+    assert "Unchanged in this kernel: 5 answers" in said
     assert "without thinking" not in said
     assert "Brought back the answer" in cells("claude.redo()").stdout
 
@@ -342,7 +346,7 @@ def test_the_next_morning(make_kernel: Callable[[], Kernel], simulator: Simulato
     assert kernel.value("[turn.prompt.split()[0] for turn in claude.turns][2:4]") == ["Once.", "Twice."]
 
 
-def test_what_was_loaded_is_not_said_to_be_unseen(make_kernel: Callable[[], Kernel], path: Path) -> None:
+def test_no_notice_after_loading(make_kernel: Callable[[], Kernel], path: Path) -> None:
     kernel = make_kernel()
     kernel.run(f"import os\nos.environ['JPY_SESSION_NAME'] = {str(path)!r}")
     history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
@@ -352,7 +356,7 @@ def test_what_was_loaded_is_not_said_to_be_unseen(make_kernel: Callable[[], Kern
     assert kernel.run("%%claude -c b\nAnd now?", cell="newer").answer.notices == []
 
 
-def test_without_restoring_it_is_said_how(make_kernel: Callable[[], Kernel], path: Path) -> None:
+def test_a_notice_tells_how_to_restore(make_kernel: Callable[[], Kernel], path: Path) -> None:
     kernel = make_kernel()
     kernel.run(f"import os\nos.environ['JPY_SESSION_NAME'] = {str(path)!r}")
     [notice] = kernel.run("%%claude\nAnd now?", cell="later").answer.notices
@@ -375,4 +379,4 @@ def test_a_copy_of_a_cell_is_the_same_turn(claude: Conversation, path: Path) -> 
     document["cells"].append({**cell, "id": "copy"})
     path.write_text(json.dumps(document), "utf-8")
     restored(claude, path)
-    assert [turn.place.cell for turn in claude.turns] == ["first", "second", "python", "python", "cut"]
+    assert [turn.place.cell for turn in claude.turns if turn.place] == ["first", "second", "python", "python", "cut"]

@@ -1,4 +1,4 @@
-"""Code of an answer goes to where the user writes next."""
+"""The code of an answer goes into the next cell or prompt."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ def test_two_blocks_stand_one_below_the_other(asked: Cells) -> None:
     assert put(asked) == "ls\n\nx = 1"
 
 
-def test_no_question_is_asked_for_it(asked: Cells, simulator: Simulator) -> None:
+def test_cell_alone_asks_nothing(asked: Cells, simulator: Simulator) -> None:
     asked("%claude --cell")
     assert len(simulator.requests) == 1
     assert len(asked["claude"].turns) == 1
 
 
-def test_of_another_conversation(asked: Cells, simulator: Simulator) -> None:
+def test_a_block_of_another_conversation(asked: Cells, simulator: Simulator) -> None:
     simulator.faults.append("say=```\nz\n```")
     asked("%%claude -c other\nWrite it.")
     asked("%claude --cell -c other")
     assert put(asked) == "z"
 
 
-def test_a_question_may_want_it_at_once(cells: Cells, simulator: Simulator) -> None:
+def test_a_question_with_cell(cells: Cells, simulator: Simulator) -> None:
     simulator.faults.append(TWO)
     cells("%%claude --cell 1\nWrite it.")
     assert put(cells) == "ls"
@@ -62,7 +62,7 @@ def test_a_question_may_want_it_at_once(cells: Cells, simulator: Simulator) -> N
     assert len(cells["claude"].turns) == 2
 
 
-def test_code_that_was_cut_is_said(cells: Cells, simulator: Simulator) -> None:
+def test_truncated_code_gets_a_warning(cells: Cells, simulator: Simulator) -> None:
     simulator.faults.append("stop=max_tokens; say=```python\nx = [1,")
     cells("%%claude\nWrite it.")
     assert "it may be cut" in cells("%claude --cell").stderr
@@ -74,12 +74,12 @@ def test_code_that_was_cut_is_said(cells: Cells, simulator: Simulator) -> None:
     [
         ("%claude --cell 2", "no block of code 2: the answer has 2 blocks of code, 0 to 1"),
         ("claude.last.to_cell(-3)", "no block of code -3"),
-        ("%claude --cell -c other", "no answer of 'other' yet"),
+        ("%claude --cell -c other", "no answer in 'other' yet"),
         ("%claude --cell=x", "needs a whole number, not 'x'"),
         ("%claude --cell --new -m opus --cell", "--cell is given twice"),
     ],
 )
-def test_what_cannot_be_had_is_one_line(asked: Cells, simulator: Simulator, line: str, said: str) -> None:
+def test_errors_are_one_line(asked: Cells, simulator: Simulator, line: str, said: str) -> None:
     shown = asked.fail(line)
     assert said in shown
     assert put(asked) is None

@@ -1,14 +1,14 @@
-// %%claude cells in JupyterLab and Notebook 7 read as prose, not as broken Python.
+// Displays %%claude cells as prose instead of broken Python in JupyterLab and Notebook 7.
 //
-// This is what a front end asks of an extension (a module federation container), written by hand:
-// so few lines need no build. CodeMirror must be the front end's own, and is taken from what it shares.
+// A front end loads an extension as a module federation container. This one is written by hand, so that
+// it needs no build. It must use the front end's own CodeMirror, from the modules that it shares.
 (() => {
   "use strict";
 
   const NAME = "claude_magic";
   const MAGIC = /^\s*%%claude(?![\w.])/;
 
-  /** Whether lines are a question: the first that is not blank begins with the magic. */
+  /** Whether lines are a question: the first that is not blank begins with %%claude. */
   function asks(lines) {
     for (const line of lines) {
       if (line.trim()) return MAGIC.test(line);
@@ -16,7 +16,7 @@
     return false;
   }
 
-  /** Colours for the line of options and for {{ }}; all the rest is words. */
+  /** Highlights the option line and {{ }}; the rest is plain text. */
   const parser = {
     name: "claude",
     startState: () => ({ head: true, continued: false, expression: false, verbatim: false }),
@@ -39,7 +39,7 @@
       stream.eatWhile(/[^{]/);
       return null;
     },
-    languageData: { closeBrackets: { brackets: ["(", "[", "{"] } }, // a quote may be an apostrophe
+    languageData: { closeBrackets: { brackets: ["(", "[", "{"] } }, // no quotes: one may be an apostrophe
   };
 
   function head(stream, state) {
@@ -56,20 +56,20 @@
     return style;
   }
 
-  /** What an editor gets that shows this text, and keeps while the text changes. */
+  /** Makes the extensions of an editor from its text; they follow its changes. */
   function prose(state, view, language) {
     const place = new state.Compartment();
-    const words = [
+    const extensions = [
       state.Prec.highest(language.language.of(language.StreamLanguage.define(parser))),
       view.EditorView.lineWrapping,
     ];
     const follow = state.EditorState.transactionExtender.of((change) => {
       if (!change.docChanged) return null;
       const before = place.get(change.startState);
-      const now = asks(change.newDoc.iterLines()) ? words : [];
+      const now = asks(change.newDoc.iterLines()) ? extensions : [];
       return before.length === now.length ? null : { effects: place.reconfigure(now) };
     });
-    return (text) => [follow, place.of(asks(text.split("\n")) ? words : [])];
+    return (text) => [follow, place.of(asks(text.split("\n")) ? extensions : [])];
   }
 
   function plugin(codemirror, state, view, language) {
@@ -93,7 +93,7 @@
 
   let shared;
 
-  /** A module of the front end: the one in use, or the newest. */
+  /** A shared module of the front end: the loaded version, or else the newest. */
   async function take(name) {
     const versions = Object.entries(shared[name]).sort(
       ([a, one], [b, other]) =>

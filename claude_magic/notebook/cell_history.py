@@ -1,4 +1,4 @@
-"""What was run before, for a question that names it: the last error, the cells before this one."""
+"""What ran before, as values of a question: the last error and the previous cells."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import linecache
 import re
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
 
 from claude_magic.content.parts import Part
 from claude_magic.content.values import RemotePicture
@@ -17,31 +21,32 @@ from claude_magic.messages.errors import BadInput, Explained
 from claude_magic.notebook.executions import running
 
 _REMEMBERED = 50
-"""Executions whose pictures are kept."""
+"""Executions whose displayed output is kept."""
 _LONGEST = 8000
-"""Characters of a cell's output that are sent; from both ends."""
+"""Characters of a cell's output or a traceback that are sent; the middle of a longer one is left out."""
 _CELL = re.compile(r"<ipython-input-|/ipykernel_\d+/|^<string>$|^<cell")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
+MimeBundle = Mapping[str, Any]
 
 
-class Memory:
-    """Remembers what cells showed, as far as it is not in IPython's own history.
+class CellHistory:
+    """The cells that ran, from IPython's history, and what they displayed, which IPython does not keep.
 
     Parameters
     ----------
     shell : IPython.core.interactiveshell.InteractiveShell
     """
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
-        self._shown: collections.OrderedDict[int, list[dict[str, Any]]] = collections.OrderedDict()
+        self._displayed: collections.OrderedDict[int, list[MimeBundle]] = collections.OrderedDict()
 
-    def names(self) -> dict[str, Any]:
-        """The names that exist in ``{{ }}`` beside the user's own."""
-        return {"error": LastError(self._shell), "previous": self.cells(1), "cells": self.cells}
+    def names(self) -> dict[str, object]:
+        """The names that ``{{ }}`` can use in addition to the user's own."""
+        return {"error": LastError(), "previous": self.cells(1), "cells": self.cells}
 
     def cells(self, count: int) -> PastCells:
-        """The cells run before this one, latest last; questions to Claude are not counted.
+        """The cells that ran before this one, latest last; questions to Claude do not count.
 
         Parameters
         ----------
@@ -52,21 +57,21 @@ class Memory:
             raise BadInput(f"cells({count!r}): how many cells? A whole number of at least 1.")
         return PastCells(self, count)
 
-    def see(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Note what a cell shows (a hook of ipykernel's display publisher); the message goes on unchanged."""
+    def record(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Record what a cell displays (a hook of ipykernel's display publisher); returns the message unchanged."""
         if message["header"]["msg_type"] == "display_data":
             number = running(self._shell)
-            self._shown.setdefault(number, []).append(message["content"]["data"])
-            while len(self._shown) > _REMEMBERED:
-                self._shown.popitem(last=False)
+            self._displayed.setdefault(number, []).append(message["content"]["data"])
+            while len(self._displayed) > _REMEMBERED:
+                self._displayed.popitem(last=False)
         return message
 
-    def past(self, count: int) -> list[PastCell]:
-        """The last cells that were run and are no questions, oldest first."""
+    def last(self, count: int) -> list[PastCell]:
+        """The last cells that are not questions to Claude, oldest first."""
         sources = self._shell.history_manager.input_hist_raw
         found: list[PastCell] = []
         for number in range(running(self._shell) - 1, 0, -1):
-            if (source := sources[number].strip()) and not _asks(source):
+            if (source := sources[number].strip()) and not source.startswith(("%%claude", "%claude")):
                 found.append(PastCell(number, source, *self._output(number)))
                 if len(found) == count:
                     break
@@ -77,14 +82,14 @@ class Memory:
         pictures: list[RemotePicture] = []
         history = self._shell.history_manager
         recorded = getattr(history, "outputs", {}).get(number, [])
-        bundles: list[dict[str, Any]] = [entry.bundle for entry in recorded if entry.output_type != "display_data"]
+        bundles: list[MimeBundle] = [entry.bundle for entry in recorded if entry.output_type != "display_data"]
         if not hasattr(history, "outputs") and number in history.output_hist:
             # IPython 8 keeps a cell's value, but not what it printed.
             bundles = [{"text/plain": repr(history.output_hist[number])}]
-        for bundle in [*bundles, *self._shown.get(number, [])]:
+        for bundle in [*bundles, *self._displayed.get(number, [])]:
             picture = next((kind for kind in ("image/png", "image/jpeg") if kind in bundle), None)
             if picture is not None:
-                pictures.append(RemotePicture(f"data:{picture};base64,{_base64(bundle[picture])}"))
+                pictures.append(RemotePicture(f"data:{picture};base64,{_as_base64(bundle[picture])}"))
             else:
                 found = bundle.get("stream") or bundle.get("text/plain") or ""
                 text.append(found if isinstance(found, str) else "".join(found))
@@ -93,12 +98,12 @@ class Memory:
 
 @dataclasses.dataclass(frozen=True)
 class PastCell:
-    """A cell that was run.
+    """A cell that ran.
 
     Attributes
     ----------
     number : int
-        As in ``In [5]``.
+        ``n`` of ``In [n]``.
     source, output : str
     pictures : tuple of RemotePicture
     """
@@ -115,57 +120,54 @@ class PastCell:
         return [Part({"type": "text", "text": text}, f"In [{self.number}]"), *self.pictures]
 
 
+@dataclasses.dataclass(frozen=True, repr=False)
 class PastCells:
-    """Cells run before, as a value of a question."""
+    """The cells that ran before, as a value of a question; read when the question is converted."""
 
-    def __init__(self, memory: Memory, count: int) -> None:
-        self._memory = memory
-        self._count = count
+    history: CellHistory
+    count: int
 
     def __claude__(self) -> list[object]:
-        past = self._memory.past(self._count)
+        past = self.history.last(self.count)
         if not past:
-            raise BadInput("No cell was run before this one.")
+            raise BadInput("No cell ran before this one.")
         return [part for cell in past for part in cell.__claude__()]
 
     def __repr__(self) -> str:
-        return f"<the {self._count} cells before>"
+        return f"<the {self.count} previous cells>"
 
 
 class LastError:
-    """The last exception, as a value of a question: what it says, and where it came from.
+    """The last exception with its traceback, as a value of a question.
 
-    Frames in cells come with their source, all others in one line each; the home folder is
-    written ``~``. Nothing else of the notebook goes along.
+    Frames in cells include the source of the cell, all others are one line; the home folder is
+    written ``~``. Nothing else of the notebook is sent.
     """
-
-    def __init__(self, shell: Any) -> None:
-        self._shell = shell
 
     def __claude__(self) -> object:
         error = getattr(sys, "last_value", None)
         if error is None or isinstance(error, Explained):
-            raise BadInput("There was no error yet (errors of %claude itself are not counted).")
-        return Part({"type": "text", "text": _clipped(_told(error))}, type(error).__name__)
+            raise BadInput("There has been no error yet (errors of %claude itself do not count).")
+        return Part({"type": "text", "text": _clipped(_traceback(error))}, type(error).__name__)
 
     def __repr__(self) -> str:
         return "<the last error>"
 
 
-def _told(error: BaseException) -> str:
+def _traceback(error: BaseException) -> str:
     chain: list[str] = []
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         frames = [_frame(frame, line) for frame, line in traceback.walk_tb(current.__traceback__)]
-        said = "".join(traceback.format_exception_only(type(current), current)).strip()
-        chain.append("\n".join(["Traceback, outermost first:", *filter(None, frames), said]))
+        message = "".join(traceback.format_exception_only(type(current), current)).strip()
+        chain.append("\n".join(["Traceback, outermost first:", *filter(None, frames), message]))
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
-    return _homeless("\n\nwhich came while handling:\n\n".join(chain))
+    return _without_home("\n\nwhich was raised while handling:\n\n".join(chain))
 
 
-def _frame(frame: Any, line: int) -> str:
+def _frame(frame: FrameType, line: int) -> str:
     code = frame.f_code
     module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
     if module in ("IPython", "ipykernel", "claude_magic"):
@@ -179,16 +181,12 @@ def _frame(frame: Any, line: int) -> str:
     return f"  in a cell, {code.co_name}, line {line}:\n" + "\n".join(numbered)
 
 
-def _homeless(text: str) -> str:
+def _without_home(text: str) -> str:
     home = str(Path.home())
     return text.replace(home, "~") if len(home) > 1 else text
 
 
-def _asks(source: str) -> bool:
-    return source.startswith(("%%claude", "%claude"))
-
-
-def _base64(data: Any) -> str:
+def _as_base64(data: str | bytes) -> str:
     import base64
 
     return base64.b64encode(data).decode("ascii") if isinstance(data, bytes) else "".join(data.split())

@@ -1,4 +1,4 @@
-"""What was run before goes to Claude when it is named, and only then."""
+"""What ran before is sent when the question names it, and only then."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def fail_in_a_function(cells: Cells) -> None:
         cells("f(0)")
 
 
-def test_an_error_goes_with_the_source_of_its_cells(cells: Cells, simulator: Simulator) -> None:
+def test_an_error_is_sent_with_the_source_of_its_cells(cells: Cells, simulator: Simulator) -> None:
     fail_in_a_function(cells)
     shown = cells("%claude -e")
     assert shown.stdout.startswith("sent: the last error (ZeroDivisionError)\n")
@@ -25,7 +25,7 @@ def test_an_error_goes_with_the_source_of_its_cells(cells: Cells, simulator: Sim
     assert "-->    2     return 1 / x" in sent
     assert "-->    1 f(0)" in sent
     assert "ZeroDivisionError: division by zero" in sent
-    assert sent.endswith("What went wrong here, and how do I mend it?")
+    assert sent.endswith("What went wrong here, and how do I fix it?")
     assert "IPython" not in sent
 
 
@@ -46,17 +46,17 @@ def test_an_error_has_its_causes_and_hides_the_home_folder(
 
 def test_without_an_error_nothing_is_sent(cells: Cells, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("sys.last_value", raising=False)
-    assert "There was no error yet" in cells.fail("%claude -e")
-    assert "There was no error yet" in cells.fail("%claude -e")  # not even that one
+    assert "no error yet" in cells.fail("%claude -e")
+    assert "no error yet" in cells.fail("%claude -e")  # its own error does not count either
     assert not simulator.requests
 
 
-def test_the_cells_before_go_with_source_and_output(cells: Cells, simulator: Simulator) -> None:
+def test_previous_cells_are_sent_with_source_and_output(cells: Cells, simulator: Simulator) -> None:
     cells("x = 1")
     cells("print('hello')\nx + 1")
     cells("%claude not this one")
     shown = cells("%%claude -p 2\nExplain.")
-    assert "sent: the 2 cells before (In [" in shown.stdout
+    assert "sent: the 2 previous cells (In [" in shown.stdout
     sent = questions(simulator)[-1]
     assert "```python\nx = 1\n```" in sent
     assert "print('hello')" in sent
@@ -64,13 +64,13 @@ def test_the_cells_before_go_with_source_and_output(cells: Cells, simulator: Sim
     assert "not this one" not in sent
 
 
-def test_names_of_the_users_own_come_first(cells: Cells, simulator: Simulator) -> None:
+def test_the_users_own_names_take_precedence(cells: Cells, simulator: Simulator) -> None:
     cells("error, previous, cells = 1, 2, 3")
     cells("%%claude\n{{ error }} {{ previous }} {{ cells }}")
     assert questions(simulator) == ["1 2 3"]
 
 
-def test_nothing_goes_along_unless_it_is_named(cells: Cells, simulator: Simulator) -> None:
+def test_nothing_is_sent_unless_it_is_named(cells: Cells, simulator: Simulator) -> None:
     fail_in_a_function(cells)
     cells("secret = 'xyzzy'\nprint(secret)")
     cells("%%claude\nHi")
@@ -79,11 +79,11 @@ def test_nothing_goes_along_unless_it_is_named(cells: Cells, simulator: Simulato
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "True", "'x'"])
-def test_a_number_of_cells_is_a_number(cells: Cells, value: str) -> None:
+def test_an_invalid_number_of_cells(cells: Cells, value: str) -> None:
     assert "how many cells?" in cells.fail(f"%%claude\n{{{{ cells({value}) }}}}")
 
 
-def test_long_output_is_cut_in_the_middle_and_says_so(cells: Cells, simulator: Simulator) -> None:
+def test_the_middle_of_long_output_is_left_out(cells: Cells, simulator: Simulator) -> None:
     cells("print('a' * 9000 + 'the end')")
     cells("%%claude -p\nExplain.")
     sent = questions(simulator)[-1]
