@@ -52,7 +52,7 @@ def test_a_key_is_tried_and_never_shown(simulator: Simulator) -> None:
     assert status == 1
     assert lines["server"].startswith("ok ")
     assert "It was rejected: " in others
-    assert "claude.login() asks for another" in others
+    assert "claude.login() to enter another" in others
     assert "key from ANTHROPIC_AUTH_TOKEN" in others
     assert KEY[16:] not in shown + others
     assert wrong[16:] not in shown + others
@@ -62,7 +62,7 @@ def test_without_key_and_network_it_reports_both_and_ends() -> None:
     status, lines, shown = run(ANTHROPIC_BASE_URL="https://example.invalid", SSL_CERT_FILE="/nowhere/at/all.pem")
     assert status == 1
     assert lines["key"].startswith("fail")
-    assert "claude.login() asks for one" in lines["key"]
+    assert "claude.login() to enter one" in lines["key"]
     assert "SSL_CERT_FILE is /nowhere/at/all.pem, which does not exist" in lines["certificates"]
     assert lines["server"].startswith("fail")
     status, lines, shown = run(ANTHROPIC_BASE_URL="http://127.0.0.1:9")

@@ -305,7 +305,7 @@ def test_bad_input_is_one_line_and_nothing_is_sent(cells: Cells, simulator: Simu
 def test_what_the_server_refuses_is_one_line_too(cells: Cells, simulator: Simulator) -> None:
     assert cells.fail("%%claude -m claude-sonet-5-5\nHi").startswith("NotFound: model: claude-sonet-5-5 (404")
     simulator.keys = {"another"}
-    assert "Check the key: claude.login()" in cells.fail("%claude hi")
+    assert "Check the key, or run claude.login()" in cells.fail("%claude hi")
     cells("%config ClaudeMagics.base_url = 'http://127.0.0.1:9'")
     assert "Cannot connect to http://127.0.0.1:9" in cells.fail("%claude hi")
     cells("%config ClaudeMagics.base_url = 'nonsense'")
@@ -316,7 +316,7 @@ def test_what_the_server_refuses_is_one_line_too(cells: Cells, simulator: Simula
 def test_without_a_key_the_error_names_three_solutions(bare: Cells) -> None:
     assert "claude.login() asks for one" in bare("%load_ext claude_magic").stdout
     shown = bare.fail("%%claude\nHi")
-    assert shown.startswith("NoCredentials: No API key. claude.login()")
+    assert shown.startswith("NoCredentials: No API key. Run claude.login()")
     assert "'simulator'" in shown
     assert len(shown.splitlines()) == 1
 

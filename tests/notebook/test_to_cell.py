@@ -58,22 +58,22 @@ def test_a_question_with_cell(cells: Cells, simulator: Simulator) -> None:
     simulator.faults.append(TWO)
     cells("%%claude --cell 1\nWrite it.")
     assert put(cells) == "ls"
-    assert "no code in this answer" in cells.fail("%claude --cell simulate: say=None here.")
+    assert "contains no code" in cells.fail("%claude --cell simulate: say=None here.")
     assert len(cells["claude"].turns) == 2
 
 
 def test_truncated_code_gets_a_warning(cells: Cells, simulator: Simulator) -> None:
     simulator.faults.append("stop=max_tokens; say=```python\nx = [1,")
     cells("%%claude\nWrite it.")
-    assert "it may be cut" in cells("%claude --cell").stderr
+    assert "may be incomplete" in cells("%claude --cell").stderr
     assert put(cells) == "x = [1,"
 
 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("%claude --cell 2", "no block of code 2: the answer has 2 blocks of code, 0 to 1"),
-        ("claude.last.to_cell(-3)", "no block of code -3"),
+        ("%claude --cell 2", "no code block 2: this answer has 2 code blocks, 0 to 1"),
+        ("claude.last.to_cell(-3)", "no code block -3"),
         ("%claude --cell -c other", "no answer in 'other' yet"),
         ("%claude --cell=x", "needs a whole number, not 'x'"),
         ("%claude --cell --new -m opus --cell", "--cell is given twice"),
