@@ -10,7 +10,7 @@ from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.messages.errors import ClaudeError
 from claude_magic.simulator import Simulator
 from tests.conversation.conftest import Notebook
-from tests.conversation.wire import questions, thinks
+from tests.conversation.wire import body, questions, thinks
 
 THINK = "Explain and compare why this is so, please, at some length: "
 
@@ -203,7 +203,7 @@ def test_once_sees_nothing_and_leaves_nothing(three: Conversation, notebook: Not
     notebook.run("D")
     reply = three("alone", once=True)
     assert questions(simulator) == ["alone"]
-    assert simulator.requests[-1].body["system"] == "Be brief."
+    assert body(simulator)["system"] == "Be brief."
     assert three.state is before
     assert three.last is reply
 
@@ -213,7 +213,7 @@ def test_from_the_sixth_question_of_an_execution_a_line_says_what_it_costs(
 ) -> None:
     notebook.run("A")
     for number in range(6):
-        assert not notebook.recorder.ending or "once=True" not in "".join(notebook.recorder.ending.notices)
+        assert not any("once=True" in notice for ending in notebook.recorder.endings for notice in ending.notices)
         claude(str(number))
     assert "once=True" in notebook.recorder.ending.notices[-1]
 
