@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Set
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import pytest
 
 from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.conversation.conversation_environment import ConversationEnvironment
 from claude_magic.engine.environment import Place
+from claude_magic.engine.options import Options
 from claude_magic.engine.rendering import Ending, Opening, Renderer
 from claude_magic.engine.settings import Settings
 from claude_magic.simulator import Simulator
@@ -67,6 +68,13 @@ class Notebook(ConversationEnvironment):
     def end(self) -> None:
         assert self.home is not None
         self.home.cell_ran(self.cell, str(self.executions), self.cell, {"main": self.number})
+
+    def ask(self, claude: Conversation, cell: str, *prompts: str, **options: Unpack[Options]) -> None:
+        """Run a cell that asks these questions, to its end."""
+        self.run(cell)
+        for prompt in prompts:
+            claude(prompt, **options)
+        self.end()
 
     def place(self, conversation: str) -> Place | None:
         if not self.cell:

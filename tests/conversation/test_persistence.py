@@ -336,15 +336,11 @@ def test_loading_into_a_conversation_can_be_undone(claude: Conversation, path: P
 
 def test_a_turn_keeps_its_cell(claude: Conversation, notebook: Notebook, path: Path) -> None:
     for cell in "AB":
-        notebook.run(cell)
-        claude(cell)
-        notebook.end()
+        notebook.ask(claude, cell, cell)
     claude.save(path)
     claude.reset()
     claude.load(path)
-    notebook.run("A")
-    claude("again")
-    notebook.end()
+    notebook.ask(claude, "A", "again")
     assert [turn.prompt for turn in claude.turns] == ["again", "B"]
     assert "Replaced your question" in notebook.recorder.ending.notices[0]
 

@@ -15,6 +15,7 @@ from claude_magic import Picture
 from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.messages.errors import BadInput
 from claude_magic.simulator import Simulator
+from tests.content.test_pdf import pdf
 from tests.conversation.conftest import Notebook
 from tests.conversation.wire import body
 from tests.messages.servers import http, raw, sse
@@ -126,16 +127,11 @@ def test_a_size_that_the_api_does_not_take_is_mended_once_and_remembered() -> No
 
 
 def test_pages_are_counted_over_the_history(claude: Conversation, simulator: Simulator) -> None:
-    pypdf = pytest.importorskip("pypdf", reason="builds the PDF")
-    writer = pypdf.PdfWriter()
-    for _ in range(60):
-        writer.add_blank_page(100, 100)
-    buffer = io.BytesIO()
-    writer.write(buffer)
-    claude("Read.", buffer.getvalue(), model="claude-haiku-4-5")
-    with pytest.raises(BadInput, match="120 pages of PDF, and 100 are the most"):
-        claude("And this.", buffer.getvalue(), model="claude-haiku-4-5")
-    assert claude("And this.", buffer.getvalue(), yes=True).complete  # 120 pages cost more than ask_above
+    pages = pdf(60)
+    claude("Read.", pages, model="claude-haiku-4-5")
+    with pytest.raises(BadInput, match="120 .*100"):
+        claude("And this.", pages, model="claude-haiku-4-5")
+    assert claude("And this.", pages, yes=True).complete  # 120 pages cost more than ask_above
     assert len(simulator.requests) == 2
 
 

@@ -468,9 +468,7 @@ def test_reset_while_it_is_under_way(claude: Conversation, gate: Gate, undone: b
 def test_a_cell_that_runs_again_stops_its_former_answer_and_nothing_of_it_stays(
     claude: Conversation, notebook: Notebook, gate: Gate, simulator: Simulator
 ) -> None:
-    notebook.run("A")
-    claude("First\nsimulate: say=Old.")
-    notebook.end()
+    notebook.ask(claude, "A", "First\nsimulate: say=Old.")
     notebook.run("A")
     former = gate.ask(claude, "Second")
     notebook.end()

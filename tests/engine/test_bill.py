@@ -48,12 +48,8 @@ COUNTS = st.integers(0, 2_000_000)
 def test_recorded_usages_cost_what_genai_prices_says(model: str, raw: dict[str, Any]) -> None:
     response = {"model": model, "usage": raw}
     _, extracted = ANTHROPIC.extract_usage(response)
-    if not raw.get("cache_creation") and not raw.get("server_tool_use"):
-        theirs = calc_price(extracted, model, provider_id="anthropic").total_price
-        assert Usage().updated(raw).cost(model) == theirs
-        return
-    theirs = calc_price(
-        Priced(
+    if raw.get("cache_creation") or raw.get("server_tool_use"):
+        extracted = Priced(
             input_tokens=3510,
             cache_read_tokens=500,
             cache_write_tokens=3000,
@@ -61,11 +57,8 @@ def test_recorded_usages_cost_what_genai_prices_says(model: str, raw: dict[str, 
             cache_write_1h_tokens=2000,
             output_tokens=90,
             web_searches=3,
-        ),
-        model,
-        provider_id="anthropic",
-    ).total_price
-    assert Usage().updated(raw).cost(model) == theirs
+        )
+    assert Usage().updated(raw).cost(model) == calc_price(extracted, model, provider_id="anthropic").total_price
 
 
 def price(usage: Usage, model: str) -> Decimal:

@@ -228,7 +228,7 @@ def test_reasons_by_the_api(claude: Conversation, simulator: Simulator) -> None:
     claude("And?", model="opus")
     assert "an earlier message" in repr(claude.why_no_cache())
     claude("And?", model="opus", tool_choice="none")
-    assert "cannot say" in repr(claude.why_no_cache())
+    assert "unknown" in repr(claude.why_no_cache())
 
 
 def test_nothing_is_asked_of_the_api_unasked(claude: Conversation, simulator: Simulator) -> None:
