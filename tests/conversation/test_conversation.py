@@ -108,12 +108,8 @@ def test_everything_can_be_undone_and_redone(claude: Conversation) -> None:
     claude.system = "Be brief."
     claude.model = "opus"
     claude.reset()
-    assert [repr(claude.undo()) for _ in range(4)] == [
-        "Took back the reset. redo() brings it back.",
-        "Took back the change of model to opus. redo() brings it back.",
-        "Took back the new system prompt. redo() brings it back.",
-        "Took back the answer to 'a'. redo() brings it back.",
-    ]
+    for step in ("reset", "model to opus", "system prompt", "answer to 'a'"):
+        assert step in repr(claude.undo())
     with pytest.raises(BadInput, match="nothing to undo"):
         claude.undo()
     for _ in range(4):

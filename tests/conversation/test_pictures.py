@@ -20,7 +20,6 @@ from tests.conversation.conftest import Notebook
 from tests.conversation.wire import body
 from tests.messages.servers import http, raw, sse
 
-REFITTED = "20 earlier pictures were resized again: this request has other image limits."
 WIDE = Image.new("L", (2400, 300))
 
 
@@ -50,7 +49,8 @@ def test_the_twenty_first_picture_makes_the_others_smaller_once_and_says_so(
     assert sizes(simulator) == [(2400, 300)] * 20
     claude("And this.", WIDE)
     assert sizes(simulator) == [(2000, 250)] * 21
-    assert notebook.recorder.ending.notices == [REFITTED]
+    [notice] = notebook.recorder.ending.notices
+    assert "20 earlier pictures" in notice
     claude("And?")
     assert notebook.recorder.ending.notices == []
     assert sizes(simulator) == [(2000, 250)] * 21
@@ -116,9 +116,8 @@ def test_a_size_that_the_api_does_not_take_is_mended_once_and_remembered() -> No
         home.settings.base_url = server.url
         claude = home.open("main")
         claude("Look.", WIDE)
-        assert notebook.recorder.ending.notices == [
-            "Pictures of more than 1000 pixels per side were shrunk, as the API asked."
-        ]
+        [notice] = notebook.recorder.ending.notices
+        assert "1000 pixels" in notice
         claude("And now?")
         assert notebook.recorder.ending.notices == []
         home.close()

@@ -51,10 +51,8 @@ def test_a_question_beyond_the_budget_is_not_sent(
     claude.budget = 0.05
     with pytest.raises(OverBudget) as caught:
         claude(LONG)
-    assert str(caught.value) == (
-        "This would send about 40,800 tokens (about 9.2 cents; spent 0.00037 of 0.05 USD, all simulated). "
-        "Add --yes, use --new, or raise claude.budget."
-    )
+    for words in ("40,800 tokens", "9.2 cents", "0.00037 of 0.05 USD", "simulated", "--yes", "--new", "claude.budget"):
+        assert words in str(caught.value)
     assert "$" not in str(caught.value)
     assert asked(simulator) == 1
     assert len(claude.turns) == 1
@@ -248,7 +246,7 @@ def test_simulated_amounts_have_a_budget_of_their_own(
     assert asked(simulator) == 2
 
 
-def test_where_nobody_sits_in_front_a_dollar_is_the_budget(
+def test_the_default_budget_of_an_unattended_run_is_a_dollar(
     claude: Conversation, home: Conversations, simulator: Simulator
 ) -> None:
     assert claude.budget == 1.0
@@ -262,7 +260,7 @@ def test_where_nobody_sits_in_front_a_dollar_is_the_budget(
     assert claude("Hi").complete  # the answers were simulated, and no money is spent for that
 
 
-def test_somebody_who_sits_in_front_has_no_budget_unasked(
+def test_an_interactive_kernel_has_no_default_budget(
     claude: Conversation, home: Conversations, notebook: Notebook
 ) -> None:
     home.spendings.append(Spending("main", "claude-opus-5", Usage(10), 99.0, simulated=False))

@@ -50,7 +50,7 @@ def test_an_answer_that_breaks_off_keeps_its_text_and_fails(
     assert reply.text
     assert not reply.complete
     assert reply.usage.at_least
-    assert notebook.recorder.ending.notices[-1] == "The answer broke off here."
+    assert "broke off" in notebook.recorder.ending.notices[-1]
     claude("next")
     assert answers(simulator) == [reply.text]
     claude.undo()
@@ -111,7 +111,7 @@ def test_further_tries_are_told_and_counted(
     assert [wait.reason for wait in waits] == ["overloaded", "overloaded"]
     assert len(simulator.requests) == 3
     assert len(claude.turns) == 1
-    assert notebook.recorder.ending.notices == ["Sent 3 times: overloaded."]
+    assert "3 times: overloaded" in "".join(notebook.recorder.ending.notices)
 
 
 def stop_at(claude: Conversation, notebook: Notebook, kind: str, presses: int = 1) -> Interrupted:
@@ -138,8 +138,7 @@ def test_stopped_in_the_text_the_text_stays(
 ) -> None:
     simulator.faults.append("think=3")
     stopped = stop_at(claude, notebook, "text", presses)
-    assert str(stopped).startswith("Stopped after ")
-    assert str(stopped).endswith("kept, Claude will see them as its answer. undo() drops them.")
+    assert all(words in str(stopped) for words in ("Stopped after ", "kept", "undo()"))
     claude("next")
     assert answers(simulator) == [stopped.reply.text]
     assert len(simulator.requests) == 2

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from claude_magic import Conversation
 from claude_magic.simulator import Simulator
 from tests.conversation.wire import body
 from tests.notebook.conftest import Cells
@@ -25,6 +26,14 @@ def test_a_saved_conversation(cells: Cells, simulator: Simulator) -> None:
     cells(f"claude.load({str(FIXTURES / 'conversation.json')!r})")
     cells("%%claude\nAnd now?")
     assert body(simulator) == expected("conversation")
+
+
+def test_a_saved_conversation_is_saved_the_same(tmp_path: Path) -> None:
+    Conversation.load(FIXTURES / "conversation.json").save(tmp_path / "conversation.json")
+    before, after = (json.loads((at / "conversation.json").read_text("utf-8")) for at in (FIXTURES, tmp_path))
+    assert before | {"saved": ""} == after | {"saved": ""}
+    names = [sorted(file.name for file in (at / "conversation.json.files").iterdir()) for at in (FIXTURES, tmp_path)]
+    assert names[0] == names[1]
 
 
 def test_the_undo_history_of_a_saved_conversation(cells: Cells) -> None:

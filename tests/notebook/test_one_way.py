@@ -48,6 +48,7 @@ print(json.dumps([sorted(files), stack[::-1]]))
 def test_a_plain_question_takes_a_short_way() -> None:
     run = subprocess.run([sys.executable, "-c", _TRACE], capture_output=True, text=True, check=True)
     files, stack = json.loads(run.stdout.splitlines()[-1])
+    assert stack, "the request was not seen"
     assert stack[0].startswith("notebook/magics.py")
     assert len(files) <= MAX_FILES, "\n".join(files)
     assert len(stack) <= MAX_FRAMES, "\n".join(stack)
