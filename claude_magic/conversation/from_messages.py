@@ -1,4 +1,4 @@
-"""Messages in the API's own form as turns, and turns as messages."""
+"""Converting messages of the Messages API to turns, and turns to messages."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from claude_magic.tools.results import Result
 from claude_magic.tools.toolset import current_tools
 
 _ROLES = ("user", "assistant")
-_OF_THE_USER = frozenset({"image", "document", "search_result", "tool_result"})
-_OF_CLAUDE = frozenset({"tool_use", "thinking", "redacted_thinking", "server_tool_use"})
+_USER_BLOCKS = frozenset({"image", "document", "search_result", "tool_result"})
+_ASSISTANT_BLOCKS = frozenset({"tool_use", "thinking", "redacted_thinking", "server_tool_use"})
 
 
 def turns_of(
@@ -39,21 +39,21 @@ def turns_of(
     ----------
     messages : iterable of mapping
     state : State
-        Of the conversation: its model, system prompt and tools.
+        The model, system prompt and tools of the conversation.
     session : Session
     history : RequestHistory
 
     Raises
     ------
     BadInput
-        If the API would not accept them.
+        If the API would reject them.
     """
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
         raise BadInput('Messages are a list of {"role": …, "content": …}.')
     read = [_read(message, f"messages[{number}]") for number, message in enumerate(messages)]
     _check_order(read)
-    made = [_message(role, inside, f"messages[{number}]") for number, (role, inside) in enumerate(read)]
-    return tuple(map(_turn, _grouped(_bound(made, state, session, history))))
+    made = [_message(role, content, f"messages[{number}]") for number, (role, content) in enumerate(read)]
+    return tuple(map(_turn, _group(_bind(made, state, session, history))))
 
 
 def messages_of(state: State, session: Session, history: RequestHistory) -> list[dict[str, Any]]:
@@ -73,84 +73,82 @@ def _fields(state: State, session: Session) -> tuple[Model, RequestFields]:
 
 
 def _limits(messages: Sequence[Message], model: Model, history: RequestHistory) -> ImageLimits:
-    """How large the images of a request with these messages may be."""
+    """The image limits of a request with these messages."""
     found = limits.image_limits(model, sum(message.pictures for message in messages))
     return found._replace(side=min(found.side, history.largest_side))
 
 
 def _read(message: Any, where: str) -> tuple[str, str | list[dict[str, Any]]]:
-    """Role and content, checked by themselves."""
-    message = _plain(message)
+    """Role and content of a message, validated without regard to the others."""
+    message = _to_plain(message)
     if not isinstance(message, dict):
-        raise BadInput(f'{where} is no message: {{"role": …, "content": …}}.')
+        raise BadInput(f'{where} is not a message like {{"role": …, "content": …}}.')
     if message.get("role") == "system":
-        raise BadInput(f"{where}: the system prompt is not a message here: from_messages(…, system=…).")
+        raise BadInput(f"{where}: pass the system prompt as from_messages(…, system=…).")
     if message.get("role") not in _ROLES:
-        raise BadInput(f"{where}: role is 'user' or 'assistant', not {message.get('role')!r}.")
+        raise BadInput(f"{where}: role must be 'user' or 'assistant', not {message.get('role')!r}.")
     if odd := message.keys() - {"role", "content"}:
-        raise BadInput(f"{where}: the API takes no {', '.join(sorted(map(repr, odd)))} in a message.")
-    inside = message.get("content")
-    if KEY_IN_TEXT.search(str(inside)):
-        raise BadInput(f"{where} holds an API key. Take it out; claude.login() is the place for it.")
-    if isinstance(inside, str):
-        if not inside.strip():
+        raise BadInput(f"{where}: a message cannot have {', '.join(sorted(map(repr, odd)))}.")
+    content = message.get("content")
+    if KEY_IN_TEXT.search(str(content)):
+        raise BadInput(f"{where} contains an API key. Remove it; to log in, use claude.login().")
+    if isinstance(content, str):
+        if not content.strip():
             raise BadInput(f"{where} is empty.")
-        return message["role"], inside
-    if not isinstance(inside, list | tuple) or not inside:
-        raise BadInput(f"{where}: content is a text or a list of blocks that is not empty.")
+        return message["role"], content
+    if not isinstance(content, list | tuple) or not content:
+        raise BadInput(f"{where}: content must be a string or a non-empty list of blocks.")
     return message["role"], [
-        _block(block, message["role"], f"{where}.content[{at}]") for at, block in enumerate(inside)
+        _block(block, message["role"], f"{where}.content[{at}]") for at, block in enumerate(content)
     ]
 
 
-def _plain(value: Any) -> Any:
-    """Objects of the official SDK as the dicts that they stand for."""
+def _to_plain(value: Any) -> Any:
+    """Objects of the official SDK as dicts; other values unchanged."""
     if callable(dump := getattr(value, "model_dump", None)):
         return dump(mode="json", exclude_none=True)
     return dict(value) if isinstance(value, Mapping) else value
 
 
 def _block(block: Any, role: str, where: str) -> dict[str, Any]:
-    block = _plain(block)
+    block = _to_plain(block)
     if wrong := block_problem(block):
         raise BadInput(f"{where}: {wrong}.")
     kind = block["type"]
-    if kind in (_OF_CLAUDE if role == "user" else _OF_THE_USER):
-        raise BadInput(f"{where}: {kind} cannot stand in a message of the {role}.")
+    if kind in (_ASSISTANT_BLOCKS if role == "user" else _USER_BLOCKS):
+        raise BadInput(f"{where}: a message of the {role} cannot contain {kind}.")
     if kind == "text" and not block["text"].strip():
-        raise BadInput(f"{where} is an empty text.")
+        raise BadInput(f"{where} is an empty text block.")
     if kind == "tool_result" and isinstance(inner := block.get("content"), list):
         block["content"] = [_block(each, role, f"{where}.content[{at}]") for at, each in enumerate(inner)]
     return {key: value for key, value in block.items() if key != "cache_control"}
 
 
 def _check_order(messages: list[tuple[str, str | list[dict[str, Any]]]]) -> None:
-    """Who begins, and that each call is answered, once, in the message that follows it."""
+    """Check that the user begins, and that the message after each tool call has exactly one result for it."""
     if messages and messages[0][0] != "user":
-        raise BadInput("messages[0]: the first message is the user's.")
+        raise BadInput("messages[0]: the first message must be from the user.")
     open_calls: dict[str, str] = {}
-    seen: set[str] = set()
-    for number, (role, inside) in enumerate(messages):
+    call_ids: set[str] = set()
+    for number, (role, content) in enumerate(messages):
         where = f"messages[{number}]"
-        found = inside if isinstance(inside, list) else []
-        results = [block["tool_use_id"] for block in found if block["type"] == "tool_result"]
+        blocks = content if isinstance(content, list) else []
+        results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
         if role == "assistant" and open_calls:
             raise BadInput(f"{where}: {_unanswered(open_calls)}")
         for id in results:
             if open_calls.pop(id, None) is None:
-                raise BadInput(
-                    f"{where}: the result of {id!r} answers no call of the message before, or answers it twice."
-                )
+                raise BadInput(f"{where}: {id!r} is not a call in the message before, or has a second result.")
         if open_calls:
             raise BadInput(f"{where}: {_unanswered(open_calls)}")
-        kinds = [block["type"] == "tool_result" for block in found]
+        kinds = [block["type"] == "tool_result" for block in blocks]
         if kinds != sorted(kinds, reverse=True):
-            raise BadInput(f"{where}: results of calls come first in a message.")
-        for block in found:
+            raise BadInput(f"{where}: tool results must come first in a message.")
+        for block in blocks:
             if block["type"] == "tool_use":
-                if block["id"] in seen:
-                    raise BadInput(f"{where}: there are two calls {block['id']!r}.")
-                seen.add(block["id"])
+                if block["id"] in call_ids:
+                    raise BadInput(f"{where}: two calls have the id {block['id']!r}.")
+                call_ids.add(block["id"])
                 open_calls[block["id"]] = block["name"]
     if open_calls:
         raise BadInput(f"messages[{len(messages)}] is missing: {_unanswered(open_calls)}")
@@ -158,15 +156,15 @@ def _check_order(messages: list[tuple[str, str | list[dict[str, Any]]]]) -> None
 
 def _unanswered(calls: Mapping[str, str]) -> str:
     called = ", ".join(f"{name} ({id})" for id, name in calls.items())
-    return f"the calls of the message before are answered first, with a tool_result each: {called}."
+    return f"each call in the message before needs a tool_result first: {called}."
 
 
-def _message(role: str, inside: str | list[dict[str, Any]], where: str) -> Message:
+def _message(role: str, content: str | list[dict[str, Any]], where: str) -> Message:
     if role == "assistant":
-        return Message(role, inside if isinstance(inside, str) else tuple(inside))
-    if isinstance(inside, str):
-        return Message(role, (text_part(inside),))
-    return Message(role, tuple(_part(block, f"{where}.content[{at}]") for at, block in enumerate(inside)))
+        return Message(role, content if isinstance(content, str) else tuple(content))
+    if isinstance(content, str):
+        return Message(role, (text_part(content),))
+    return Message(role, tuple(_part(block, f"{where}.content[{at}]") for at, block in enumerate(content)))
 
 
 def _part(block: dict[str, Any], where: str) -> Part:
@@ -176,10 +174,10 @@ def _part(block: dict[str, Any], where: str) -> Part:
         [picture] = to_parts(RemotePicture(f"data:{source['media_type']};base64,{source['data']}"), where)
         return picture
     if kind == "tool_result" and isinstance(inner := block.get("content"), list):
-        inside = tuple(_part(each, f"{where}.content[{at}]") for at, each in enumerate(inner))
-        if any(part.pictures for part in inside):
+        content = tuple(_part(each, f"{where}.content[{at}]") for at, each in enumerate(inner))
+        if any(part.pictures for part in content):
             wire = {key: value for key, value in block.items() if key != "content"}
-            return Result(wire, "result of a call", sum(part.pages or 0 for part in inside) or None, inside)
+            return Result(wire, "result of a call", sum(part.pages or 0 for part in content) or None, content)
     pages = None
     if kind == "document" and source and source.get("media_type") == "application/pdf":
         import base64
@@ -190,23 +188,23 @@ def _part(block: dict[str, Any], where: str) -> Part:
         try:
             pages = count_pages(base64.b64decode(source["data"], validate=True), where)
         except binascii.Error:
-            raise BadInput(f"{where}.source is no valid base64.") from None
+            raise BadInput(f"{where}.source is not valid base64.") from None
     return Part(block, None if kind == "text" else kind.replace("_", " "), pages)
 
 
-def _bound(messages: list[Message], state: State, session: Session, history: RequestHistory) -> Iterator[Message]:
-    """The messages, with Claude's bound to what precedes them."""
+def _bind(messages: list[Message], state: State, session: Session, history: RequestHistory) -> Iterator[Message]:
+    """The messages; each of Claude's with the digest of everything before it, for which its thinking is valid."""
     model, fields = _fields(state, session)
-    within = _limits(messages, model, history)
+    image_limits = _limits(messages, model, history)
     digest = prefix_digest(model.id, state.system, fields.get("tools"))
     for message in messages:
         bound = Message(message.role, message.content, digest) if message.role == "assistant" else message
-        digest = extended_digest(digest, bound.within(within))
+        digest = extended_digest(digest, bound.within(image_limits))
         yield bound
 
 
-def _grouped(messages: Iterable[Message]) -> Iterator[list[Message]]:
-    """A question with all that answered it, the results of calls included."""
+def _group(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    """For each turn its messages: a question, its answer, and the tool results in between."""
     group: list[Message] = []
     for message in messages:
         results = any(part.wire["type"] == "tool_result" for part in message.parts)
@@ -231,10 +229,10 @@ def _turn(messages: list[Message]) -> Turn:
 
 
 def _reply(answers: list[Message]) -> Reply:
-    """What was answered, as a reply; without an answer an empty one, which is not complete."""
+    """The answer as a reply; without an answer, an empty reply that is not complete."""
     reply = Reply()
     for number, message in enumerate(answers):
         reply = Reply(earlier=reply.messages) if number else reply
-        inside = message.content if isinstance(message.content, str) else list(message.content)
-        reply.take({"content": inside})
+        content = message.content if isinstance(message.content, str) else list(message.content)
+        reply.take({"content": content})
     return reply

@@ -1,7 +1,7 @@
-"""Conversations that outlive their kernel: one JSON file, with pictures and documents beside it.
+"""Saving conversations: one JSON file, with pictures and documents in a folder next to it.
 
-What is saved is what later requests are made of, byte by byte, and every state that can still be
-undone. What is not: keys, functions (their definitions are), and Python values.
+Saved is everything that later requests are built from, byte by byte, and every state that can still
+be undone. Not saved: API keys, functions (only their definitions), and Python values.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from claude_magic.tools.toolset import current_tools, tool_name
 
 if TYPE_CHECKING:
     from claude_magic.conversation.saving import schema
-    from claude_magic.conversation.saving.attachments import Writer
+    from claude_magic.conversation.saving.attachments import AttachmentWriter
     from claude_magic.conversation.turns import Turn
     from claude_magic.tools.toolset import AnyTool
 
 FORMAT = "claude_magic conversation"
 VERSION = 1
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""What makes a file of a version one of the next."""
+"""For each older version, a function that converts its document to the next version."""
 
 
-class Saved(NamedTuple):
-    """What a file holds.
+class SavedConversation(NamedTuple):
+    """The content of a file.
 
     Attributes
     ----------
     name : str
-        Of the conversation.
     steps : tuple
-        The states in order, each with what led to it.
+        The states of the journal in order, each with a description of what led to it.
     at : int
-        The present one.
+        The index of the present state.
     largest_side : int
+        The longest side in pixels of images that the API accepts in this conversation.
     """
 
     name: str
@@ -54,69 +54,68 @@ class Saved(NamedTuple):
     largest_side: int
 
 
-def write(path: str | os.PathLike[str], content: Saved, hide: Callable[[str], str]) -> str:
+def write(path: str | os.PathLike[str], content: SavedConversation, hide: Callable[[str], str]) -> str:
     """Write a conversation.
 
     Parameters
     ----------
     path : path
-    content : Saved
+    content : SavedConversation
     hide : callable
-        Takes keys out of a text.
+        Replaces API keys in a text.
 
     Returns
     -------
     str
-        What was done, in words.
+        A message for the user: what was saved.
 
     Raises
     ------
     BadInput
-        If it cannot be written; what was there is there.
+        If the file cannot be written; an existing one is unchanged.
     """
-    from claude_magic.conversation.saving.attachments import Writer
+    from claude_magic.conversation.saving.attachments import AttachmentWriter
 
-    where = folder.located(path)
-    writer = Writer()
-    document = _document(content, writer)
-    hidden = _Hidden(hide)
-    document = hidden(document)
+    where = folder.resolve_path(path)
+    writer = AttachmentWriter()
+    redactor = _Redactor(hide)
+    document = redactor(_to_document(content, writer))
     head = {"format": FORMAT, "version": VERSION, "saved": datetime.datetime.now().astimezone().isoformat()}
-    # With escapes, so that half characters come back as they were.
+    # As ASCII with escapes, which preserves lone surrogates.
     text = json.dumps({**head, **document}, indent=1)
     folder.write(where, text.encode("ascii"), writer.files)
     state = content.steps[content.at][1]
-    words = f"Saved {pluralize(len(state.turns), 'turn')} to {where}"
+    message = f"Saved {pluralize(len(state.turns), 'turn')} to {where}"
     if writer.files:
-        words += f", {pluralize(len(writer.files), 'file')} in {folder.beside(where).name}"
+        message += f", {pluralize(len(writer.files), 'file')} in {folder.attachment_folder(where).name}"
     if len(content.steps) > 1:
-        words += f"; with what can be undone ({pluralize(len(content.steps) - 1, 'step')})"
-    return f"{words}.{' An API key in it was replaced by ***.' if hidden.any else ''}"
+        message += f", with the undo history ({pluralize(len(content.steps) - 1, 'step')})"
+    return f"{message}.{' An API key in it was replaced by ***.' if redactor.redacted else ''}"
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Saved, str]:
+def read(path: str | os.PathLike[str]) -> tuple[SavedConversation, str]:
     """Read a conversation.
 
     Returns
     -------
     tuple
-        What the file holds, and what is to be said of it.
+        The content of the file, and a message for the user.
 
     Raises
     ------
     BadInput
-        If it is no such file, damaged, or of a later version; the line says which.
+        If it is not a saved conversation, is damaged, or has a newer format.
     """
     import pydantic
 
     from claude_magic.conversation.saving import schema
 
-    where = folder.located(path)
+    where = folder.resolve_path(path)
     reader = folder.Reader(where)
-    with reader.undisturbed():
-        document = _current(reader.text(), where)
+    with reader.lock():
+        document = _parse(reader.text(), where)
         try:
-            content = _content(schema.SavedFile.model_validate(document), reader)
+            content = _load_content(schema.SavedFile.model_validate(document), reader)
         except pydantic.ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             place = ".".join(map(str, first["loc"]))
@@ -126,60 +125,59 @@ def read(path: str | os.PathLike[str]) -> tuple[Saved, str]:
                 raise
             why = one_line(str(error), 200).rstrip(".")
             raise BadInput(f"{where.name} is damaged: {why}. Nothing was loaded.") from None
-    return content, _said(content, where)
+    return content, _describe(content, where)
 
 
-def _said(content: Saved, where: Path) -> str:
+def _describe(content: SavedConversation, where: Path) -> str:
     state = content.steps[content.at][1]
-    words = f"Loaded {pluralize(len(state.turns), 'turn')} from {where.name}."
-    gone = [tool_name(tool) for tool in state.tools if not isinstance(tool, dict | ServerTool)]
-    if gone:
-        flags = join_names([f"-t {name}" for name in gone])
-        words += f" Functions are not saved: give {flags} again; until then calls of them are answered with an error."
-    if ids := sorted({found for turn in state.turns for found in _uploaded(turn)}):
-        words += (
-            f" {pluralize(len(ids), 'uploaded file')} by id: {join_names(ids)}; there as long as the API keeps them."
+    message = f"Loaded {pluralize(len(state.turns), 'turn')} from {where.name}."
+    if functions := [tool_name(tool) for tool in state.tools if not isinstance(tool, dict | ServerTool)]:
+        flags = join_names([f"-t {name}" for name in functions])
+        message += f" Functions are not saved: pass {flags} again; until then, calls to them return an error."
+    if ids := sorted({id for turn in state.turns for id in _file_ids(turn)}):
+        message += (
+            f" It uses {pluralize(len(ids), 'uploaded file')} by id: {join_names(ids)}, while the API keeps them."
         )
-    return words
+    return message
 
 
-def _uploaded(turn: Turn) -> set[str]:
+def _file_ids(turn: Turn) -> set[str]:
     sources = [part.wire.get("source") for part in turn.parts]
     return {str(source["file_id"]) for source in sources if isinstance(source, dict) and source.get("type") == "file"}
 
 
-class _Hidden:
-    """Takes keys out of all texts of a document, and remembers whether there were any."""
+class _Redactor:
+    """Replaces API keys in all strings of a document, and remembers whether it found any."""
 
     def __init__(self, hide: Callable[[str], str]) -> None:
         self._hide = hide
-        self.any = False
+        self.redacted = False
 
     def __call__(self, value: Any) -> Any:
         if isinstance(value, str):
             clean = self._hide(value)
-            self.any = self.any or clean != value
+            self.redacted = self.redacted or clean != value
             return clean
         if isinstance(value, Mapping):
             return {self(key) if isinstance(key, str) else key: self(each) for key, each in value.items()}
         return [self(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def _document(content: Saved, writer: Writer) -> dict[str, Any]:
+def _to_document(content: SavedConversation, writer: AttachmentWriter) -> dict[str, Any]:
     from claude_magic.conversation import saved_turns
     from claude_magic.conversation.saving import schema
 
-    held: dict[int, Turn] = {}  # with and without its cell it is the same turn: its messages are
+    turns: dict[int, Turn] = {}  # by the identity of its messages, which present and absent versions of a turn share
     tools: dict[str, int] = {}
     steps = []
-    for said, state in content.steps:
+    for description, state in content.steps:
         for turn in state.turns:
-            held.setdefault(id(turn.messages), turn)
-        number = {messages: number for number, messages in enumerate(held)}
-        offered = [json.dumps(_tool(tool)) for tool in current_tools(state.tools)]
+            turns.setdefault(id(turn.messages), turn)
+        number = {messages: number for number, messages in enumerate(turns)}
+        offered = [json.dumps(_save_tool(tool)) for tool in current_tools(state.tools)]
         steps.append(
             schema.SavedStep(
-                said=said,
+                said=description,
                 turns=[number[id(turn.messages)] for turn in state.turns],
                 absent=[number[id(turn.messages)] for turn in state.turns if turn.absent],
                 system=state.system,
@@ -190,7 +188,7 @@ def _document(content: Saved, writer: Writer) -> dict[str, Any]:
     return schema.SavedFile(
         version=VERSION,
         name=content.name,
-        turns=[saved_turns.saved(turn, writer) for turn in held.values()],
+        turns=[saved_turns.save_turn(turn, writer) for turn in turns.values()],
         tools=[schema.SavedTool(**json.loads(tool)) for tool in tools],
         journal=steps,
         at=content.at,
@@ -198,13 +196,13 @@ def _document(content: Saved, writer: Writer) -> dict[str, Any]:
     ).model_dump(exclude={"version"})
 
 
-def _tool(tool: AnyTool) -> dict[str, Any]:
+def _save_tool(tool: AnyTool) -> dict[str, Any]:
     if isinstance(tool, dict):
         return {"definition": tool}
     return {"server": tool.name} if isinstance(tool, ServerTool) else {"function": tool.to_wire()}
 
 
-def _tool_of(saved: schema.SavedTool) -> AnyTool:
+def _load_tool(saved: schema.SavedTool) -> AnyTool:
     if saved.function is not None:
         from claude_magic.tools.restored_tool import RestoredTool
 
@@ -214,17 +212,17 @@ def _tool_of(saved: schema.SavedTool) -> AnyTool:
     return ServerTool(saved.server or "")
 
 
-def _content(saved: schema.SavedFile, reader: folder.Reader) -> Saved:
+def _load_content(saved: schema.SavedFile, reader: folder.Reader) -> SavedConversation:
     from claude_magic.conversation import saved_turns
 
-    here = [saved_turns.turn_of(turn, reader) for turn in saved.turns]
-    away = [dataclasses.replace(turn, absent=True) for turn in here]
-    tools = [_tool_of(tool) for tool in saved.tools]
+    present = [saved_turns.load_turn(turn, reader) for turn in saved.turns]
+    absent = [dataclasses.replace(turn, absent=True) for turn in present]
+    tools = [_load_tool(tool) for tool in saved.tools]
     steps = tuple(
         (
             step.said,
             State(
-                turns=tuple((away if number in step.absent else here)[number] for number in step.turns),
+                turns=tuple((absent if number in step.absent else present)[number] for number in step.turns),
                 system=step.system or None,
                 model=step.model or None,
                 tools=tuple(tools[number] for number in step.tools),
@@ -233,27 +231,27 @@ def _content(saved: schema.SavedFile, reader: folder.Reader) -> Saved:
         for step in saved.journal
     )
     if saved.at >= len(steps):
-        raise BadInput("the journal has no such step")
-    return Saved(saved.name, steps, saved.at, saved.largest_side)
+        raise BadInput("'at' is not a step of the journal")
+    return SavedConversation(saved.name, steps, saved.at, saved.largest_side)
 
 
-def _current(text: bytes, where: Path) -> dict[str, Any]:
-    """The document in the form of this version."""
+def _parse(text: bytes, where: Path) -> dict[str, Any]:
+    """The document, converted to the current version of the format."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
         whole = text.rstrip().endswith(b"}")
-        problem = "it is no JSON" if whole or not text.lstrip().startswith(b"{") else "its end is missing"
-        raise BadInput(f"{where.name} is no saved conversation: {problem}. Nothing was loaded.") from None
+        problem = "it is not valid JSON" if whole or not text.lstrip().startswith(b"{") else "its end is missing"
+        raise BadInput(f"{where.name} is not a saved conversation: {problem}. Nothing was loaded.") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise BadInput(f"{where.name} is no saved conversation. Nothing was loaded.")
+        raise BadInput(f"{where.name} is not a saved conversation. Nothing was loaded.")
     version = document.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise BadInput(f"{where.name} is damaged: it has no version. Nothing was loaded.")
+        raise BadInput(f"{where.name} is damaged: the format version is missing. Nothing was loaded.")
     if version > VERSION:
         raise BadInput(
-            f"{where.name} was saved by a later claude_magic (version {version} of the format, this one reads "
-            f"{VERSION}): pip install -U claude_magic. Nothing was loaded."
+            f"{where.name} was saved by a newer claude_magic (format version {version}; this one reads up to "
+            f"{VERSION}). Upgrade with pip install -U claude_magic. Nothing was loaded."
         )
     found: dict[str, Any] = document
     for older in range(version, VERSION):

@@ -16,7 +16,7 @@ from claude_magic.messages.errors import BadInput
 from claude_magic.messages.text import pluralize
 
 if TYPE_CHECKING:
-    from claude_magic.conversation.persistence import Saved
+    from claude_magic.conversation.persistence import SavedConversation
     from claude_magic.conversation.registry import Registry
 
     Path = str | os.PathLike[str]
@@ -82,7 +82,7 @@ class Portable:
         if not undo:
             state = steps[at][1]
             steps, at = first_step(dataclasses.replace(state, turns=seen(state.turns))), 0
-        content = persistence.Saved(self.name, steps, at, self.runner.history.largest_side)
+        content = persistence.SavedConversation(self.name, steps, at, self.runner.history.largest_side)
         done = persistence.write(path, content, self.home.credentials.hide)
         running = self.runner.running
         return Notice(f"{done} Without {pluralize(running, 'answer')} still under way." if running else done)
@@ -136,7 +136,7 @@ class Portable:
         made._settle(content)
         return made
 
-    def _settle(self, content: Saved) -> None:
+    def _settle(self, content: SavedConversation) -> None:
         state = self._journal.state
         self.runner.history.largest_side = content.largest_side
         self.runner.history.forget()

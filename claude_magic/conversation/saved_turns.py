@@ -1,14 +1,14 @@
-"""Turns as they are saved: their messages exactly, their replies as far as they are data."""
+"""Saving and loading turns: their messages exactly, their replies without Python values."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from claude_magic.content.parts import Part
 from claude_magic.conversation.saving import schema
-from claude_magic.conversation.saving.attachments import StoredFiles, Writer, part_of
+from claude_magic.conversation.saving.attachments import AttachmentWriter, StoredFiles, load_part
 from claude_magic.conversation.turns import Turn
 from claude_magic.engine.environment import Place
 from claude_magic.engine.message import Message
@@ -21,27 +21,27 @@ from claude_magic.tools.calls import ANSWERED, Call
 from claude_magic.tools.results import Result
 
 
-def saved(turn: Turn, writer: Writer) -> schema.SavedTurn:
-    """A turn, with its files put into the writer."""
+def save_turn(turn: Turn, writer: AttachmentWriter) -> schema.SavedTurn:
+    """A turn as it is saved; its attachments are added to the writer."""
     return schema.SavedTurn(
         id=turn.id,
         prompt=turn.prompt,
         asked=turn.asked.isoformat(),
         place=schema.SavedPlace(**vars(turn.place)) if turn.place else None,
-        messages=[_message(message, writer) for message in turn.messages],
-        reply=[_reply(message) for message in turn.reply.messages],
+        messages=[_save_message(message, writer) for message in turn.messages],
+        reply=[_save_reply(message) for message in turn.reply.messages],
     )
 
 
-def turn_of(saved: schema.SavedTurn, files: StoredFiles) -> Turn:
+def load_turn(saved: schema.SavedTurn, files: StoredFiles) -> Turn:
     """The turn that was saved.
 
     Raises
     ------
     BadInput
-        If it holds what no turn holds.
+        If an attachment is missing, or a value is invalid.
     """
-    messages = tuple(_message_of(message, files) for message in saved.messages)
+    messages = tuple(_load_message(message, files) for message in saved.messages)
     results = {
         part.wire.get("tool_use_id"): part.content
         for message in messages
@@ -51,37 +51,34 @@ def turn_of(saved: schema.SavedTurn, files: StoredFiles) -> Turn:
     try:
         asked = datetime.datetime.fromisoformat(saved.asked)
     except ValueError:
-        raise BadInput(f"{saved.asked[:40]!r} is no date.") from None
+        raise BadInput(f"{saved.asked[:40]!r} is not a date.") from None
     return Turn(
         id=saved.id,
         prompt=saved.prompt,
         messages=messages,
-        reply=_reply_of(saved.reply, results),
+        reply=_load_reply(saved.reply, results),
         asked=asked,
         place=Place(**dict(saved.place)) if saved.place else None,
     )
 
 
-def _message(message: Message, writer: Writer) -> schema.SavedMessage:
-    bound_to = message.bound_to.hex()
+def _save_message(message: Message, writer: AttachmentWriter) -> schema.SavedMessage:
+    content: dict[str, Any]
     if isinstance(message.content, str):
-        return schema.SavedMessage(role=_role(message), text=message.content, bound_to=bound_to)
-    if parts := message.parts:
-        return schema.SavedMessage(role=_role(message), parts=[writer.part(part) for part in parts], bound_to=bound_to)
-    blocks = [block for block in message.content if isinstance(block, dict)]
-    return schema.SavedMessage(role=_role(message), blocks=blocks, bound_to=bound_to)
+        content = {"text": message.content}
+    elif parts := message.parts:
+        content = {"parts": [writer.save_part(part) for part in parts]}
+    else:
+        content = {"blocks": [block for block in message.content if isinstance(block, dict)]}
+    return schema.SavedMessage(**content, role=cast("schema.Role", message.role), bound_to=message.bound_to.hex())
 
 
-def _role(message: Message) -> Any:
-    return message.role
-
-
-def _message_of(saved: schema.SavedMessage, files: StoredFiles) -> Message:
+def _load_message(saved: schema.SavedMessage, files: StoredFiles) -> Message:
     content: str | tuple[dict[str, Any] | Part, ...]
     if saved.text is not None:
         content = saved.text
     elif saved.parts is not None:
-        content = tuple(part_of(part, files) for part in saved.parts)
+        content = tuple(load_part(part, files) for part in saved.parts)
     else:
         content = tuple(saved.blocks or ())
         if wrong := next(filter(None, map(block_problem, content)), ""):
@@ -89,12 +86,12 @@ def _message_of(saved: schema.SavedMessage, files: StoredFiles) -> Message:
     return Message(saved.role, content, bytes.fromhex(saved.bound_to))
 
 
-def _reply(reply: Reply) -> schema.SavedReply:
+def _save_reply(reply: Reply) -> schema.SavedReply:
     return schema.SavedReply(
         id=reply.id,
         model=reply.model,
         prefill=reply.prefill,
-        blocks=[schema.SavedAnswerBlock(start=_start(block), closed=block.closed) for block in reply.blocks],
+        blocks=[schema.SavedAnswerBlock(start=_block_start(block), closed=block.closed) for block in reply.blocks],
         stop_reason=reply.stop_reason,
         stop_sequence=reply.stop_sequence,
         stop_details=reply.stop_details,
@@ -104,11 +101,11 @@ def _reply(reply: Reply) -> schema.SavedReply:
         sent=list(reply.sent),
         seconds=reply.seconds,
         usage=usage_to_json(reply.counted),
-        calls=[_call(call) for call in reply.calls if call.state in ANSWERED],
+        calls=[_save_call(call) for call in reply.calls if call.state in ANSWERED],
     )
 
 
-def _reply_of(saved: Iterable[schema.SavedReply], results: Mapping[Any, tuple[Part, ...]]) -> Reply:
+def _load_reply(saved: Iterable[schema.SavedReply], results: Mapping[Any, tuple[Part, ...]]) -> Reply:
     earlier: tuple[Reply, ...] = ()
     for message in saved:
         reply = Reply(message.prefill, earlier)
@@ -132,15 +129,15 @@ def _reply_of(saved: Iterable[schema.SavedReply], results: Mapping[Any, tuple[Pa
     return earlier[-1]
 
 
-def _call(call: Call) -> schema.SavedCall:
+def _save_call(call: Call) -> schema.SavedCall:
     return schema.SavedCall(
         **{name: getattr(call, name) for name in schema.SavedCall.model_fields if name != "notes"},
         notes=list(call.notes),
     )
 
 
-def _start(block: Block) -> dict[str, Any]:
-    """The object with which the API would have begun the block, had it come at once."""
+def _block_start(block: Block) -> dict[str, Any]:
+    """The ``content_block_start`` with which the API would have sent the whole block at once."""
     if isinstance(block, TextBlock):
         return {"type": "text", "text": block.text, **({"citations": block.citations} if block.citations else {})}
     if isinstance(block, ThinkingBlock):

@@ -193,7 +193,7 @@ _REASONS = {
     "was deleted or undone.",
     "previous_message_not_found": "the API does not know the request before; perhaps it did not ask for reasons. "
     "Ask again.",
-    "unavailable": "the API cannot tell. Other options (thinking, tool choice, effort) can invalidate the cache, too.",
+    "unavailable": "unknown. Other options (thinking, tool choice, effort) can invalidate the cache, too.",
 }
 _PENDING = "the API had not found out by the time it answered."
 _FROM_NOW_ON = "From the next question on the API is asked why; then claude.why_no_cache() tells more."
@@ -224,14 +224,14 @@ def explain_cache(reply: Reply | None, *, asked: bool, impossible: str, minimum:
         reason = message.diagnostics.get("cache_miss_reason")
         if not isinstance(reason, dict):
             return Notice(f"{found} The API was asked why: {_PENDING}")
-        words = _REASONS.get(str(reason.get("type")), f"the API says {reason.get('type')}.")
+        words = _REASONS.get(str(reason.get("type")), f"{reason.get('type')}.")
         missed = reason.get("cache_missed_input_tokens")
         count = (
             f" About {missed:,} tokens were processed again because of it."
             if isinstance(missed, int) and missed
             else ""
         )
-        return Notice(f"{found} The API says why the rest did not: {words}{count}")
+        return Notice(f"{found} Reason given by the API: {words}{count}")
     if asked:
         return Notice(f"{found} The API found nothing that changed since the request before.")
     if usage.cache_read_input_tokens:

@@ -53,16 +53,16 @@ def export(conversation: Conversation, path: str | os.PathLike[str]) -> Notice:
     BadInput
         For any other suffix, or if it cannot be written; an existing file is then left as it is.
     """
-    where = folder.located(path)
+    where = folder.resolve_path(path)
     write = _WRITERS.get(where.suffix.lower())
     if write is None:
         raise BadInput(
             f"A conversation is exported as {', '.join(_WRITERS)}, not {where.suffix!r}. To continue it later: save()."
         )
-    text, files = write(conversation, folder.beside(where).name)
+    text, files = write(conversation, folder.attachment_folder(where).name)
     text = conversation.home.credentials.hide(text)
     folder.write(where, text.encode("utf-8", "replace"), files)
-    beside = f", {pluralize(len(files), 'picture')} in {folder.beside(where).name}" if files else ""
+    beside = f", {pluralize(len(files), 'picture')} in {folder.attachment_folder(where).name}" if files else ""
     return Notice(f"Exported {pluralize(len(conversation.turns), 'turn')} to {where}{beside}.")
 
 
@@ -74,7 +74,7 @@ def _markdown(conversation: Conversation, beside: str) -> Exported:
 
     def linked(part: PicturePart) -> str:
         encoded = _as_sent(part)
-        name = folder.name_of(encoded.data, _suffix(encoded))
+        name = folder.attachment_name(encoded.data, _suffix(encoded))
         files[name] = encoded.data
         return f"![{escaped(part.name)}](<{quote(f'{beside}/{name}')}>)"
 

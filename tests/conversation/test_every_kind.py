@@ -25,6 +25,7 @@ from PIL import Image
 from claude_magic import Document, Picture, Table
 from claude_magic.content.values import Named, RemotePicture
 from claude_magic.conversation.conversation import Conversation
+from claude_magic.engine.question import Prompt
 from tests.content.test_pdf import pdf
 from tests.messages.servers import http, raw
 
@@ -173,7 +174,7 @@ def test_pictures(claude: Conversation, made: Made, told: str) -> None:
 
 
 def test_modes_are_what_they_are_called() -> None:
-    assert {made().mode for made, _ in MODES.values()} == {name.partition(" ")[0] for name in MODES}
+    assert {getattr(made(), "mode", "") for made, _ in MODES.values()} == {name.partition(" ")[0] for name in MODES}
 
 
 def test_the_expected_answers_differ() -> None:
@@ -240,7 +241,7 @@ def test_plots(claude: Conversation, axes: Any, plot: Callable[[Any], object]) -
 
 def test_several_at_their_places(claude: Conversation) -> None:
     values = {"first": plain("red", 75, 56), "second": plain("blue", 76, 57)}
-    prompt = ["Compare ", Named("first", values["first"]), " with ", Named("second", values["second"]), "."]
+    prompt: Prompt = ["Compare ", Named("first", values["first"]), " with ", Named("second", values["second"]), "."]
     reply = claude.ask(prompt)
     assert "**Picture 1**: PNG, 75 x 56 pixels, mostly red" in reply.text
     assert "**Picture 2**: PNG, 76 x 57 pixels, mostly blue" in reply.text

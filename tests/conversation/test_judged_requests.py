@@ -31,7 +31,7 @@ Judged = Callable[[Conversation], object]
 PICTURE = Image.new("RGB", (300, 200), "red")
 NOISE = np.random.default_rng(1).integers(0, 255, (90, 120, 3), np.uint8)
 TABLE = pd.DataFrame({"city": ["Rome", None], "day": pd.to_datetime(["2026-01-31", None]), "x": [1.5, float("nan")]})
-CITED = {"citations": True, "title": "Notes", "context": "From last year."}
+CITED: dict[str, Any] = {"citations": True, "title": "Notes", "context": "From last year."}
 
 
 @tool(strict=True)

@@ -25,6 +25,8 @@ from PIL import Image
 from claude_magic import Document, Picture, tool
 from claude_magic.conversation import persistence
 from claude_magic.conversation.conversation import Conversation, Conversations
+from claude_magic.conversation.saving import folder
+from claude_magic.conversation.saving.folder import attachment_folder
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.credentials import Credentials
 from claude_magic.messages.errors import BadInput, ClaudeError
@@ -255,12 +257,12 @@ def names(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
 
 
-def beside(path: Path) -> list[str]:
-    return names(persistence.folder.beside(path))
+def attachments(path: Path) -> list[str]:
+    return names(attachment_folder(path))
 
 
 def everything(path: Path) -> bytes:
-    folder = persistence.folder.beside(path)
+    folder = attachment_folder(path)
     return path.read_bytes() + b"".join(file.read_bytes() for file in (folder.iterdir() if folder.exists() else ()))
 
 
@@ -298,8 +300,8 @@ def test_pictures_lie_beside_by_their_content_each_once(claude: Conversation, pa
     claude("Look.", noise(50, 40))
     claude("Again.", noise(50, 40))
     claude.save(path)
-    [name] = beside(path)
-    data = (persistence.folder.beside(path) / name).read_bytes()
+    [name] = attachments(path)
+    data = (attachment_folder(path) / name).read_bytes()
     assert name == f"{hashlib.sha256(data).hexdigest()}.png" or name.endswith(".jpg")
     assert hashlib.sha256(data).hexdigest() == name[:64]
     assert len(path.read_bytes()) < 20_000
@@ -316,7 +318,7 @@ def test_what_was_forgotten_is_kept_to_be_undone_or_not_at_all(claude: Conversat
     assert len(loaded.turns) == 2
     claude.save(path, undo=False)
     assert b"A secret." not in everything(path)
-    assert beside(path) == []
+    assert attachments(path) == []
     with pytest.raises(BadInput, match="nothing to undo"):
         Conversation.load(path).undo()
 
@@ -335,15 +337,11 @@ def test_loading_into_a_conversation_can_be_undone(claude: Conversation, path: P
 
 def test_a_turn_keeps_its_cell(claude: Conversation, notebook: Notebook, path: Path) -> None:
     for cell in "AB":
-        notebook.run(cell)
-        claude(cell)
-        notebook.end()
+        notebook.ask(claude, cell, cell)
     claude.save(path)
     claude.reset()
     claude.load(path)
-    notebook.run("A")
-    claude("again")
-    notebook.end()
+    notebook.ask(claude, "A", "again")
     assert [turn.prompt for turn in claude.turns] == ["again", "B"]
     assert "Replaced your question" in notebook.recorder.ending.notices[0]
 
@@ -422,15 +420,15 @@ def change(path: Path, edit: Callable[[Any], object]) -> None:
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        (b"", "no JSON"),
-        (b"\x00\xff", "no JSON"),
-        (b"[" * 100_000, "no JSON"),
+        (b"", "not valid JSON"),
+        (b"\x00\xff", "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
         (b'{"a": 1', "its end is missing"),
-        (b"[]", "no saved conversation"),
-        (b'{"cells": []}', "no saved conversation"),
-        (b'{"format": "claude_magic conversation", "version": true}', "no version"),
+        (b"[]", "not a saved conversation"),
+        (b'{"cells": []}', "not a saved conversation"),
+        (b'{"format": "claude_magic conversation", "version": true}', "version is missing"),
         (b'{"format": "claude_magic conversation", "version": 1}', "damaged: name"),
-        (b'{"format": "claude_magic conversation", "version": 7}', "later claude_magic .version 7.*pip install -U"),
+        (b'{"format": "claude_magic conversation", "version": 7}', "format version 7.*pip install -U"),
     ],
 )
 def test_what_is_no_saved_conversation_is_refused(path: Path, text: bytes, match: str) -> None:
@@ -446,7 +444,7 @@ def test_a_file_cut_anywhere_is_refused(saved: Path) -> None:
     whole = saved.read_bytes()
     for length in range(0, len(whole) - 2, 97):
         saved.write_bytes(whole[:length])
-        refused(saved, "no saved conversation")
+        refused(saved, "not a saved conversation")
 
 
 def use(loaded: Conversation, path: Path) -> None:
@@ -479,13 +477,13 @@ def test_whatever_stands_in_a_file_it_is_loaded_or_refused_in_one_line(saved: Pa
 
     walk(document)
     holder, key = data.draw(st.sampled_from(places))
-    odd = st.sampled_from([None, True, -1, 0, 10**9, 2.5, "", "odd", [], {}, [{}], {"type": "odd"}, "../../etc/passwd"])
-    holder[key] = data.draw(odd)
+    odd: list[Any] = [None, True, -1, 0, 10**9, 2.5, "", "odd", [], {}, [{}], {"type": "odd"}, "../../etc/passwd"]
+    holder[key] = data.draw(st.sampled_from(odd))
     other = saved.with_name("other.json")
     other.write_text(json.dumps(document))
-    folder = persistence.folder.beside(other)
+    folder = attachment_folder(other)
     folder.mkdir(exist_ok=True)
-    for file in persistence.folder.beside(saved).iterdir():
+    for file in attachment_folder(saved).iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     try:
         loaded = Conversation.load(other)
@@ -516,13 +514,13 @@ def picture(document: Any) -> Any:
 
 
 def test_pictures_that_are_missing_or_others_are_refused(saved: Path) -> None:
-    folder = persistence.folder.beside(saved)
-    name = beside(saved)[0]
+    folder = attachment_folder(saved)
+    name = attachments(saved)[0]
     data = (folder / name).read_bytes()
     (folder / name).write_bytes(data[:-1] + b"?")
-    refused(saved, "does not hold what was saved")
+    refused(saved, "does not match")
     (folder / name).unlink()
-    refused(saved, "is missing: the folder belongs to talk.json")
+    refused(saved, "is missing.*talk.json")
 
 
 @pytest.mark.parametrize("name", ["../talk.json", "/etc/passwd", "a/../../b", "0" * 64 + "/../x", "..", ""])
@@ -532,12 +530,12 @@ def test_names_lead_nowhere_else(saved: Path, name: str) -> None:
 
 
 def test_links_are_not_followed(saved: Path, tmp_path: Path) -> None:
-    folder = persistence.folder.beside(saved)
+    folder = attachment_folder(saved)
     elsewhere = tmp_path / "elsewhere"
     folder.rename(elsewhere)
     folder.symlink_to(elsewhere)
-    refused(saved, "not beside the file")
-    with pytest.raises(BadInput, match="is a link"):
+    refused(saved, "not an attachment")
+    with pytest.raises(BadInput, match="link"):
         Conversation().save(saved)
     folder.unlink()
     folder.mkdir()
@@ -556,10 +554,10 @@ def test_pipes_and_folders_are_not_read(path: Path) -> None:
 
 def test_sizes_are_bounded(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(persistence.folder, "LARGEST", 1000)
+        patch.setattr(folder, "MAX_FILE_BYTES", 1000)
         refused(saved, "larger than")
     with monkeypatch.context() as patch:
-        patch.setattr(persistence.folder, "MOST_IN_ALL", 1000)
+        patch.setattr(folder, "MAX_TOTAL_BYTES", 1000)
         refused(saved, "larger than")
 
 
@@ -591,12 +589,12 @@ except BadInput as error:
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="this system bounds no files")
 @pytest.mark.parametrize("most", [0, 100, 3000])
 def test_on_a_full_disk_the_old_file_survives(saved: Path, most: int) -> None:
-    before = everything(saved), beside(saved), names(saved.parent)
+    before = everything(saved), attachments(saved), names(saved.parent)
     run = subprocess.run(
         [sys.executable, "-c", _FULL, str(saved), str(most)], capture_output=True, text=True, check=True
     )
-    assert "cannot be written: File too large. The file from before is unchanged." in run.stdout
-    assert before == (everything(saved), beside(saved), names(saved.parent))
+    assert "cannot be written: File too large. The existing file is unchanged." in run.stdout
+    assert before == (everything(saved), attachments(saved), names(saved.parent))
     assert len(Conversation.load(saved).turns) == 2
 
 
@@ -620,7 +618,7 @@ def test_where_nothing_can_be_written(claude: Conversation, tmp_path: Path) -> N
 def test_an_interrupted_save_leaves_nothing_behind(
     saved: Path, claude: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = everything(saved), beside(saved)
+    before = everything(saved), attachments(saved)
 
     def stopped(descriptor: int) -> None:
         raise KeyboardInterrupt
@@ -630,7 +628,7 @@ def test_an_interrupted_save_leaves_nothing_behind(
         patch.setattr(os, "fsync", stopped)
         with pytest.raises(KeyboardInterrupt):
             claude.save(saved)
-    assert (everything(saved), beside(saved)) == before
+    assert (everything(saved), attachments(saved)) == before
     assert names(saved.parent) == ["talk.json", "talk.json.files"]
 
 
@@ -652,12 +650,12 @@ def test_no_python_of_pydantic_runs_where_an_interrupt_would_be_another_error(cl
 def test_what_is_no_longer_needed_is_removed_and_nothing_else(claude: Conversation, path: Path) -> None:
     claude("Look.", noise(50, 40))
     claude.save(path)
-    first = beside(path)
-    (persistence.folder.beside(path) / "mine.png").write_bytes(b"of the user")
+    first = attachments(path)
+    (attachment_folder(path) / "mine.png").write_bytes(b"of the user")
     claude.reset()
     claude("Look.", noise(60, 40))
     claude.save(path, undo=False)
-    second = beside(path)
+    second = attachments(path)
     assert "mine.png" in second
     assert not set(first) & set(second)
     assert len(second) == 2
@@ -666,13 +664,13 @@ def test_what_is_no_longer_needed_is_removed_and_nothing_else(claude: Conversati
 def test_nothing_is_removed_while_another_kernel_saves_or_loads(claude: Conversation, path: Path) -> None:
     claude("Look.", noise(50, 40))
     claude.save(path)
-    first = beside(path)
+    first = attachments(path)
     claude.reset()
-    with persistence.folder.Reader(path).undisturbed():
+    with folder.Reader(path).lock():
         claude.save(path, undo=False)
-        assert beside(path) == first
+        assert attachments(path) == first
     claude.save(path, undo=False)
-    assert beside(path) == []
+    assert attachments(path) == []
 
 
 _SAVES = """
@@ -701,7 +699,7 @@ def test_two_kernels_that_save_to_one_path_do_not_break_each_other(path: Path) -
     assert [kernel.wait(120) for kernel in kernels] == [0, 0]
     loaded = Conversation.load(path)
     assert loaded.turns[0].reply.text == "29"
-    assert sum(name.endswith(".png") for name in beside(path)) in (1, 2)
+    assert sum(name.endswith(".png") for name in attachments(path)) in (1, 2)
     assert not [name for name in names(path.parent) if name.endswith(".tmp")]
 
 

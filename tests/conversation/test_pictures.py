@@ -15,11 +15,11 @@ from claude_magic import Picture
 from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.messages.errors import BadInput
 from claude_magic.simulator import Simulator
+from tests.content.test_pdf import pdf
 from tests.conversation.conftest import Notebook
 from tests.conversation.wire import body
 from tests.messages.servers import http, raw, sse
 
-REFITTED = "20 earlier pictures were resized again: this request has other image limits."
 WIDE = Image.new("L", (2400, 300))
 
 
@@ -49,7 +49,8 @@ def test_the_twenty_first_picture_makes_the_others_smaller_once_and_says_so(
     assert sizes(simulator) == [(2400, 300)] * 20
     claude("And this.", WIDE)
     assert sizes(simulator) == [(2000, 250)] * 21
-    assert notebook.recorder.ending.notices == [REFITTED]
+    [notice] = notebook.recorder.ending.notices
+    assert "20 earlier pictures" in notice
     claude("And?")
     assert notebook.recorder.ending.notices == []
     assert sizes(simulator) == [(2000, 250)] * 21
@@ -68,12 +69,12 @@ def test_another_tier_refits_what_it_would_shrink(
 def test_the_bytes_of_a_picture_that_fits_never_change(claude: Conversation, simulator: Simulator) -> None:
     claude("Look.", WIDE)
     claude("Again.")
-    first, second = (json.dumps(request.body["messages"][0]) for request in simulator.requests)
+    first, second = (json.dumps(body(simulator, index)["messages"][0]) for index in (0, 1))
     assert first == second
 
 
 def test_too_many_pictures_are_not_sent(claude: Conversation, simulator: Simulator) -> None:
-    with pytest.raises(BadInput, match="at most 100 pictures, .* 101"):
+    with pytest.raises(BadInput, match="100.*101"):
         claude("Look.", *[Image.new("L", (5, 5))] * 101, model="claude-haiku-4-5")
     assert not simulator.requests
 
@@ -115,9 +116,8 @@ def test_a_size_that_the_api_does_not_take_is_mended_once_and_remembered() -> No
         home.settings.base_url = server.url
         claude = home.open("main")
         claude("Look.", WIDE)
-        assert notebook.recorder.ending.notices == [
-            "Pictures of more than 1000 pixels per side were shrunk, as the API asked."
-        ]
+        [notice] = notebook.recorder.ending.notices
+        assert "1000 pixels" in notice
         claude("And now?")
         assert notebook.recorder.ending.notices == []
         home.close()
@@ -126,16 +126,11 @@ def test_a_size_that_the_api_does_not_take_is_mended_once_and_remembered() -> No
 
 
 def test_pages_are_counted_over_the_history(claude: Conversation, simulator: Simulator) -> None:
-    pypdf = pytest.importorskip("pypdf", reason="builds the PDF")
-    writer = pypdf.PdfWriter()
-    for _ in range(60):
-        writer.add_blank_page(100, 100)
-    buffer = io.BytesIO()
-    writer.write(buffer)
-    claude("Read.", buffer.getvalue(), model="claude-haiku-4-5")
-    with pytest.raises(BadInput, match="120 PDF pages; the limit is 100"):
-        claude("And this.", buffer.getvalue(), model="claude-haiku-4-5")
-    assert claude("And this.", buffer.getvalue(), yes=True).complete  # 120 pages cost more than ask_above
+    pages = pdf(60)
+    claude("Read.", pages, model="claude-haiku-4-5")
+    with pytest.raises(BadInput, match="120 .*100"):
+        claude("And this.", pages, model="claude-haiku-4-5")
+    assert claude("And this.", pages, yes=True).complete  # 120 pages cost more than ask_above
     assert len(simulator.requests) == 2
 
 
@@ -144,7 +139,7 @@ def test_a_string_that_names_a_picture_is_not_sent_as_text(
 ) -> None:
     path = tmp_path / "photo.png"
     Image.new("RGB", (40, 30)).save(path)
-    with pytest.raises(BadInput, match=r"is a string and would be sent as text. Give Path\("):
+    with pytest.raises(BadInput, match=r"string.*Path\("):
         claude("What is this?", str(path))
     assert not simulator.requests
     assert claude("What is this?", path, str(tmp_path / "none.png")).complete

@@ -10,7 +10,7 @@ from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.messages.errors import ClaudeError
 from claude_magic.simulator import Simulator
 from tests.conversation.conftest import Notebook
-from tests.conversation.wire import questions, thinks
+from tests.conversation.wire import body, questions, thinks
 
 THINK = "Explain and compare why this is so, please, at some length: "
 
@@ -18,9 +18,7 @@ THINK = "Explain and compare why this is so, please, at some length: "
 @pytest.fixture
 def three(claude: Conversation, notebook: Notebook) -> Conversation:
     for cell in "ABC":
-        notebook.run(cell)
-        claude(THINK + cell)
-        notebook.end()
+        notebook.ask(claude, cell, THINK + cell)
     return claude
 
 
@@ -31,9 +29,7 @@ def prompts(conversation: Conversation) -> str:
 def test_a_cell_that_runs_again_replaces_its_question_in_place(
     three: Conversation, notebook: Notebook, simulator: Simulator
 ) -> None:
-    notebook.run("B")
-    three("b")
-    notebook.end()
+    notebook.ask(three, "B", "b")
     assert questions(simulator) == [THINK + "A", "b"]
     assert prompts(three) == "AbC"
     notices = notebook.recorder.ending.notices
@@ -43,12 +39,8 @@ def test_a_cell_that_runs_again_replaces_its_question_in_place(
 
 def test_thinking_goes_only_where_it_is_valid(three: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     assert thinks(simulator) == [True, True]
-    notebook.run("A")
-    three(THINK + "a")
-    notebook.end()
-    notebook.run("D")
-    three(THINK + "D")
-    notebook.end()
+    notebook.ask(three, "A", THINK + "a")
+    notebook.ask(three, "D", THINK + "D")
     assert thinks(simulator) == [True, False, False]  # B and C were written behind the old A
     notebook.run("E")
     three(THINK + "E")
@@ -77,21 +69,13 @@ def test_another_model_or_system_prompt_leaves_earlier_thinking_out(
 
 
 def test_questions_of_one_execution_never_replace_each_other(claude: Conversation, notebook: Notebook) -> None:
-    notebook.run("A")
-    claude("1")
-    claude("2")
-    notebook.end()
+    notebook.ask(claude, "A", "1", "2")
     assert [turn.prompt for turn in claude.turns] == ["1", "2"]
 
 
 def test_the_nth_question_replaces_the_nth_and_the_rest_leaves(claude: Conversation, notebook: Notebook) -> None:
-    notebook.run("A")
-    for word in "123":
-        claude(word)
-    notebook.end()
-    notebook.run("B")
-    claude("b")
-    notebook.end()
+    notebook.ask(claude, "A", *"123")
+    notebook.ask(claude, "B", "b")
     notebook.run("A")
     claude("one")
     claude("two")
@@ -104,13 +88,8 @@ def test_the_nth_question_replaces_the_nth_and_the_rest_leaves(claude: Conversat
 
 def test_a_question_that_is_new_in_a_cell_follows_its_neighbour(claude: Conversation, notebook: Notebook) -> None:
     for cell in "AB":
-        notebook.run(cell)
-        claude(cell)
-        notebook.end()
-    notebook.run("A")
-    claude("a1")
-    claude("a2")
-    notebook.end()
+        notebook.ask(claude, cell, cell)
+    notebook.ask(claude, "A", "a1", "a2")
     assert prompts(claude) == "a1a2B"
 
 
@@ -175,9 +154,7 @@ def test_without_a_cell_a_turn_is_appended(claude: Conversation, notebook: Noteb
 
 
 def test_append_adds_a_turn_that_stays(three: Conversation, notebook: Notebook, home: Conversations) -> None:
-    notebook.run("B")
-    three("again", append=True)
-    notebook.end()
+    notebook.ask(three, "B", "again", append=True)
     assert prompts(three) == "ABCagain"
     three.undo()
     home.settings.rerun = "append"
@@ -187,9 +164,7 @@ def test_append_adds_a_turn_that_stays(three: Conversation, notebook: Notebook, 
 
 
 def test_new_begins_afresh_where_it_stands(three: Conversation, notebook: Notebook, simulator: Simulator) -> None:
-    notebook.run("B")
-    three("b", new=True)
-    notebook.end()
+    notebook.ask(three, "B", "b", new=True)
     assert questions(simulator) == ["b"]
     assert prompts(three) == "bC"
     notebook.run("D")
@@ -203,7 +178,7 @@ def test_once_sees_nothing_and_leaves_nothing(three: Conversation, notebook: Not
     notebook.run("D")
     reply = three("alone", once=True)
     assert questions(simulator) == ["alone"]
-    assert simulator.requests[-1].body["system"] == "Be brief."
+    assert body(simulator)["system"] == "Be brief."
     assert three.state is before
     assert three.last is reply
 
@@ -213,7 +188,7 @@ def test_from_the_sixth_question_of_an_execution_a_line_says_what_it_costs(
 ) -> None:
     notebook.run("A")
     for number in range(6):
-        assert not notebook.recorder.ending or "once=True" not in "".join(notebook.recorder.ending.notices)
+        assert not any("once=True" in notice for ending in notebook.recorder.endings for notice in ending.notices)
         claude(str(number))
     assert "once=True" in notebook.recorder.ending.notices[-1]
 
@@ -229,10 +204,7 @@ def test_conversations_do_not_mix(claude: Conversation, notebook: Notebook, simu
 def test_a_question_that_failed_among_several_leaves_its_earlier_answer(
     claude: Conversation, notebook: Notebook, simulator: Simulator
 ) -> None:
-    notebook.run("A")
-    for word in "123":
-        claude(word)
-    notebook.end()
+    notebook.ask(claude, "A", *"123")
     notebook.run("A")
     claude("one")
     simulator.faults.append("fault=400")
@@ -244,9 +216,7 @@ def test_a_question_that_failed_among_several_leaves_its_earlier_answer(
 
 
 def test_a_fork_is_not_touched_by_the_cells_of_the_original(claude: Conversation, notebook: Notebook) -> None:
-    notebook.run("A")
-    claude("a")
-    notebook.end()
+    notebook.ask(claude, "A", "a")
     fork = claude.fork()
     notebook.run("A", deleted={"A"})
     claude("b")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -38,11 +38,11 @@ def test_an_answer_of_a_type_is_read(claude: Conversation, simulator: Simulator)
     assert config["format"]["type"] == "json_schema"
     assert set(config["format"]["schema"]["properties"]) == {"name", "growth"}
     assert list(reply.frame["growth"]) == [0.25]
-    claude("And now in words.")
+    reply = claude("And now in words.")
     assert "output_config" not in body(simulator)
-    assert claude.last.parsed is None
+    assert reply.parsed is None
     with pytest.raises(BadInput, match="Only a structured answer"):
-        _ = claude.last.frame
+        _ = reply.frame
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_cut_answer_is_not_asked_for_again(claude: Conversation, notebook: Not
     ],
 )
 def test_what_is_no_type_never_reaches_the_network(
-    claude: Conversation, simulator: Simulator, options: dict, said: str
+    claude: Conversation, simulator: Simulator, options: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(BadInput, match=said):
         claude("?", **options)

@@ -18,6 +18,7 @@ from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.simulator import Simulator
 from claude_magic.tools import tool
 from claude_magic.tools.calls import Call
+from claude_magic.tools.toolset import tool_name
 from tests.conversation.conftest import Notebook
 from tests.conversation.wire import answers, body, questions
 
@@ -43,8 +44,8 @@ def results(simulator: Simulator, index: int = -1) -> list[dict[str, Any]]:
 def check_pairs(messages: list[dict[str, Any]]) -> None:
     """Every call is answered in the very next message, results first, and nothing else is."""
     open_calls: list[str] = []
-    for message in messages:
-        blocks = message["content"] if isinstance(message["content"], list) else []
+    for content in (each["content"] for each in messages):
+        blocks = content if isinstance(content, list) else []
         answered = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
         assert sorted(answered) == sorted(open_calls)
         assert [block["type"] for block in blocks[: len(answered)]] == ["tool_result"] * len(answered)
@@ -141,13 +142,13 @@ def test_a_forced_choice_holds_for_the_first_message_alone(claude: Conversation,
         {"type": "tool", "name": "add", "disable_parallel_tool_use": True},
         {"type": "auto", "disable_parallel_tool_use": True},
     ]
-    with pytest.raises(BadInput, match="cannot be made to call a tool"):
+    with pytest.raises(BadInput, match="cannot be made"):
         claude("Add.", tool_choice="any", model="sonnet")
-    with pytest.raises(BadInput, match="cannot think first where it must call any"):
+    with pytest.raises(BadInput, match="cannot think first"):
         claude("Add.", tool_choice="any", thinking="show", model="claude-opus-4-8")
     claude("Add.", tool_choice="any", model="haiku")
     assert body(simulator, -2)["thinking"] == {"type": "disabled"}
-    with pytest.raises(BadInput, match="no tool 'minus' to choose, only add"):
+    with pytest.raises(BadInput, match="'minus'.*add"):
         claude("Add.", tool_choice="minus", model="claude-opus-4-8")
     with pytest.raises(BadInput, match="no tools to choose from"):
         claude["other"]("Add.", tool_choice="any")
@@ -158,6 +159,8 @@ def test_an_interrupt_stops_the_tool_and_answers_every_call(
 ) -> None:
     begun = threading.Event()
 
+    main_thread = threading.get_ident()
+
     def waits() -> None:
         """Wait."""
         begun.set()
@@ -166,12 +169,12 @@ def test_an_interrupt_stops_the_tool_and_answers_every_call(
 
     def press() -> None:
         begun.wait(20)
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        signal.pthread_kill(main_thread, signal.SIGINT)
 
     simulator.faults.append("tool=waits; tool=add; say=Let me wait.")
     presser = threading.Thread(target=press)
     presser.start()
-    with pytest.raises(Interrupted, match=r"Stopped after \d+ words; kept"):
+    with pytest.raises(Interrupted, match=r"\d+ words; kept"):
         claude("Wait.", tools=[waits, add])
     presser.join()
     assert [call.state for call in claude.turns[0].tool_calls] == ["stopped", "stopped"]
@@ -313,13 +316,14 @@ def test_one_tool_needs_no_list(claude: Conversation, simulator: Simulator) -> N
     raw = {"name": "raw", "input_schema": {"type": "object"}}
     claude("Begin.", tools=raw)
     assert body(simulator)["tools"] == [raw]
+    one: Any
     for one, name in ((add, "add"), ("web_search", "web_search"), (raw, "raw")):
         claude.tools = one
         claude("Ask.")
         assert [definition["name"] for definition in body(simulator)["tools"]] == [name]
-    for wrong in (3, None, int):
+    for one in (3, None, int):
         with pytest.raises(BadInput, match="A tool is a function"):
-            claude.tools = wrong
+            claude.tools = one
 
 
 def test_a_tool_may_ask_claude_itself(claude: Conversation, simulator: Simulator) -> None:
@@ -377,16 +381,16 @@ def test_a_tool_that_a_turn_calls_cannot_leave(claude: Conversation, simulator: 
     del claude.tools["fails"]
     simulator.faults.append('tool=add; input={"a": 1}')
     claude("Add.")
-    with pytest.raises(BadInput, match="add is called in the conversation"):
+    with pytest.raises(BadInput, match="add is called"):
         del claude.tools["add"]
-    with pytest.raises(BadInput, match="add is called in the conversation"):
+    with pytest.raises(BadInput, match="add is called"):
         claude.tools = []
     claude.tools = [fails, add]
-    assert [definition.name for definition in claude.tools] == ["fails", "add"]
+    assert [tool_name(each) for each in claude.tools] == ["fails", "add"]
     claude.reset()
     del claude.tools[0:2]
     assert len(claude.tools) == 0
-    with pytest.raises(BadInput, match="There is no tool 'add' here"):
+    with pytest.raises(BadInput, match="no tool 'add'"):
         claude.tools["add"]
 
 
@@ -397,7 +401,7 @@ def test_two_tools_of_one_name_are_refused(claude: Conversation, simulator: Simu
 
     with pytest.raises(BadInput, match="Two tools are called add"):
         claude("x", tools=[add, globals()["add"]])
-    with pytest.raises(BadInput, match="There is no tool 'web_serch'. Did you mean web_search"):
+    with pytest.raises(BadInput, match="'web_serch'.*web_search"):
         claude("x", tools="web_serch")
     with pytest.raises(BadInput, match=r"A tool is a function"):
         claude("x", tools=[3])
@@ -500,7 +504,9 @@ def test_each_message_is_priced_by_the_model_that_wrote_it(claude: Conversation,
     reply = claude("Add.", tools=[add])
     first, last = reply.messages
     first.model, last.model = "claude-opus-5-5", "claude-haiku-5-5"
-    assert reply.cost == first.counted.cost("claude-opus-5-5") + last.counted.cost("claude-haiku-5-5")
+    costs = [first.counted.cost("claude-opus-5-5"), last.counted.cost("claude-haiku-5-5")]
+    assert reply.cost == sum(cost for cost in costs if cost is not None)
+    assert all(costs)
     last.model = "nobody-knows"
     assert reply.cost is None
 

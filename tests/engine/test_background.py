@@ -22,8 +22,8 @@ from claude_magic.messages.errors import BadInput, ConnectionFailed, Interrupted
 from claude_magic.simulator import Simulator
 from claude_magic.tools import tool
 from claude_magic.tools.main_thread import MainThreadQueue
-from tests.conversation.conftest import Notebook, Recorder
-from tests.conversation.wire import answers, questions
+from tests.conversation.conftest import Notebook
+from tests.conversation.wire import answers, body, questions
 
 PATIENCE = 60.0
 ENDLESS = "Go on.\nsimulate: think=0; deltas=20000; chars=4; pace=200"
@@ -62,15 +62,8 @@ def gate() -> Iterator[Gate]:
 
 def has_text(notebook: Notebook) -> threading.Event:
     """Set once there is text; to be called before the question is asked."""
-    seen, make = threading.Event(), notebook.renderer
-
-    def renderer(*, background: bool = False) -> Recorder:
-        recorder = make(background=background)
-        assert isinstance(recorder, Recorder)
-        recorder.on_change = lambda change: seen.set() if getattr(change, "kind", "") == "text" else None
-        return recorder
-
-    notebook.renderer = renderer  # type: ignore[method-assign]
+    seen = threading.Event()
+    notebook.on_change = lambda change: seen.set() if getattr(change, "kind", "") == "text" else None
     return seen
 
 
@@ -80,7 +73,7 @@ def interrupt_once_it_waits() -> threading.Thread:
 
     def waits() -> bool:
         frame = sys._current_frames()[me]
-        while frame is not None and frame.f_code is not MainThreadQueue.until.__code__:
+        while frame is not None and frame.f_code is not MainThreadQueue.wait_until.__code__:
             frame = frame.f_back  # type: ignore[assignment]
         return frame is not None
 
@@ -101,7 +94,7 @@ def words(conversation: Conversation) -> list[str]:
 def test_it_returns_at_once_and_wait_gives_the_reply(claude: Conversation, gate: Gate) -> None:
     answer = gate.ask(claude, "One")
     assert not answer.done
-    assert answer.reply is None
+    assert not answer.reply
     assert not claude.turns
     assert "under way" in repr(answer)
     gate.open.set()
@@ -161,14 +154,14 @@ def test_values_are_taken_when_it_is_asked(claude: Conversation, gate: Gate, sim
     gate.open.set()
     claude.wait()
     assert "North" in questions(simulator)[-1]
-    assert simulator.requests[-1].body["model"] == "claude-sonnet-5-5"
+    assert body(simulator)["model"] == "claude-sonnet-5-5"
 
 
 def test_bad_input_fails_where_it_is_asked_and_nothing_is_sent(claude: Conversation, simulator: Simulator) -> None:
     for ask in (
         lambda: claude("What?", object(), background=True),
         lambda: claude("", background=True),
-        lambda: claude("What?", temperature="hot", background=True),
+        lambda: claude("What?", temperature="hot", background=True),  # type: ignore[call-overload]
         lambda: claude("What?", tools=["no tool"], tool_choice="other", background=True),
         lambda: claude("What?", model="claude-haiku-4-5", effort="absurd", background=True),
     ):
@@ -181,11 +174,11 @@ def test_bad_input_fails_where_it_is_asked_and_nothing_is_sent(claude: Conversat
 
 
 def test_rubbish_is_said_in_a_line(claude: Conversation) -> None:
-    with pytest.raises(BadInput, match="background takes True or False, not 'yes'"):
+    with pytest.raises(BadInput, match="background.*'yes'"):
         claude("What?", background="yes")  # type: ignore[call-overload]
-    with pytest.raises(BadInput, match="wait takes a number of seconds, not 'soon'"):
+    with pytest.raises(BadInput, match="seconds.*'soon'"):
         claude.wait("soon")  # type: ignore[arg-type]
-    with pytest.raises(BadInput, match="wait takes a number of seconds, not nan"):
+    with pytest.raises(BadInput, match="seconds.*nan"):
         claude.wait(float("nan"))
 
 
@@ -198,7 +191,6 @@ def test_what_became_impossible_meanwhile_is_said_in_its_own_place(
     gate.open.set()
     with pytest.raises(BadInput, match="API key"):
         answer.wait()
-    assert notebook.recorder.ending is not None
     assert [notice.partition(":")[0] for notice in notebook.recorder.ending.notices] == ["BadInput"]
     assert "sk-ant" not in str(notebook.recorder.ending.notices)
     assert words(claude) == ["One"]
@@ -219,7 +211,6 @@ def test_an_error_is_said_in_its_own_place_and_raised_by_wait_once(
     claude("What?\nsimulate: fault=refusal", background=True)
     with pytest.raises(Exception, match="Claude declined") as raised:
         claude.wait()
-    assert notebook.recorder.ending is not None
     assert notebook.recorder.ending.notices == [raised.value.line]  # type: ignore[attr-defined]
     assert not claude.turns
     assert claude.wait() is claude.last
@@ -240,12 +231,11 @@ def test_stop_keeps_what_has_come(claude: Conversation, notebook: Notebook, simu
     assert repr(claude.stop()) == "Stopped 2 answers."
     assert answer.done
     assert queued.done
-    with pytest.raises(Interrupted, match=r"Stopped after \d+ words; kept, Claude will see them as its answer\."):
+    with pytest.raises(Interrupted, match=r"\d+ words; kept"):
         answer.wait()
-    with pytest.raises(Interrupted, match="Stopped before it was sent"):
+    with pytest.raises(Interrupted, match="before it was sent") as unsent:
         queued.wait()
-    assert recorder.ending is not None
-    assert recorder.ending.notices == ["Interrupted: Stopped before it was sent."]
+    assert recorder.ending.notices == [f"Interrupted: {unsent.value}"]
     assert words(claude) == ["Go on."]
     assert claude.turns[0].state == "stopped"
     claude("Three")
@@ -261,7 +251,7 @@ def test_stop_before_there_is_text_leaves_nothing(stage: str, claude: Conversati
     while not simulator.requests:
         threading.Event().wait(0.01)
     answer.stop()
-    with pytest.raises(Interrupted, match="Stopped before there was an answer"):
+    with pytest.raises(Interrupted, match="before there was an answer"):
         claude.wait(PATIENCE)
     assert not claude.turns
     assert claude("And now?\nsimulate: say=Yes.").text == "Yes."
@@ -356,15 +346,7 @@ def test_a_plain_tool_waits_until_then_and_can_be_stopped(claude: Conversation, 
         ran.append(1)
 
     waiting = threading.Event()
-    make = notebook.renderer
-
-    def renderer(*, background: bool = False) -> Recorder:
-        recorder = make(background=background)
-        assert isinstance(recorder, Recorder)
-        recorder.on_change = lambda change: waiting.set() if getattr(change, "state", "") == "waiting" else None
-        return recorder
-
-    notebook.renderer = renderer  # type: ignore[method-assign]
+    notebook.on_change = lambda change: waiting.set() if getattr(change, "state", "") == "waiting" else None
     answer = claude("Go\nsimulate: tool=look", tools=[look], background=True)
     assert waiting.wait(PATIENCE)
     assert not ran
@@ -380,7 +362,12 @@ def test_a_plain_tool_waits_until_then_and_can_be_stopped(claude: Conversation, 
 
 def test_a_call_is_confirmed_by_who_waits(home: Conversations, notebook: Notebook, claude: Conversation) -> None:
     asked: list[int] = []
-    notebook.confirm = lambda call: asked.append(threading.get_ident()) or "yes"  # type: ignore[method-assign]
+
+    def agree(call: object) -> str:
+        asked.append(threading.get_ident())
+        return "yes"
+
+    notebook.confirm = agree  # type: ignore[method-assign]
 
     @tool(confirm=True, parallel=True)
     def drop() -> str:
@@ -437,7 +424,7 @@ def test_an_interrupt_of_a_tool_stops_its_answer(claude: Conversation) -> None:
         threading.Event().wait(PATIENCE)
 
     answer = claude("Go\nsimulate: tool=endless", tools=[endless], background=True)
-    with pytest.raises(Interrupted, match="Stopped the tool that Claude had called"):
+    with pytest.raises(Interrupted, match="the tool"):
         claude.wait()
     with pytest.raises(Interrupted):
         answer.wait(PATIENCE)
@@ -481,9 +468,7 @@ def test_reset_while_it_is_under_way(claude: Conversation, gate: Gate, undone: b
 def test_a_cell_that_runs_again_stops_its_former_answer_and_nothing_of_it_stays(
     claude: Conversation, notebook: Notebook, gate: Gate, simulator: Simulator
 ) -> None:
-    notebook.run("A")
-    claude("First\nsimulate: say=Old.")
-    notebook.end()
+    notebook.ask(claude, "A", "First\nsimulate: say=Old.")
     notebook.run("A")
     former = gate.ask(claude, "Second")
     notebook.end()
@@ -506,12 +491,12 @@ def test_a_cell_that_runs_again_stops_its_former_answer_and_nothing_of_it_stays(
 def test_a_cell_that_asks_no_more_or_is_deleted_stops_its_answer(
     claude: Conversation, notebook: Notebook, simulator: Simulator
 ) -> None:
-    for again, deleted in (("A", set()), ("B", {"A"})):
+    for again, deleted in (("A", ""), ("B", "A")):
         gate = Gate()
         notebook.run("A")
         former = gate.ask(claude, "One")
         notebook.end()
-        notebook.run(again, deleted)
+        notebook.run(again, set(deleted))
         notebook.end()
         done = threading.Event()
         former.when_done(done.set)
@@ -558,9 +543,9 @@ def test_a_tool_may_ask_in_the_background_and_not_wait_for_itself(claude: Conver
 def test_a_tool_of_it_cannot_ask_what_waits_for_it(claude: Conversation) -> None:
     def ask() -> str:
         """Ask."""
-        with pytest.raises(BadInput, match="cannot ask 'main', which waits for it"):
+        with pytest.raises(BadInput, match="cannot ask 'main'"):
             claude("Inner")
-        with pytest.raises(BadInput, match="cannot wait for the answer that called it"):
+        with pytest.raises(BadInput, match="cannot wait"):
             answer.wait()
         return claude["other"]("Aside\nsimulate: say=Aside.").text
 

@@ -51,10 +51,8 @@ def test_a_question_beyond_the_budget_is_not_sent(
     claude.budget = 0.05
     with pytest.raises(OverBudget) as caught:
         claude(LONG)
-    assert str(caught.value) == (
-        "This would send about 40,800 tokens (about 9.2 cents; spent 0.00037 of 0.05 USD, all simulated). "
-        "Add --yes, use --new, or raise claude.budget."
-    )
+    for words in ("40,800 tokens", "9.2 cents", "0.00037 of 0.05 USD", "simulated", "--yes", "--new", "claude.budget"):
+        assert words in str(caught.value)
     assert "$" not in str(caught.value)
     assert asked(simulator) == 1
     assert len(claude.turns) == 1
@@ -82,14 +80,14 @@ def test_yes_sends_one_question(claude: Conversation, simulator: Simulator) -> N
     assert claude("again", yes=True).complete
     assert asked(simulator) == 2
     simulator.faults.append('tool=long {"number": 1}')
-    with pytest.raises(AnswerBroken, match=r"Broke off after .* Reason: This would send about"):
+    with pytest.raises(AnswerBroken, match=r"Reason: This would send"):
         claude("Call it.", tools=[long], yes=True)  # what comes after its first answer keeps to the budget
     assert asked(simulator) == 3
 
 
 @pytest.mark.slow
 def test_a_large_request_wants_a_yes(claude: Conversation, simulator: Simulator) -> None:
-    with pytest.raises(OverBudget, match=r"about 66 cents, more than the 50 cents of ask_above\).*claude.ask_above"):
+    with pytest.raises(OverBudget, match=r"66 cents.* 50 cents.*claude.ask_above"):
         claude(LONG * 8)
     assert asked(simulator) == 0
     assert claude(LONG * 8, yes=True).complete
@@ -98,7 +96,7 @@ def test_a_large_request_wants_a_yes(claude: Conversation, simulator: Simulator)
     assert claude(LONG * 8).complete
     claude.reset()
     claude.ask_above = 0.001
-    with pytest.raises(OverBudget, match=r"more than the 0.1 cents of ask_above, all simulated\)"):
+    with pytest.raises(OverBudget, match=r"0.1 cents of ask_above, all simulated"):
         claude("Hi")
 
 
@@ -106,9 +104,7 @@ def test_a_tool_step(claude: Conversation, simulator: Simulator) -> None:
     claude("Hi")
     claude.budget = 0.02
     simulator.faults.append('tool=long {"number": 18000}; say=Let me see.')
-    with pytest.raises(
-        AnswerBroken, match=r"Broke off after 3 words and 1 tool call; kept, .* Reason: This would send"
-    ):
+    with pytest.raises(AnswerBroken, match=r"3 words and 1 tool call; kept, .* Reason: This would send"):
         claude("Read it.", tools=[long])
     assert asked(simulator) == 2
     claude.budget = None
@@ -129,7 +125,7 @@ def test_a_tool_loop_at_its_budget_is_asked_to_conclude(
     assert body(simulator)["tool_choice"] == {"type": "none"}
     assert "Conclude now" in questions(simulator)[-1]
     assert "Claude was asked to conclude: the budget of 0.10 USD." in notebook.recorder.ending.notices
-    assert 0 < notebook.recorder.ending.spent <= 0.1
+    assert 0 < (notebook.recorder.ending.spent or 0) <= 0.1
     assert asked(simulator) == len(reply.messages) + 1
 
 
@@ -147,12 +143,11 @@ def test_a_retry(claude: Conversation, home: Conversations, notebook: Notebook, 
     home.settings.max_retries = 5
     simulator.faults.append("529; times=5; retry-after-ms=1")
 
-    class Lowers(type(notebook.recorder)):
-        def update(self, change: object) -> None:
-            if isinstance(change, Wait):
-                claude.budget = 0.0
+    def lower(change: object) -> None:
+        if isinstance(change, Wait):
+            claude.budget = 0.0
 
-    notebook.renderer = Lowers
+    notebook.on_change = lower
     with pytest.raises(OverBudget):
         claude("again")
     assert asked(simulator) == 3  # the first, and its one retry that was allowed
@@ -210,12 +205,11 @@ def test_conversations_that_answer_at_once_share_the_budget(
     claude.budget = 0.15
     begun, goes_on = threading.Event(), threading.Event()
 
-    class Holds(type(notebook.recorder)):
-        def update(self, change: object) -> None:
-            begun.set()
-            assert goes_on.wait(60)
+    def hold(change: object) -> None:
+        begun.set()
+        assert goes_on.wait(60)
 
-    notebook.renderer = Holds
+    notebook.on_change = hold
     first = threading.Thread(target=claude, args=(LONG,))
     first.start()
     try:
@@ -253,12 +247,12 @@ def test_simulated_amounts_have_a_budget_of_their_own(
     assert asked(simulator) == 2
 
 
-def test_where_nobody_sits_in_front_a_dollar_is_the_budget(
+def test_the_default_budget_of_an_unattended_run_is_a_dollar(
     claude: Conversation, home: Conversations, simulator: Simulator
 ) -> None:
     assert claude.budget == 1.0
     home.spendings.append(Spending("main", "claude-opus-5", Usage(10), 0.999, simulated=False))
-    with pytest.raises(OverBudget, match=r"spent 1.00 of 1.00 USD, the default budget for unattended runs\)"):
+    with pytest.raises(OverBudget, match=r"1.00 of 1.00 USD.*unattended"):
         claude("Hi")
     assert asked(simulator) == 0
     claude.budget = math.inf
@@ -267,7 +261,7 @@ def test_where_nobody_sits_in_front_a_dollar_is_the_budget(
     assert claude("Hi").complete  # the answers were simulated, and no money is spent for that
 
 
-def test_somebody_who_sits_in_front_has_no_budget_unasked(
+def test_an_interactive_kernel_has_no_default_budget(
     claude: Conversation, home: Conversations, notebook: Notebook
 ) -> None:
     home.spendings.append(Spending("main", "claude-opus-5", Usage(10), 99.0, simulated=False))
@@ -280,7 +274,7 @@ def test_tokens_are_the_budget_where_no_price_is_known(claude: Conversation, sim
     home = Conversations(Settings(base_url=simulator.url))
     local = Conversation(model="llama-9", home=home)
     local.budget_tokens = 3000
-    with pytest.raises(OverBudget, match=r"spent 0 of 3,000; no price is known for llama-9\).*claude.budget_tokens"):
+    with pytest.raises(OverBudget, match=r"0 of 3,000;.*llama-9.*claude.budget_tokens"):
         local("x" * 9000)
     assert asked(simulator) == 0
     home.spendings.append(Spending("main", "llama-9", Usage(1000, 1500), None, simulated=False))
@@ -321,7 +315,7 @@ def test_the_table_of_prices_is_that_of_genai_prices(model: limits.Model, tokens
     usage = Usage(half, 1000, quarter, quarter, eighth)
     assert model.price is not None
     quick = model.price.dollars(half, 1000, read=quarter, written=quarter - eighth, written_1h=eighth)
-    assert quick == pytest.approx(float(usage.cost(model.id)))
+    assert quick == pytest.approx(float(usage.cost(model.id) or -1))
 
 
 SIZES = st.tuples(st.integers(1, 2800), st.integers(1, 2800))

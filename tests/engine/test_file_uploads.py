@@ -187,7 +187,8 @@ def test_files_that_expire(claude: Conversation, simulator: Simulator) -> None:
     stays = claude.files.upload(b"words")
     goes = claude.files.upload(b"words", expires=datetime.timedelta(hours=1))
     assert claude.files.upload(b"words", expires=3600) is goes is not stays
-    assert (goes.expires_at - goes.created_at).total_seconds() == 3600
+    assert goes.created_at is not None
+    assert goes.expires_at == goes.created_at + datetime.timedelta(hours=1)
     assert claude.files.upload(b"words") is stays
     assert asked(simulator) == 2
 
@@ -197,7 +198,7 @@ def test_a_file_whose_time_is_over_is_uploaded_anew(claude: Conversation, simula
     simulator.files._clock = lambda: clock() - 4000
     old = claude.files.upload(b"words", expires=3600)
     assert old.expired
-    with pytest.raises(BadInput, match=r"value 1: <File .*> has expired\. Upload it again"):
+    with pytest.raises(BadInput, match=r"value 1: <File .*expired"):
         claude("What is it?", old)
     simulator.files._clock = clock
     new = claude.files.upload(b"words", expires=3600)
@@ -221,7 +222,7 @@ def test_a_file_of_no_known_type_is_a_document(claude: Conversation, simulator: 
 def test_the_list_and_deletion(claude: Conversation, simulator: Simulator) -> None:
     words, picture = claude.files.upload(b"words"), claude.files.upload(RED)
     assert claude.files.list() == [picture, words]
-    assert repr(claude.files.delete(words)) == f"Deleted {words.id}. Questions that hold it cannot be sent again."
+    assert words.id in repr(claude.files.delete(words))
     assert claude.files.list() == [picture]
     with pytest.raises(NotFound):
         claude.files.delete(words)
@@ -242,7 +243,7 @@ def test_deletions_that_are_refused(wrong: Any, claude: Conversation, simulator:
 
 
 def test_how_it_looks(claude: Conversation, simulator: Simulator) -> None:
-    assert repr(claude.files) == "Files: 0 uploaded by this kernel; upload(value), list() and delete(file)."
+    assert "0 uploaded" in repr(claude.files)
     file = claude.files.upload(b"words")
     sent = len(simulator.requests)
     assert repr(claude.files).splitlines()[1:] == [f"  <File {file.id}: file.txt, text/plain, 5 bytes>"]

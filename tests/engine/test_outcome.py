@@ -13,11 +13,11 @@ from claude_magic.engine import interrupts
 from claude_magic.engine.message import Message
 from claude_magic.engine.outcome import outcome
 from claude_magic.messages.errors import AnswerBroken, ClaudeError, Interrupted, Overloaded, Refused
-from claude_magic.messages.reply import Reply, ReplyUpdate
+from claude_magic.messages.reply import Reply
 from claude_magic.messages.retry import Wait
 from claude_magic.simulator import Simulator
 from tests.conversation.conftest import Notebook
-from tests.conversation.wire import answers, questions
+from tests.conversation.wire import answers, body, questions
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,13 @@ def test_an_answer_that_breaks_off_keeps_its_text_and_fails(
     claude: Conversation, notebook: Notebook, simulator: Simulator, plan: str
 ) -> None:
     simulator.faults.append(plan)
-    with pytest.raises(AnswerBroken, match=r"Broke off after \d+ words; kept, Claude will see them") as caught:
+    with pytest.raises(AnswerBroken, match=r"Broke off after \d+ words; kept") as caught:
         claude("Explain and compare why this is so, please, at some length.")
     reply = caught.value.reply
     assert reply.text
     assert not reply.complete
     assert reply.usage.at_least
-    assert notebook.recorder.ending.notices[-1] == "The answer broke off here."
+    assert "broke off" in notebook.recorder.ending.notices[-1]
     claude("next")
     assert answers(simulator) == [reply.text]
     claude.undo()
@@ -86,6 +86,7 @@ def test_a_refusal_says_what_it_is_about(claude: Conversation, simulator: Simula
     simulator.faults.append("fault=refusal; after=4; category=cyber")
     with pytest.raises(Refused, match=r"declined to answer \(cyber\)"):
         claude("Hi")
+    assert claude.last is not None
     assert claude.last.text  # what was shown is there to look at, but not in the history
 
 
@@ -94,7 +95,7 @@ def test_an_answer_of_nothing_is_said_and_leaves_a_valid_history(
 ) -> None:
     simulator.faults.append("empty")
     assert claude("Hi").complete
-    assert notebook.recorder.ending.notices == ["Claude gave an empty answer."]
+    assert "empty answer" in "".join(notebook.recorder.ending.notices)
     claude("next")
     assert questions(simulator) == ["Hi", "next"]
     assert answers(simulator) == []
@@ -110,27 +111,21 @@ def test_further_tries_are_told_and_counted(
     assert [wait.reason for wait in waits] == ["overloaded", "overloaded"]
     assert len(simulator.requests) == 3
     assert len(claude.turns) == 1
-    assert notebook.recorder.ending.notices == ["Sent 3 times: overloaded."]
+    assert "3 times: overloaded" in "".join(notebook.recorder.ending.notices)
 
 
 def stop_at(claude: Conversation, notebook: Notebook, kind: str, presses: int = 1) -> Interrupted:
     """Ask, and press Ctrl-C when a change of this kind comes."""
     pressed = threading.Event()
 
-    def renderer(original=notebook.renderer):
-        recorder = original()
+    def press(change: object) -> None:
+        here = kind == "wait" if isinstance(change, Wait) else kind == getattr(change, "kind", "")
+        if here and not pressed.is_set():
+            pressed.set()
+            for _ in range(presses):
+                os.kill(os.getpid(), signal.SIGINT)
 
-        def press(change: ReplyUpdate | Wait) -> None:
-            here = kind == "wait" if isinstance(change, Wait) else kind == change.kind
-            if here and not pressed.is_set():
-                pressed.set()
-                for _ in range(presses):
-                    os.kill(os.getpid(), signal.SIGINT)
-
-        recorder.on_change = press
-        return recorder
-
-    notebook.renderer = renderer
+    notebook.on_change = press
     with pytest.raises(Interrupted) as caught:
         claude("Explain and compare why this is so, please, at some length.")
     assert pressed.is_set()
@@ -143,8 +138,7 @@ def test_stopped_in_the_text_the_text_stays(
 ) -> None:
     simulator.faults.append("think=3")
     stopped = stop_at(claude, notebook, "text", presses)
-    assert str(stopped).startswith("Stopped after ")
-    assert str(stopped).endswith("kept, Claude will see them as its answer. undo() drops them.")
+    assert all(words in str(stopped) for words in ("Stopped after ", "kept", "undo()"))
     claude("next")
     assert answers(simulator) == [stopped.reply.text]
     assert len(simulator.requests) == 2
@@ -157,7 +151,7 @@ def test_stopped_before_the_text_nothing_stays(
     home.settings.max_retries = 2
     simulator.faults.append("think=50; pace=200" if kind == "thinking" else "fault=529; retry-after=30")
     stopped = stop_at(claude, notebook, kind, presses=2)
-    assert str(stopped) == "Stopped before there was an answer."
+    assert "before there was an answer" in str(stopped)
     assert len(simulator.requests) == 1
     claude("next")
     assert questions(simulator) == ["next"]
@@ -189,18 +183,11 @@ def test_a_stopped_answer_counts_at_least_what_arrived(
 
 
 def test_a_renderer_that_fails_loses_no_answer(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
-    def fail(change: ReplyUpdate | Wait) -> None:
+    def fail(change: object) -> None:
         if len(notebook.recorder.changes) == 8:
             raise RuntimeError("the page is gone")
 
-    original = notebook.renderer
-
-    def renderer():
-        recorder = original()
-        recorder.on_change = fail
-        return recorder
-
-    notebook.renderer = renderer
+    notebook.on_change = fail
     simulator.faults.append("deltas=50; chars=4")
     reply = claude("Hi")
     assert claude.turns[0].reply is reply
@@ -225,8 +212,8 @@ def test_a_field_that_we_added_is_taken_back_once_and_said(
 ) -> None:
     simulator.faults.append("fault=400; message=thinking: Extra inputs are not permitted")
     claude("Hi")
-    assert "thinking" not in simulator.requests[-1].body
-    assert notebook.recorder.ending.notices == ["Sent again without 'thinking', which this server does not support."]
+    assert "thinking" not in body(simulator)
+    assert "'thinking'" in "".join(notebook.recorder.ending.notices)
 
 
 def test_a_field_that_the_user_asked_for_is_not_taken_back(claude: Conversation, simulator: Simulator) -> None:

@@ -322,7 +322,8 @@ def test_a_conversation_goes_on_in_another_kernel(
     first.manager.shutdown_kernel(now=True)
     second = make_kernel()
     said = second.run(f"print(claude.load({str(saved)!r}))").printed
-    assert "Loaded 2 turns from talk.json. Functions are not saved: give -t add again" in said
+    assert "Loaded 2 turns from talk.json" in said
+    assert "-t add" in said
     second.run("%%claude\nAnd now?", cell="now")
     assert simulator.requests[-1].raw == there
     again = second.run("%%claude\nWhat is this?", cell="first")

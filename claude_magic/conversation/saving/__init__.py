@@ -1,1 +1,1 @@
-"""The parts of a saved file: its schema, its attachments, and the folder beside it."""
+"""The format of a saved conversation: its schema, its attachments, and how they are written to disk."""

@@ -1,9 +1,9 @@
-"""A file and the folder beside it, written so that at each moment a whole conversation is there.
+"""Atomic writes of a file and the attachments in the folder next to it.
 
-What a file refers to is named by its content and written before it; then the file takes the place
-of the one from before in one step. A save that fails leaves everything as it was, and of two
-kernels that save to one path the last wins. What no file refers to any more is removed when
-nobody else is saving or loading; where that cannot be known, it stays.
+Attachments are named by the hash of their content and written first; then the file replaces the old
+one in a single rename. A save that fails therefore changes nothing, and when two kernels save to the
+same path, the last one wins. Attachments that are no longer referenced are removed once nobody else
+is saving or loading; where that cannot be determined, they stay.
 """
 
 from __future__ import annotations
@@ -21,82 +21,82 @@ from claude_magic.messages.errors import BadInput
 
 try:
     import fcntl
-except ImportError:  # Windows: nothing is removed there
+except ImportError:  # Windows has no flock, so nothing is removed there
     fcntl = None  # type: ignore[assignment]
 
-LARGEST = 256 * 2**20
-"""Bytes of a file that is read."""
-MOST_IN_ALL = 2**30
-"""Bytes of all files beside one."""
-_CAREFULLY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""No link is followed, no pipe waited for."""
-_OURS = re.compile(r"[0-9a-f]{64}(\.[a-z]{3,4})?|\.[0-9a-f]{64}[a-z.]*-[0-9a-f]{16}\.tmp")
+MAX_FILE_BYTES = 256 * 2**20
+"""Larger files are not read."""
+MAX_TOTAL_BYTES = 2**30
+"""Limit for all attachments of a file together."""
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Symbolic links are not followed, and opening a pipe does not block."""
+_OWN_NAMES = re.compile(r"[0-9a-f]{64}(\.[a-z]{3,4})?|\.[0-9a-f]{64}[a-z.]*-[0-9a-f]{16}\.tmp")
 
 
-def located(path: str | os.PathLike[str]) -> Path:
-    """The path of a saved conversation; ``.json`` where it has no suffix.
+def resolve_path(path: str | os.PathLike[str]) -> Path:
+    """The absolute path of a file, with ``.json`` added if it has no suffix.
 
     Raises
     ------
     BadInput
-        If it is none.
+        If it is not a valid path.
     """
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise BadInput(f"A conversation is saved under a path, for example 'talk.json', not {path!r}.")
+        raise BadInput(f"Give the path of a file, for example 'talk.json', not {path!r}.")
     try:
         found = Path(path).expanduser()
         found = found if found.suffix else found.with_suffix(".json")
         return found.resolve()
     except (OSError, ValueError, RuntimeError):
-        raise BadInput(f"{path!r} is no path.") from None
+        raise BadInput(f"{path!r} is not a valid path.") from None
 
 
-def beside(path: Path) -> Path:
-    """The folder of a file's pictures and documents."""
+def attachment_folder(path: Path) -> Path:
+    """The folder next to a file that holds its pictures and documents."""
     return path.with_name(f"{path.name}.files")
 
 
-def name_of(data: bytes, suffix: str) -> str:
-    """What a content is called."""
+def attachment_name(data: bytes, suffix: str) -> str:
+    """The SHA-256 of the content, with a suffix."""
     return f"{hashlib.sha256(data).hexdigest()}{suffix}"
 
 
 def write(path: Path, data: bytes, files: Mapping[str, bytes]) -> None:
-    """Write a file and what it refers to; all or nothing.
+    """Write a file and its attachments, all or nothing.
 
     Parameters
     ----------
     path : Path
     data : bytes
     files : mapping
-        By their names in the folder beside.
+        The content of each attachment by its name.
 
     Raises
     ------
     BadInput
-        If it cannot be written; what was there is there.
+        If the file cannot be written; an existing one is unchanged.
     """
-    folder = beside(path)
+    folder = attachment_folder(path)
     try:
         if folder.is_symlink():
-            raise OSError(f"{folder.name} is a link")
+            raise OSError(f"{folder.name} is a symbolic link")
         if files:
             folder.mkdir(exist_ok=True)
-        with _locked(folder) as lock:
+        with _shared_lock(folder) as lock:
             for name, content in files.items():
-                _place(folder / name, content)
-            _replace(path, data)
-            if lock is not None and _alone(lock):
-                _collect(path, folder)
+                _write_if_changed(folder / name, content)
+            _replace_atomically(path, data)
+            if lock is not None and _try_exclusive(lock):
+                _remove_unreferenced(path, folder)
     except OSError as error:
         problem = error.strerror or str(error)
-        there = os.path.isfile(path)  # noqa: PTH113  (a name that is too long is the name of no file)
-        kept = " The file from before is unchanged." if there else ""
+        there = os.path.isfile(path)  # noqa: PTH113  (Path.is_file raises if the name is too long)
+        kept = " The existing file is unchanged." if there else ""
         raise BadInput(f"{str(path)!r} cannot be written: {problem}.{kept}") from None
 
 
 class Reader:
-    """Reads a file and what it refers to; nothing else, whatever stands in it.
+    """Reads a file and its attachments, and nothing else, even if the file names other paths.
 
     Parameters
     ----------
@@ -105,11 +105,11 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._room = MOST_IN_ALL
+        self._remaining = MAX_TOTAL_BYTES
         self._read: dict[str, bytes] = {}
 
     def text(self) -> bytes:
-        """The file itself.
+        """The content of the file itself.
 
         Raises
         ------
@@ -117,7 +117,7 @@ class Reader:
             If it cannot be read.
         """
         try:
-            return _bounded(self._path, LARGEST)
+            return _read_bounded(self._path, MAX_FILE_BYTES)
         except FileNotFoundError:
             raise BadInput(f"There is no file {str(self._path)!r}.") from None
         except OSError as error:
@@ -126,55 +126,55 @@ class Reader:
             ) from None
 
     def __getitem__(self, name: str) -> bytes:
-        """A file beside it, if it holds what its name says."""
+        """An attachment by its name, if its content matches the hash."""
         if name in self._read:
             return self._read[name]
-        folder = beside(self._path)
+        folder = attachment_folder(self._path)
         shown = f"{folder.name}/{name}"
         try:
-            if folder.is_symlink() or not _OURS.fullmatch(name):
-                raise BadInput(f"{shown} is not beside the file. Nothing was loaded.")
-            data = _bounded(folder / name, min(LARGEST, self._room))
+            if folder.is_symlink() or not _OWN_NAMES.fullmatch(name):
+                raise BadInput(f"{shown} is not an attachment of {self._path.name}. Nothing was loaded.")
+            data = _read_bounded(folder / name, min(MAX_FILE_BYTES, self._remaining))
         except FileNotFoundError:
             raise BadInput(
-                f"{shown} is missing: the folder belongs to {self._path.name}. Nothing was loaded."
+                f"{shown} is missing. Keep the folder next to {self._path.name}. Nothing was loaded."
             ) from None
         except OSError as error:
             raise BadInput(f"{shown} cannot be read: {error.strerror or error}. Nothing was loaded.") from None
         if hashlib.sha256(data).hexdigest() != name[:64]:
-            raise BadInput(f"{shown} does not hold what was saved. Nothing was loaded.")
-        self._room -= len(data)
+            raise BadInput(f"{shown} is damaged: its content does not match its name. Nothing was loaded.")
+        self._remaining -= len(data)
         self._read[name] = data
         return data
 
     @contextlib.contextmanager
-    def undisturbed(self) -> Iterator[None]:
-        """While this lasts, nothing beside the file is removed."""
-        with _locked(beside(self._path)):
+    def lock(self) -> Iterator[None]:
+        """Keep other kernels from removing attachments while these are read."""
+        with _shared_lock(attachment_folder(self._path)):
             yield
 
 
-def _bounded(path: Path, most: int) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | _CAREFULLY)
+def _read_bounded(path: Path, limit: int) -> bytes:
+    descriptor = os.open(path, _OPEN_FLAGS)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("it is no regular file")
-        data = file.read(most + 1)
-    if len(data) > most:
-        raise OSError(f"it is larger than {most // 2**20} MB")
+            raise OSError("it is not a regular file")
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(f"it is larger than {limit // 2**20} MB")
     return data
 
 
-def _place(path: Path, content: bytes) -> None:
+def _write_if_changed(path: Path, content: bytes) -> None:
     with contextlib.suppress(OSError):
         if path.stat().st_size == len(content) and not path.is_symlink() and path.read_bytes() == content:
             return
-    _replace(path, content)
+    _replace_atomically(path, content)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _replace_atomically(path: Path, data: bytes) -> None:
     if path.is_dir():
-        raise OSError("there is a folder of that name")
+        raise OSError("there is a folder with this name")
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:
@@ -185,11 +185,11 @@ def _replace(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    with contextlib.suppress(OSError):  # not every system has it
-        _synced(path.parent)
+    with contextlib.suppress(OSError):  # not every file system supports it
+        _sync(path.parent)
 
 
-def _synced(folder: Path) -> None:
+def _sync(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -198,8 +198,8 @@ def _synced(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[int | None]:
-    """Hold the folder against whoever wants to remove from it; None where that is not known to hold."""
+def _shared_lock(folder: Path) -> Iterator[int | None]:
+    """Hold a shared lock on the folder; yields None if it could not be taken."""
     descriptor = None
     if fcntl is not None:
         with contextlib.suppress(OSError):
@@ -212,7 +212,8 @@ def _locked(folder: Path) -> Iterator[int | None]:
             os.close(descriptor)
 
 
-def _alone(lock: int) -> bool:
+def _try_exclusive(lock: int) -> bool:
+    """Whether the lock could be made exclusive: no other kernel is saving or loading."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -220,9 +221,9 @@ def _alone(lock: int) -> bool:
     return True
 
 
-def _collect(path: Path, folder: Path) -> None:
-    """Remove what the file that is there now does not refer to, and what broken saves have left."""
-    text = _bounded(path, LARGEST).decode("utf-8", "replace")
+def _remove_unreferenced(path: Path, folder: Path) -> None:
+    """Remove attachments to which the current file does not refer, and temporary files of failed saves."""
+    text = _read_bounded(path, MAX_FILE_BYTES).decode("utf-8", "replace")
     for file in folder.iterdir():
-        if _OURS.fullmatch(file.name) and file.name not in text:
+        if _OWN_NAMES.fullmatch(file.name) and file.name not in text:
             file.unlink(missing_ok=True)

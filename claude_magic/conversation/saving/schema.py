@@ -1,4 +1,4 @@
-"""What stands in a saved file: its shape, which is checked before anything is made of it."""
+"""The schema of a saved conversation, against which a file is validated before it is used."""
 
 from __future__ import annotations
 
@@ -7,31 +7,34 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PlainSerializer, PlainValidator, PositiveInt
 
 
-def _text(value: object) -> object:
+def _check_string(value: object) -> object:
     if not isinstance(value, str):
-        raise ValueError("it is no text")
+        raise ValueError("it is not a string")
     return value
 
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}(\.[a-z]{3,4})?$")]
-"""The name of a file in the folder beside: what is in it, and how such files end."""
+"""The name of an attachment: the SHA-256 of its content, with a suffix."""
 Hex = Annotated[str, Field(pattern=r"^(?:[0-9a-f]{2})*$")]
-Text = Annotated[str, PlainValidator(_text), PlainSerializer(str)]
-"""Written by `str` itself: pydantic makes an interrupt within Python code that serializes an error of its own."""
-"""May hold halves of surrogate pairs, which pydantic's own texts may not."""
+Text = Annotated[str, PlainValidator(_check_string), PlainSerializer(str)]
+"""A string that may contain lone surrogates, which pydantic's own strings may not.
+
+Serialized by `str` itself: when Python code that serializes is interrupted, pydantic raises an error of its own.
+"""
+Role = Literal["user", "assistant", "system"]
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
 Size = tuple[Side, Side]
 Box = tuple[NonNegativeInt, NonNegativeInt, Side, Side]
 
 
-class Form(BaseModel):
-    """Checked types; what a later program of the same version adds is left alone."""
+class Schema(BaseModel):
+    """Validated and immutable; fields that a newer release adds to the same version are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class SavedEncoding(Form):
-    """A picture as bytes, and for which limits it was made."""
+class SavedEncoding(Schema):
+    """An encoded picture, and the image limits for which it was made."""
 
     file: Hash
     media_type: Annotated[str, Field(pattern=r"^image/[a-z]+$")]
@@ -39,8 +42,8 @@ class SavedEncoding(Form):
     limits: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
 
 
-class SavedPicture(Form):
-    """A picture with what it is encoded from, and all that was sent of it."""
+class SavedPicture(Schema):
+    """A picture: what it is encoded from, and every encoding that was sent."""
 
     kind: Literal["picture"] = "picture"
     name: Text
@@ -56,8 +59,8 @@ class SavedPicture(Form):
     sent: list[SavedEncoding]
 
 
-class SavedBlock(Form):
-    """Any other part of a question, with large binaries in a file beside."""
+class SavedBlock(Schema):
+    """Any other content part; large binary data is an attachment."""
 
     kind: Literal["block"] = "block"
     wire: dict[str, Any]
@@ -67,8 +70,8 @@ class SavedBlock(Form):
     data: Hash | None = None
 
 
-class SavedResult(Form):
-    """The result of a call."""
+class SavedResult(Schema):
+    """The result of a tool call."""
 
     kind: Literal["result"] = "result"
     wire: dict[str, Any]
@@ -80,25 +83,25 @@ class SavedResult(Form):
 SavedPart = Annotated[SavedPicture | SavedBlock | SavedResult, Field(discriminator="kind")]
 
 
-class SavedMessage(Form):
-    """One message: words, blocks in the API's form (an answer's), or parts (a question's)."""
+class SavedMessage(Schema):
+    """A message: its text, the content blocks of an answer, or the content parts of a question."""
 
-    role: Literal["user", "assistant", "system"]
+    role: Role
     text: Text | None = None
     blocks: list[dict[str, Any]] | None = None
     parts: list[SavedPart] | None = None
     bound_to: Hex = ""
 
 
-class SavedAnswerBlock(Form):
-    """A block as it arrived."""
+class SavedAnswerBlock(Schema):
+    """A content block of an answer as it was received."""
 
     start: dict[str, Any]
     closed: bool
 
 
-class SavedCall(Form):
-    """A call as it ended; what Claude was told stands in the messages."""
+class SavedCall(Schema):
+    """A finished tool call; the result that Claude received is in the messages."""
 
     id: Text
     name: Text
@@ -111,8 +114,8 @@ class SavedCall(Form):
     notes: list[Text]
 
 
-class SavedReply(Form):
-    """One message of an answer, as it came."""
+class SavedReply(Schema):
+    """One message of an answer as it was received."""
 
     id: Text
     model: Text
@@ -130,8 +133,8 @@ class SavedReply(Form):
     calls: list[SavedCall]
 
 
-class SavedPlace(Form):
-    """The cell."""
+class SavedPlace(Schema):
+    """The cell in which a question was asked."""
 
     cell: Text
     execution: Text
@@ -139,8 +142,8 @@ class SavedPlace(Form):
     label: Text
 
 
-class SavedTurn(Form):
-    """A question and what answered it."""
+class SavedTurn(Schema):
+    """A question with its answer."""
 
     id: Text
     prompt: Text
@@ -150,16 +153,16 @@ class SavedTurn(Form):
     reply: Annotated[list[SavedReply], Field(min_length=1)]
 
 
-class SavedTool(Form):
-    """One of: the definition of a function, one in the API's form, the name of a tool of the server."""
+class SavedTool(Schema):
+    """One of: the definition of a function, a tool definition given as a dict, the name of a server tool."""
 
     function: dict[str, Any] | None = None
     definition: dict[str, Any] | None = None
     server: Text | None = None
 
 
-class SavedStep(Form):
-    """A state of the journal; turns by their number in the file."""
+class SavedStep(Schema):
+    """A state of the journal; turns and tools are indices into the lists of the file."""
 
     said: Text
     turns: list[NonNegativeInt]
@@ -169,7 +172,7 @@ class SavedStep(Form):
     tools: list[NonNegativeInt] = []
 
 
-class SavedFile(Form):
+class SavedFile(Schema):
     """The whole file."""
 
     version: int
