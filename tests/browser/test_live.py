@@ -68,7 +68,7 @@ def show(text):
 LOSING = """
 from claude_magic.notebook.display import live
 
-class Losing(live.Page):
+class Losing(live.LiveWidget):
     "Of what it sends, a third does not arrive."
     def set(self, **state):
         if self._number % 3 == 1:
@@ -76,7 +76,7 @@ class Losing(live.Page):
         else:
             super().set(**state)
 
-live.Page = Losing
+live.LiveWidget = Losing
 """
 ALIVE = """
 () => [...document.querySelectorAll('.claude-answer :not(.claude-copy)')].filter(element =>
@@ -300,17 +300,17 @@ def test_what_streams_is_inert(lab: Lab, page: Page) -> None:
     page.on("request", lambda request: fetched.append(request.url) if "fetched" in request.url else None)
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     show = (
-        "from claude_magic.notebook.display.live import Page, chunks\n"
-        "from claude_magic.notebook.display.html import Growing\n"
+        "from claude_magic.notebook.display.live import LiveWidget, split_html\n"
+        "from claude_magic.notebook.display.html import StreamingHTML\n"
         "from IPython.display import display\n"
         f"for number, text in enumerate({SNIPPETS!r}):\n"
         "    mark = f'claude-test-{len(_ih)}-{number}'\n"
-        "    growing, page = Growing(), Page(model='m', mark=mark, pieces=0, number=0, says='')\n"
+        "    growing, page = StreamingHTML(), LiveWidget(model='m', mark=mark, pieces=0, number=0, says='')\n"
         "    display({'text/markdown': f'<span class=\"{mark}\"></span>'}, raw=True)\n"
         "    growing.feed(text + f'\\n\\nHarmless {number}.')\n"
         "    state = {}\n"
         "    for n, html in growing.changes().items():\n"
-        "        cut = chunks(html)\n"
+        "        cut = split_html(html)\n"
         "        state |= {f'{n}': len(cut), **{f'{n}.{m}': chunk for m, chunk in enumerate(cut)}}\n"
         "    page.set(**state, pieces=n + 1, changed=[*range(n + 1)])\n"
     )

@@ -1,4 +1,4 @@
-"""Growing Markdown, cut into pieces that stand, and drawn without waste."""
+"""StreamingHTML Markdown, cut into pieces that stand, and drawn without waste."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from claude_magic.messages.retry import Wait
 from claude_magic.messages.usage import money
 from claude_magic.notebook.display.footer import escaped, footer
 from claude_magic.notebook.display.markdown import MarkdownRenderer
-from claude_magic.notebook.display.splitter import LONGEST, Splitter
+from claude_magic.notebook.display.splitter import MAX_BLOCK, MarkdownSplitter
 from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.tools.calls import Call
 
@@ -30,7 +30,7 @@ PARAGRAPH = "Some words of an answer that goes on for a while, as answers do. " 
 
 
 def pieces_of(text: str, sizes: list[int]) -> tuple[list[str], str]:
-    splitter, pieces, at = Splitter(), [], 0
+    splitter, pieces, at = MarkdownSplitter(), [], 0
     for size in [*sizes, len(text)]:
         pieces += splitter.feed(text[at : at + size])
         at += size
@@ -59,7 +59,7 @@ def test_code_is_closed_and_opened_again_where_it_must_be_cut() -> None:
     text = "Look:\n\n````python\n" + "print('```')\n" * 600 + "````\nDone.\n"
     pieces, rest = pieces_of(text, [11] * 2000)
     assert all(piece.count("````") == 2 for piece in pieces if "print" in piece)
-    assert all(len(piece) <= LONGEST + 200 for piece in pieces)
+    assert all(len(piece) <= MAX_BLOCK + 200 for piece in pieces)
     assert "\n".join([*pieces, rest]).count("print(") == 600
     assert rest.endswith("Done.\n")
 
@@ -74,7 +74,7 @@ def test_a_table_gets_its_head_again() -> None:
 def test_a_line_that_does_not_end_is_cut_at_a_space() -> None:
     pieces, rest = pieces_of("word " * 4000, [4] * 6000)
     assert len(pieces) > 4
-    assert all(len(piece) <= LONGEST + 5 for piece in pieces)
+    assert all(len(piece) <= MAX_BLOCK + 5 for piece in pieces)
     assert "".join([*pieces, rest]).split() == ["word"] * 4000
 
 
@@ -248,7 +248,7 @@ def test_of_long_thinking_the_end_is_shown_and_no_more_is_kept(length: int, lead
     page.wait_for("> ")
     renderer.update(ReplyUpdate("thinking", "b", thinking))
     page.wait_for(f"> {lead}{'a' * 599}b")
-    assert sum(map(len, renderer._pieces.status._thinking)) <= 601
+    assert sum(map(len, renderer._accumulator.status._thinking)) <= 601
     renderer.finish(ending(reply_of("Yes.")))
 
 

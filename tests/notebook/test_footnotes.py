@@ -16,8 +16,8 @@ from markdown_it import MarkdownIt
 
 from claude_magic.engine.rendering import Ending, Opening
 from claude_magic.messages.reply import Reply
-from claude_magic.notebook.display.fences import Fence
-from claude_magic.notebook.display.footnotes import Footnotes, Note, written
+from claude_magic.notebook.display.fences import FenceTracker
+from claude_magic.notebook.display.footnotes import Citation, Footnotes
 from claude_magic.notebook.display.inert import inert
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.notebook.display.terminal import TextRenderer
@@ -97,10 +97,10 @@ def ending(reply: Reply) -> Ending:
 
 def test_cited_words_are_numbered_by_first_appearance_and_listed() -> None:
     reply = folded(STORY)
-    assert written(reply) == (
+    assert render_reply(reply) == (
         "By the papers, the grass is green \\[1\\] and water is essential. \\[2, 1\\]\n\nSo much for that.\n\n" + NOTES
     )
-    assert written(reply, plain=True) == (
+    assert render_reply(reply, plain=True) == (
         "By the papers, the grass is green [1] and water is essential. [2, 1]\n\nSo much for that.\n\n"
         "[1] Colours, characters 1–20: “The grass is green.”\n"
         "[2] document 2, page 5: “Water is essential for life.”"
@@ -152,7 +152,7 @@ def test_cited_words_are_numbered_by_first_appearance_and_listed() -> None:
     ],
 )
 def test_a_note_says_what_and_where(citation: dict[str, Any], plain: str) -> None:
-    assert Note.of(citation).plain == plain
+    assert Citation.from_wire(citation).plain == plain
 
 
 HOSTILE = (
@@ -169,7 +169,7 @@ def test_what_is_quoted_is_inert() -> None:
         {"type": "web_search_result_location", "url": "javascript:alert(1)", "title": "t", "cited_text": "q"},
     ):
         reply = folded([("Yes", [citation])])
-        tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(written(reply))
+        tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(render_reply(reply))
         (item,) = [token for token in tokens[4:] if token.type == "inline"]
         assert {child.type for child in item.children or ()} <= {
             "text",
@@ -181,7 +181,7 @@ def test_what_is_quoted_is_inert() -> None:
         tags = {child.content for child in item.children or () if child.type == "html_inline"}
         assert tags <= {"<span>", "</span>"}
         shown = "".join(child.content for child in item.children or () if child.type != "html_inline")
-        assert shown == Note.of(citation).plain
+        assert shown == Citation.from_wire(citation).plain
 
 
 def test_an_address_of_the_web_can_be_clicked_and_breaks_nothing() -> None:
@@ -191,10 +191,10 @@ def test_an_address_of_the_web_can_be_clicked_and_breaks_nothing() -> None:
         "title": "T",
         "cited_text": "",
     }
-    (token,) = MarkdownIt().parse(Note.of(citation).markdown)[1:2]
+    (token,) = MarkdownIt().parse(Citation.from_wire(citation).markdown)[1:2]
     (link,) = [child for child in token.children or () if child.type == "link_open"]
     assert link.attrs == {"href": "https://a.test/%3Cb%3E%24x%24%60%7C*_"}
-    assert "$" not in Note.of(citation).markdown
+    assert "$" not in Citation.from_wire(citation).markdown
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_an_address_of_the_web_can_be_clicked_and_breaks_nothing() -> None:
     ],
 )
 def test_a_number_breaks_no_markdown(blocks: list[tuple[str, list[dict[str, Any]]]], markdown: str) -> None:
-    answer = written(folded(blocks)).partition("\n\n---\n\n1. *")[0]
+    answer = render_reply(folded(blocks)).partition("\n\n---\n\n1. *")[0]
     assert answer.endswith(markdown)
     kinds = [token.type for token in MarkdownIt("gfm-like", {"linkify": False}).parse(answer)]
     before = "".join(text for text, _ in blocks)
@@ -248,7 +248,7 @@ def test_but_for_the_numbers_the_answer_is_what_it_was(blocks: list[tuple[str, l
     if not any(citations for _, citations in blocks):
         assert shown == reply.text
     closing = f"\n{notes.closing}" if notes.closing else ""
-    assert written(reply).startswith(inert(shown + closing))  # the finished answer is the one that was seen to come
+    assert render_reply(reply).startswith(inert(shown + closing))  # the finished answer is the one that was seen to come
 
 
 @pytest.mark.parametrize("stops", [True, False], ids=["with stops", "without"])
@@ -259,9 +259,9 @@ def test_numbers_come_with_the_text_and_notes_at_the_end(stops: bool) -> None:
     page.wait_for("green \\[1\\] and water is essential. \\[2, 1\\]\n\nSo much for that.")
     assert "Colours" not in page.text
     renderer.finish(ending(reply))
-    assert page.text == written(reply)
+    assert page.text == render_reply(reply)
     (shown,) = page.outputs.values()
-    assert shown["text/plain"] == written(reply, plain=True)
+    assert shown["text/plain"] == render_reply(reply, plain=True)
 
 
 def test_a_number_does_not_wait_for_the_next_words() -> None:
@@ -281,22 +281,22 @@ def test_a_terminal_shows_the_same(stops: bool) -> None:
     reply = draw(renderer, STORY, stops=stops)
     assert "green [1] and" in out.getvalue()
     renderer.finish(ending(reply))
-    assert out.getvalue() == written(reply, plain=True) + "\n\n"
+    assert out.getvalue() == render_reply(reply, plain=True) + "\n\n"
 
 
 def test_an_answer_of_several_messages_is_numbered_through() -> None:
     reply = folded([("Water.", [WATER])])
     reply.earlier = (folded([("Grass.\n", [GRASS])]), folded([]))
     assert reply.text == "Grass.\n\n\nWater."
-    assert written(reply) == f"Grass. \\[1\\]\n\n\nWater. \\[2\\]\n\n{NOTES}"
+    assert render_reply(reply) == f"Grass. \\[1\\]\n\n\nWater. \\[2\\]\n\n{NOTES}"
     for block in (block for message in reply.messages for block in message.blocks):
         block.citations.clear()
-    assert written(reply) == reply.text
+    assert render_reply(reply) == reply.text
 
 
 def test_an_answer_without_citations_is_untouched() -> None:
     reply = folded([("Yes.\n", []), ("No.\n\n", [])])
-    assert written(reply) == written(reply, plain=True) == reply.text
+    assert render_reply(reply) == render_reply(reply, plain=True) == reply.text
 
 
 @pytest.mark.parametrize("text", ["Some words. ", "Some words.\n", "```\nx\n```\n"], ids=["line", "lines", "code"])
@@ -313,7 +313,7 @@ def test_a_long_answer_costs_no_more_for_each_block(text: str) -> None:
         reply = folded([(text, [{**GRASS, "start_char_index": number}]) for number in range(count)])
         sys.settrace(step)
         try:
-            written(reply)
+            render_reply(reply)
         finally:
             sys.settrace(None)
         return steps
@@ -330,8 +330,8 @@ def test_in_a_shell_the_cell_and_the_reply_show_the_notes(bare: Cells, monkeypat
         assert "[2] document 2, page 5: “Water is essential for life.”" in shown.stdout
         bare("%%claude\nAnd?")
         (later,) = bare("display(reply)").outputs
-    assert later.data["text/plain"] == written(bare["reply"], plain=True)
-    assert later.data["text/markdown"] == written(bare["reply"])
+    assert later.data["text/plain"] == render_reply(bare["reply"], plain=True)
+    assert later.data["text/markdown"] == render_reply(bare["reply"])
     body = json.loads(server.got[-1].body)
     cited = [block for block in body["messages"][1]["content"] if block.get("citations")]
     assert [block["text"] for block in cited] == ["the grass is green", "water is essential.\n\n"]
@@ -364,5 +364,5 @@ def test_in_a_kernel_and_in_what_is_made_of_the_file(tmp_path: Path) -> None:
 def test_a_typed_answer_is_shown_as_json(cells: Cells, simulator: Simulator) -> None:
     simulator.faults.append('say={"value": [1, 2]}')
     cells("%%claude --schema list[int] -o reply\nWhich?")
-    assert written(cells["reply"]) == '```json\n{\n  "value": [\n    1,\n    2\n  ]\n}\n```'
-    assert written(cells["reply"], plain=True) == '{"value": [1, 2]}'
+    assert render_reply(cells["reply"]) == '```json\n{\n  "value": [\n    1,\n    2\n  ]\n}\n```'
+    assert render_reply(cells["reply"], plain=True) == '{"value": [1, 2]}'

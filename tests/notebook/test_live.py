@@ -20,8 +20,8 @@ from claude_magic.content.thumbnails import thumbnails
 from claude_magic.engine.rendering import Opening
 from claude_magic.messages.limits import image_limits, lookup
 from claude_magic.messages.reply import Reply, ReplyUpdate
-from claude_magic.notebook.display.html import LONGEST, Growing, _html, _parser, rendered
-from claude_magic.notebook.display.html_diff import CHUNK, chunks
+from claude_magic.notebook.display.html import MAX_PIECE, StreamingHTML, _html, _parser, render_markdown
+from claude_magic.notebook.display.html_diff import CHUNK_SIZE, split_html
 from claude_magic.notebook.display.live import UNFINISHED, LiveRenderer
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.simulator import Simulator, start
@@ -29,7 +29,7 @@ from claude_magic.simulator.prose import pieces
 from tests.hostile import DOCUMENTS
 from tests.notebook.kernels import Kernel, Running, letters, running_kernel
 from tests.notebook.test_display import OPENING, Page, ending, reply_of, text_change
-from tests.notebook.test_display_calls import HOSTILE, made
+from tests.notebook.test_tool_call_view import HOSTILE, made
 from tests.notebook.test_kernel_display import MOST_GROWTH, Sent, ages, assert_one_answer, sent
 
 __all__ = ["sent"]  # the fixture
@@ -111,7 +111,7 @@ class Alive(HTMLParser):
 
 
 def grown(text: str, sizes: list[int]) -> str:
-    growing, shown, at = Growing(), {}, 0
+    growing, shown, at = StreamingHTML(), {}, 0
     for size in [*sizes, len(text)]:
         growing.feed(text[at : at + size])
         shown.update(growing.changes())
@@ -127,7 +127,7 @@ def test_what_comes_in_pieces_is_what_the_whole_gives(blocks: list[str], sizes: 
     text = "".join(blocks)
     if text.count("$$") % 2:
         text += "$$\n"
-    parser = _parser(ours=False)
+    parser = _parser(trusted=False)
     known: dict[str, Any] = {}
     whole = _html(parser.parse(text, known), known)
     assert grown(text, sizes) == whole
@@ -135,7 +135,7 @@ def test_what_comes_in_pieces_is_what_the_whole_gives(blocks: list[str], sizes: 
 
 
 def test_a_finished_piece_is_given_once() -> None:
-    growing, given = Growing(), []
+    growing, given = StreamingHTML(), []
     for piece in pieces(3000, 4):
         growing.feed(piece)
         given += growing.changes().items()
@@ -145,7 +145,7 @@ def test_a_finished_piece_is_given_once() -> None:
 
 
 def test_a_link_is_a_link_as_soon_as_it_is_known_where_to() -> None:
-    growing = Growing()
+    growing = StreamingHTML()
     growing.feed("See [it].\n\nMore.\n\nAnd more.\n\n")
     assert "[it]" in growing.changes()[0]
     growing.feed("[it]: https://example.com/a")
@@ -155,7 +155,7 @@ def test_a_link_is_a_link_as_soon_as_it_is_known_where_to() -> None:
 
 
 def test_math_is_shown_as_it_was_written_and_stays_in_one_piece() -> None:
-    growing = Growing()
+    growing = StreamingHTML()
     growing.feed("It is $x < y$:\n\n$$\na\n\n# b\n\n")
     assert growing.changes() == {
         0: '<p>It is <span class="claude-math">$x &lt; y$</span>:</p>\n',
@@ -177,19 +177,19 @@ def test_a_formula_that_could_do_more_than_be_one_is_code(formula: str) -> None:
         ("", "{n} words "),
         ("| a | b |\n|--|--|\n| x | ", "{n} words "),
         ("```python\n", "{n}_words "),
-        ("```" + "x" * 3 * LONGEST + "\n", "{n}\n"),
+        ("```" + "x" * 3 * MAX_PIECE + "\n", "{n}\n"),
     ],
     ids=["code", "table", "list", "line", "cell", "line of code", "language"],
 )
 def test_a_block_that_does_not_end_is_drawn_in_pieces(first: str, line: str) -> None:
     """Of which none is much longer than another, so that no drawing costs more than the one before."""
-    count = 12 * LONGEST // len(line)
+    count = 12 * MAX_PIECE // len(line)
     text = first + "".join(line.format(n=n) for n in range(count))
-    growing, shown = Growing(), {}
+    growing, shown = StreamingHTML(), {}
     for start_of in range(0, len(text), 700):
         growing.feed(text[start_of : start_of + 700])
         changed = growing.changes()
-        assert sum(map(len, changed.values())) < 30 * LONGEST
+        assert sum(map(len, changed.values())) < 30 * MAX_PIECE
         shown.update(changed)
     assert len(shown) > 8
     for html in shown.values():
@@ -200,7 +200,7 @@ def test_a_block_that_does_not_end_is_drawn_in_pieces(first: str, line: str) -> 
 
 @pytest.mark.parametrize("text", DOCUMENTS.values(), ids=DOCUMENTS)
 def test_nothing_in_an_answer_is_alive(text: str) -> None:
-    growing = Growing()
+    growing = StreamingHTML()
     for start_of in range(0, len(text), 7):
         growing.feed(text[start_of : start_of + 7])
         for html in growing.changes().values():
@@ -211,11 +211,11 @@ def test_nothing_in_a_call_is_alive_either() -> None:
     from claude_magic.notebook.display import tool_call_view
 
     call = made(HOSTILE, {HOSTILE: HOSTILE}, told=HOSTILE)
-    assert Alive(rendered(tool_call_view.of_call(call).markdown)).found == []
+    assert Alive(render_markdown(tool_call_view.view_call(call).markdown)).found == []
 
 
 def test_of_pictures_only_our_own_are_shown() -> None:
-    shown = rendered(
+    shown = render_markdown(
         '<img src="data:image/jpeg;base64,AAA=" alt="a"> <img src="//a.test/x"> <img src="data:image/svg+xml,">'
     )
     assert re.findall(' src="[^"]*"', shown) == [' src="data:image/jpeg;base64,AAA="']
@@ -224,9 +224,9 @@ def test_of_pictures_only_our_own_are_shown() -> None:
 @given(st.text(st.sampled_from("ab <>&\"'=[](`*\n"), max_size=2000), st.integers(0, 2000), st.randoms())
 def test_chunks_of_two_states_together_are_whole_tags(text: str, cut: int, chance: random.Random) -> None:
     texts = [text[:cut], text, text[cut:] + text[:cut]]
-    states = [chunks(grown(f"[x](https://a.test/) **b**\n```python\n{one}\n```\n{one}", [])) for one in texts]
+    states = [split_html(grown(f"[x](https://a.test/) **b**\n```python\n{one}\n```\n{one}", [])) for one in texts]
     for state in states:
-        assert all(len(chunk) < CHUNK + 250 for chunk in state)
+        assert all(len(chunk) < CHUNK_SIZE + 250 for chunk in state)
         assert all(re.fullmatch("(?:[^<>]|<[^<>]*>)*", chunk) for chunk in state)
     mixed = [chance.choice(found) for found in itertools.zip_longest(*states, fillvalue="")]
     assert Alive("".join(mixed)).found == []
@@ -234,9 +234,9 @@ def test_chunks_of_two_states_together_are_whole_tags(text: str, cut: int, chanc
 
 def test_chunks_stay_when_something_is_added() -> None:
     html = grown("".join(pieces(500, 4, "code")), [])
-    shorter = chunks(html[: html.index("step_9")])
-    assert chunks(html)[: len(shorter) - 1] == shorter[:-1]
-    assert "".join(chunks(html)) == html
+    shorter = split_html(html[: html.index("step_9")])
+    assert split_html(html)[: len(shorter) - 1] == shorter[:-1]
+    assert "".join(split_html(html)) == html
 
 
 class Model:

@@ -23,7 +23,7 @@ from claude_magic.messages.reply import Reply, ReplyUpdate
 from claude_magic.messages.retry import Wait
 from claude_magic.notebook.display import tool_call_view
 from claude_magic.notebook.display.footer import metadata
-from claude_magic.notebook.display.footnotes import written
+from claude_magic.notebook.display.reply_view import render_reply
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.notebook.display.status import Status
 from claude_magic.notebook.display.terminal import TextRenderer
@@ -126,7 +126,7 @@ def answer() -> Reply:
 
 
 def test_the_finished_answer_holds_each_call_where_it_was_made() -> None:
-    assert written(answer()) == (
+    assert render_reply(answer()) == (
         "Let me **see**.\n\n"
         "<details><summary>add(a=1) · 0.2 s</summary>\n\n```\n3\n```\n\n</details>\n\n"
         "<details><summary>fails(region='x') · failed · 12 s</summary>\n\n"
@@ -137,7 +137,7 @@ def test_the_finished_answer_holds_each_call_where_it_was_made() -> None:
         "**add** refused: Not run: the user said no.\n\n"
         "So."
     )
-    assert written(answer(), plain=True) == (
+    assert render_reply(answer(), plain=True) == (
         "Let me **see**.\n\n[add(a=1) → 0.2 s]\n[fails(region='x') failed: LookupError: no such region]\n\n"
         "Once more.\n\n[add(a=2) refused: Not run: the user said no.]\n\nSo."
     )
@@ -148,7 +148,7 @@ def test_a_terminal_shows_the_same() -> None:
     renderer = TextRenderer("off", out)
     reply = draw(renderer, answer())
     renderer.finish(ending(reply))
-    assert out.getvalue() == written(reply, plain=True) + "\n\n"
+    assert out.getvalue() == render_reply(reply, plain=True) + "\n\n"
 
 
 def test_in_a_terminal_thinking_and_waits_have_lines_of_their_own() -> None:
@@ -195,7 +195,7 @@ def test_each_call_is_drawn_as_it_happens_and_once(owns_cell: bool) -> None:
     assert sum("<details>" in markdown for markdown in drawn) == 1
     reply = message(text("It is 3."), earlier=(message(text("Let me **see"), use(call), run=(call,)),))
     renderer.finish(ending(reply))
-    assert page.text.strip() == written(reply)
+    assert page.text.strip() == render_reply(reply)
     assert (len(page.outputs) == 1) == owns_cell
 
 
@@ -208,8 +208,8 @@ def test_code_that_is_open_when_a_call_begins_is_closed() -> None:
     page.wait_for("</details>")
     seen = page.text
     renderer.finish(ending(reply))
-    assert page.text.strip() == written(reply)
-    for markdown in (seen, written(reply)):
+    assert page.text.strip() == render_reply(reply)
+    for markdown in (seen, render_reply(reply)):
         assert markdown.startswith("```python\nx = 1\n```\n")
         assert [token.type for token in MarkdownIt().parse(markdown)][:2] == ["fence", "html_block"]
 
@@ -290,15 +290,15 @@ def test_what_is_long_is_cut_and_counted() -> None:
         return "x" * 1_000_000
 
     (call,) = ran((long, {}))
-    markdown = written(message(use(call), run=(call,)))
+    markdown = render_reply(message(use(call), run=(call,)))
     assert len(markdown) < 2 * tool_call_view.LONGEST + 500
     assert markdown.count("x") >= tool_call_view.LONGEST
     assert "*… 38,025 more characters*" in markdown  # of what Claude was told
     assert "*… 3,001 more characters*" in markdown
     assert "**long**: 960,000 characters cut" in outside(markdown)
     big = made("add", {"a": "z" * 1_000_000, "k" * 1_000_000: 1}, told="3")
-    assert len(written(message(use(big), run=(big,)))) < tool_call_view.LONGEST + 1000
-    assert len(tool_call_view.of_call(made("n" * 1_000_000, {})).plain) < 400
+    assert len(render_reply(message(use(big), run=(big,)))) < tool_call_view.LONGEST + 1000
+    assert len(tool_call_view.view_call(made("n" * 1_000_000, {})).plain) < 400
 
 
 def test_arguments_that_do_not_fit_the_line_are_inside() -> None:
@@ -306,12 +306,12 @@ def test_arguments_that_do_not_fit_the_line_are_inside() -> None:
     call = made("run_query", {"sql": query, "limit": 5}, told="| a |")
     assert (
         f"</summary>\n\n*arguments*\n\n```\nsql = \n{query}\nlimit = 5\n```\n\n*result*\n\n```\n| a |\n```"
-        in tool_call_view.of_call(call).markdown
+        in tool_call_view.view_call(call).markdown
     )
     odd = made("run_query", {}, "failed", "The arguments are no JSON object: {", is_error=True, invalid='{"sql": ')
     assert (
         'run_query(\'{"sql": \') · failed</summary>\n\n*arguments*\n\n```\n{"sql": \n```'
-        in tool_call_view.of_call(odd).markdown
+        in tool_call_view.view_call(odd).markdown
     )
 
 
@@ -341,10 +341,10 @@ def test_whatever_is_in_a_call_nothing_of_it_is_alive(
     notes = (value,) if value.strip() else ()
     call = made(name, {key: value}, state, value, is_error=state != "done", notes=notes, printed=value)
     call.parts += (text_part(f"Printed:\n{value}"),)
-    markdown = tool_call_view.of_call(call).markdown
+    markdown = tool_call_view.view_call(call).markdown
     assert set(inert(markdown)) <= {"html_block", "fence"}
     assert inert(markdown).count("html_block") == 2
-    assert tool_call_view.of_call(call).plain.isprintable()
+    assert tool_call_view.view_call(call).plain.isprintable()
     status = Status(lambda: 0.0)
     status.call("1", tool_call_view.title(call), "running")
     assert inert(status.markdown) == []
@@ -372,8 +372,8 @@ def test_whatever_is_in_a_call_nothing_of_it_is_alive(
 )
 def test_whatever_a_server_returns_nothing_of_it_is_alive(name: str, content: Any) -> None:
     reply = message(server_use(name, {"query": HOSTILE}), result(name, content))
-    assert inert(written(reply)).count("html_block") == 2
-    assert set(inert(written(reply))) <= {"html_block", "fence"}
+    assert inert(render_reply(reply)).count("html_block") == 2
+    assert set(inert(render_reply(reply))) <= {"html_block", "fence"}
 
 
 SEARCH = [
@@ -413,14 +413,14 @@ def test_what_the_server_ran_is_shown_in_its_place(name: str, content: Any, insi
     reply = message(text("First."), server_use(name, {"query": "q"}), result(name, content), text("Then."))
     fold = "\n\n".join(filter(None, [inside, "</details>", seen]))
     state = " · failed" if seen else ""
-    assert written(reply) == f"First.\n\n<details><summary>{name}(query='q'){state}</summary>\n\n{fold}\n\nThen."
+    assert render_reply(reply) == f"First.\n\n<details><summary>{name}(query='q'){state}</summary>\n\n{fold}\n\nThen."
     renderer = MarkdownRenderer(page, owns_cell=True, style="off")
     draw(renderer, reply)
     page.wait_for("Then.")
-    assert page.text.replace("\n", "") == written(reply).replace("\n", "")
+    assert page.text.replace("\n", "") == render_reply(reply).replace("\n", "")
     renderer.finish(ending(reply))
     draw(TextRenderer("off", out), reply)
-    assert out.getvalue() == written(reply, plain=True)
+    assert out.getvalue() == render_reply(reply, plain=True)
 
 
 @pytest.mark.parametrize(
@@ -429,13 +429,13 @@ def test_what_the_server_ran_is_shown_in_its_place(name: str, content: Any, insi
 def test_errors_of_the_server_are_in_sight_in_words(name: str, code: str) -> None:
     error = {"type": f"{name}_tool_result_error", "error_code": code}
     reply = message(server_use(name, {}), result(name, error))
-    assert outside(written(reply)).strip().replace("\\", "") == f"**{name}** failed: {code.replace('_', ' ')}"
+    assert outside(render_reply(reply)).strip().replace("\\", "") == f"**{name}** failed: {code.replace('_', ' ')}"
 
 
 def test_a_result_that_comes_a_message_later_and_one_that_never_comes() -> None:
     paused = message(server_use("web_search", {"query": "q"}), server_use("web_fetch", {"url": "u"}, "srvtoolu_2"))
     reply = message(result("web_search", SEARCH), text("Then."), earlier=(paused,))
-    assert written(reply, plain=True) == (
+    assert render_reply(reply, plain=True) == (
         "[web_fetch(url='u') asked: nothing came back]\n\n[web_search(query='q') → done]\n\nThen."
     )
     page = Page()
@@ -466,12 +466,12 @@ def test_an_end_that_is_said_late_begins_nothing_anew() -> None:
 def test_a_call_in_which_the_answer_was_cut_is_none_yet() -> None:
     reply = message(text("Let me see."), use(made("add", {"a": 1})))
     reply.blocks[-1].closed = False
-    assert written(reply) == "Let me see."
+    assert render_reply(reply) == "Let me see."
 
 
 def test_a_call_that_nobody_runs_is_said_to_be_so() -> None:
     reply = message(text("Let me see."), use(made("get_weather", {"city": "Rome"})))
-    assert written(reply, plain=True) == "Let me see.\n\n[get_weather(city='Rome') asked: it is not run here]"
+    assert render_reply(reply, plain=True) == "Let me see.\n\n[get_weather(city='Rome') asked: not run here]"
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -487,7 +487,7 @@ def test_pictures_of_a_result_are_small_while_it_streams_or_when_they_are_kept(k
     renderer.finish(ending(reply))
     assert ("<img" in page.text) == keep
     assert ("picture 800x600" in page.text) != keep
-    assert "picture 800x600" in written(reply)
+    assert "picture 800x600" in render_reply(reply)
 
 
 def test_the_output_says_which_calls_there_were() -> None:
