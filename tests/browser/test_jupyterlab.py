@@ -225,11 +225,11 @@ def test_what_was_made_inert_neither_runs_nor_fetches(lab: Lab, page: Page, scre
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     notebook = lab.open(page, "inert", cells)
     page.evaluate("() => { window.ran = () => { window.hasRun = 1 } }")
-    for number, group in enumerate([*shown, rows]):
+    for number, count in enumerate([*map(len, shown), len(rows)]):
         notebook.run(number)
         marks = notebook.markdown(number).get_by_text("This was", exact=False)
-        expect(marks).to_have_count(len(group))
-        expect(marks.locator("mjx-container")).to_have_count(len(group))
+        expect(marks).to_have_count(count)
+        expect(marks.locator("mjx-container")).to_have_count(count)
         expect(marks.last).to_be_visible()
     page.screenshot(path=screenshots / "inert.png")
     assert page.evaluate(ALIVE) == []

@@ -21,6 +21,7 @@ from claude_magic.messages.retry import Wait
 from claude_magic.messages.usage import money
 from claude_magic.notebook.display.footer import escaped, footer
 from claude_magic.notebook.display.markdown import MarkdownRenderer
+from claude_magic.notebook.display.publisher import Bundle, Metadata
 from claude_magic.notebook.display.splitter import MAX_BLOCK, MarkdownSplitter
 from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.tools.calls import Call
@@ -89,14 +90,12 @@ class Page:
     """A publisher that shows what a reader would see."""
 
     def __init__(self) -> None:
-        self.outputs: dict[str, dict[str, Any]] = {}
+        self.outputs: dict[str, Bundle] = {}
         self.messages: list[dict[str, Any]] = []
         self.changed = threading.Condition()
         self._clear = False
 
-    def publish(
-        self, data: dict[str, Any], metadata: Any = None, *, transient: Any = None, update: bool = False
-    ) -> None:
+    def publish(self, data: Bundle, metadata: Metadata, *, transient: dict[str, str], update: bool) -> None:
         with self.changed:
             if self._clear:
                 self.outputs.clear()
@@ -211,9 +210,9 @@ def test_an_interrupt_at_any_instruction_does_not_keep_an_answer_from_ending(kin
     assert step > 20
 
 
-def test_a_short_answer_is_updated_in_place() -> None:
+def test_a_short_answer_is_updated_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     page = Page()
-    page.clear_output = None
+    monkeypatch.setattr(page, "clear_output", None)
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(OPENING)
     renderer.update(text_change("Short."))

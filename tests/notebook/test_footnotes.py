@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from claude_magic.engine.rendering import Ending, Opening
+from claude_magic.messages.blocks import TextBlock
 from claude_magic.messages.reply import Reply
 from claude_magic.notebook.display.fences import FenceTracker
 from claude_magic.notebook.display.footnotes import Citation, Footnotes
 from claude_magic.notebook.display.inert import inert
 from claude_magic.notebook.display.markdown import MarkdownRenderer
+from claude_magic.notebook.display.reply_view import render_reply
 from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.simulator import Simulator
 from tests.judges import require_judge
@@ -64,9 +66,11 @@ def events(blocks: list[tuple[str, list[dict[str, Any]]]], size: int = 7) -> lis
         {"type": "message_start", "message": {"id": "msg_1", "model": "claude-sonnet-5-5", "content": []}}
     ]
     for index, (text, citations) in enumerate(blocks):
-        start = {"type": "text", "text": "", "citations": [] if citations else None}
+        start: dict[str, Any] = {"type": "text", "text": "", "citations": [] if citations else None}
         made.append({"type": "content_block_start", "index": index, "content_block": start})
-        deltas = [{"type": "text_delta", "text": text[at : at + size]} for at in range(0, len(text), size)]
+        deltas: list[dict[str, Any]] = [
+            {"type": "text_delta", "text": text[at : at + size]} for at in range(0, len(text), size)
+        ]
         deltas += [{"type": "citations_delta", "citation": citation} for citation in citations]
         made += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
         made.append({"type": "content_block_stop", "index": index})
@@ -248,7 +252,7 @@ def test_but_for_the_numbers_the_answer_is_what_it_was(blocks: list[tuple[str, l
     if not any(citations for _, citations in blocks):
         assert shown == reply.text
     closing = f"\n{notes.closing}" if notes.closing else ""
-    assert render_reply(reply).startswith(inert(shown + closing))  # the finished answer is the one that was seen to come
+    assert render_reply(reply).startswith(inert(shown + closing))  # what streamed is the finished answer
 
 
 @pytest.mark.parametrize("stops", [True, False], ids=["with stops", "without"])
@@ -290,6 +294,7 @@ def test_an_answer_of_several_messages_is_numbered_through() -> None:
     assert reply.text == "Grass.\n\n\nWater."
     assert render_reply(reply) == f"Grass. \\[1\\]\n\n\nWater. \\[2\\]\n\n{NOTES}"
     for block in (block for message in reply.messages for block in message.blocks):
+        assert isinstance(block, TextBlock)
         block.citations.clear()
     assert render_reply(reply) == reply.text
 
@@ -307,7 +312,7 @@ def test_a_long_answer_costs_no_more_for_each_block(text: str) -> None:
 
         def step(frame: Any, event: str, arg: Any) -> Any:
             nonlocal steps
-            steps += 1 + (len(frame.f_locals["line"]) if frame.f_code is Fence.line.__code__ else 0)
+            steps += 1 + (len(frame.f_locals["line"]) if frame.f_code is FenceTracker.read_line.__code__ else 0)
             return step
 
         reply = folded([(text, [{**GRASS, "start_char_index": number}]) for number in range(count)])

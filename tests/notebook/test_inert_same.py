@@ -7,8 +7,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from claude_magic.messages.reply import Reply
-from claude_magic.notebook.display.reply_view import render_reply
 from claude_magic.notebook.display.inert import inert
+from claude_magic.notebook.display.reply_view import render_reply
 from tests.notebook.test_inert import JUDGES
 
 WORDS = (

@@ -29,8 +29,8 @@ from claude_magic.simulator.prose import pieces
 from tests.hostile import DOCUMENTS
 from tests.notebook.kernels import Kernel, Running, letters, running_kernel
 from tests.notebook.test_display import OPENING, Page, ending, reply_of, text_change
+from tests.notebook.test_kernel_display import MOST_GROWTH, RecordProperty, Sent, assert_one_answer, lags, sent
 from tests.notebook.test_tool_call_view import HOSTILE, made
-from tests.notebook.test_kernel_display import MOST_GROWTH, Sent, ages, assert_one_answer, sent
 
 __all__ = ["sent"]  # the fixture
 
@@ -135,7 +135,8 @@ def test_what_comes_in_pieces_is_what_the_whole_gives(blocks: list[str], sizes: 
 
 
 def test_a_finished_piece_is_given_once() -> None:
-    growing, given = StreamingHTML(), []
+    growing = StreamingHTML()
+    given: list[tuple[int, str]] = []
     for piece in pieces(3000, 4):
         growing.feed(piece)
         given += growing.changes().items()
@@ -322,7 +323,7 @@ def test_it_is_drawn_as_it_comes_and_leaves_what_is_left_without_a_widget(record
     renderer.update(text_change(text.removeprefix("First")))
     recorder.wait_for("Last</p>")
     assert recorder.model.words == "sent: fig (30x20, 2 tokens) " + " ".join(text.replace("*", "").split())
-    assert recorder.model.open
+    was_open = recorder.model.open
     renderer.finish(ending(reply_of(text)))
     without = Page()
     other = MarkdownRenderer(without, owns_cell=True)
@@ -330,7 +331,7 @@ def test_it_is_drawn_as_it_comes_and_leaves_what_is_left_without_a_widget(record
     other.finish(ending(reply_of(text)))
     assert [*page.outputs.values()] == [*without.outputs.values()]
     assert page.messages[-1] == without.messages[-1]
-    assert not recorder.model.open
+    assert (was_open, recorder.model.open) == (True, False)
     assert recorder.model.said == ["Claude is answering.", "Claude's answer is complete, 402 words."]
 
 
@@ -520,7 +521,7 @@ def stream(kernel: Kernel, deltas: int, shape: str) -> Running:
 
 @pytest.mark.parametrize("shape", ["prose", "code", "line", "table"])
 def test_in_a_kernel_it_costs_bytes_in_proportion(
-    kernel: Kernel, sent: Sent, shape: str, record_property: pytest.RecordProperty
+    kernel: Kernel, sent: Sent, shape: str, record_property: RecordProperty
 ) -> None:
     sizes = []
     for deltas in (2000, 4000):
@@ -537,8 +538,8 @@ def test_in_a_kernel_it_costs_bytes_in_proportion(
         figures = f"{sizes[-1] / len(text.encode()):.1f} x, {len(comms) / seconds:.1f} messages a second"
         if shape == "code":  # of which every character can be seen
             running.seen = seen
-            behind = ages(running, sent, text)
-            figures += f", late {behind[len(behind) // 2]:.3f} / {behind[int(0.95 * len(behind))]:.3f} s (50 % / 95 %)"
+            behind = lags(running, sent, text)
+            figures += f", {behind[len(behind) // 2]} / {behind[int(0.95 * len(behind))]} letters behind (50 % / 95 %)"
         record_property(f"{shape} {deltas}", figures)
         print(f"{shape} {deltas}: {figures}")
     assert sizes[0] < MOST_BYTES * 8000
@@ -549,7 +550,7 @@ def test_stopped_at_any_time_it_leaves_the_static_form(kernel: Kernel) -> None:
     plan = "think=40; deltas=4000; pace=200"
     for number, mark in enumerate(("thinking, ", "<h2>Part 1</h2>", "<h2>Part 2</h2>")):
         running = kernel.start(f"%%claude --new\nGo on.\nsimulate: {plan}", "cell")
-        running.until(lambda screen, mark=mark, running=running: mark in str(replayed(running)[0].state))
+        running.until(lambda _: mark in str(replayed(running)[0].state))  # noqa: B023
         for _ in range(number + 1):
             kernel.interrupt()
         running.finish()

@@ -23,8 +23,8 @@ from claude_magic.messages.reply import Reply, ReplyUpdate
 from claude_magic.messages.retry import Wait
 from claude_magic.notebook.display import tool_call_view
 from claude_magic.notebook.display.footer import metadata
-from claude_magic.notebook.display.reply_view import render_reply
 from claude_magic.notebook.display.markdown import MarkdownRenderer
+from claude_magic.notebook.display.reply_view import render_reply
 from claude_magic.notebook.display.status import Status
 from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.simulator import server_tools, start
@@ -246,7 +246,7 @@ def test_of_many_calls_at_once_some_are_named() -> None:
     for number in range(50):
         status.call(str(number), f"add({number})", "running")
     assert status.markdown.splitlines() == [*(f"*add({n}) running, 0 s*  " for n in range(3)), "*and 47 more calls*"]
-    assert status.passes
+    assert status.counts_seconds
     for number in range(49):
         status.answered(str(number))
     assert status.markdown == "*add(49) running, 0 s*"
@@ -259,10 +259,10 @@ def test_the_call_that_is_asked_about_is_the_one_that_is_named() -> None:
     status.call("1", "delete(1)", "confirming")
     status.call("2", "delete(2)", "confirming")
     assert status.markdown == "*delete(2) waits for your yes*"
-    assert not status.passes
+    assert not status.counts_seconds
     status.call("1", "delete(1)", "running")
     assert status.markdown == "*delete(1) running, 0 s*"
-    assert status.passes
+    assert status.counts_seconds
 
 
 def test_calls_that_really_ran() -> None:
