@@ -126,7 +126,7 @@ def test_it_grows_while_the_cell_runs_and_becomes_markdown_without_a_jump(lab: L
     nbformat.validate(saved)
 
 
-def test_saved_in_mid_answer_the_file_has_what_came_as_markdown(lab: Lab, page: Page) -> None:
+def test_a_file_saved_in_mid_answer_has_the_markdown_so_far(lab: Lab, page: Page) -> None:
     notebook = opened(lab, page, "halfway", ENDLESS)
     notebook.start(1)
     expect(live(notebook, 1).locator("h2", has_text="Part 4")).to_have_count(1)
@@ -151,7 +151,7 @@ def halfway(notebook: Notebook) -> str:
     return "\n".join(output.data["text/markdown"] for output in outputs)
 
 
-def test_a_kernel_that_dies_leaves_what_came(lab: Lab, page: Page) -> None:
+def test_a_dying_kernel_leaves_the_text_so_far(lab: Lab, page: Page) -> None:
     notebook = opened(lab, page, "dies", ENDLESS, "import os; os.getpid()")
     process = int(notebook.value(2))
     notebook.start(1)
@@ -168,7 +168,7 @@ def test_a_kernel_that_dies_leaves_what_came(lab: Lab, page: Page) -> None:
     expect(again.output(1)).not_to_contain_text("Error")
 
 
-def test_a_page_that_is_loaded_again_shows_what_was_saved_and_the_rest_is_had(lab: Lab, page: Page) -> None:
+def test_a_reloaded_page_shows_what_was_saved_and_the_kernel_has_the_rest(lab: Lab, page: Page) -> None:
     question = f"%%claude\nGo on.\n{LONG}".replace("2000", "4000")
     notebook = opened(lab, page, "again", question, "claude.last.complete, len(claude.last.text) >= 16_000")
     notebook.start(1)
@@ -185,7 +185,7 @@ def test_a_page_that_is_loaded_again_shows_what_was_saved_and_the_rest_is_had(la
     expect(notebook.markdown(1)).not_to_contain_text("not finished")
 
 
-def test_a_notebook_that_was_closed_meanwhile_opens_without_a_button_that_stops_nothing(lab: Lab, page: Page) -> None:
+def test_a_notebook_closed_meanwhile_reopens_without_a_dead_stop_button(lab: Lab, page: Page) -> None:
     ask = ENDLESS.replace("%%claude", "%%claude -b")
     notebook = opened(lab, page, "reopened", ask, "claude.stop()")
     notebook.run(1)
@@ -206,7 +206,7 @@ def test_a_notebook_that_was_closed_meanwhile_opens_without_a_button_that_stops_
     notebook.run(2)
 
 
-def test_what_was_not_sent_is_seen_at_the_end(lab: Lab, page: Page) -> None:
+def test_updates_that_were_lost_appear_at_the_end(lab: Lab, page: Page) -> None:
     notebook = opened(lab, page, "lost", LOSING, f"%%claude\nGo on.\n{LONG}")
     notebook.run(1)
     notebook.start(2)
@@ -243,7 +243,7 @@ def test_the_button_stops_it(lab: Lab, page: Page, simulator: Simulator) -> None
     expect(said(page)).to_have_text(re.compile(r"Claude's answer stopped after [\d,]+ words\."))
 
 
-def test_a_stop_that_did_nothing_says_so_and_can_be_pressed_again(lab: Lab, page: Page) -> None:
+def test_a_stop_without_effect_is_reported_and_can_be_repeated(lab: Lab, page: Page) -> None:
     notebook = opened(lab, page, "stop_again", ENDLESS)
     notebook.start(1)
     stop = live(notebook, 1).get_by_role("button")
@@ -263,7 +263,7 @@ def test_a_stop_that_did_nothing_says_so_and_can_be_pressed_again(lab: Lab, page
     assert STOPPED.fullmatch(notebook.error(1).inner_text())
 
 
-def test_right_to_left_text_runs_its_own_way(lab: Lab, page: Page) -> None:
+def test_right_to_left_text_is_aligned_right(lab: Lab, page: Page) -> None:
     notebook = opened(lab, page, "bidi", f"{SHOW}show('مرحبا بك (1)\\n\\nHello')")
     notebook.run(1)
     ends = """node => {
@@ -295,7 +295,7 @@ def test_it_is_stopped_with_the_keyboard_alone(lab: Lab, page: Page, key: str, s
     expect(notebook.cell(1)).to_be_focused()
 
 
-def test_what_streams_is_inert(lab: Lab, page: Page) -> None:
+def test_a_streamed_answer_is_inert(lab: Lab, page: Page) -> None:
     fetched: list[str] = []
     page.on("request", lambda request: fetched.append(request.url) if "fetched" in request.url else None)
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
@@ -330,7 +330,7 @@ def test_what_streams_is_inert(lab: Lab, page: Page) -> None:
     assert fetched == []
 
 
-def test_it_looks_as_the_finished_answer_in_light_and_dark(lab: Lab, page: Page, screenshots: Path) -> None:
+def test_it_looks_like_the_finished_answer_in_light_and_dark(lab: Lab, page: Page, screenshots: Path) -> None:
     show = (
         f"{SHOW}show({RICH!r})\nfrom IPython.display import display\ndisplay({{'text/markdown': {RICH!r}}}, raw=True)"
     )
@@ -381,7 +381,7 @@ def test_at_twice_the_size_nothing_is_cut_off(lab: Lab, page: Page, screenshots:
     notebook.finish(1)
 
 
-def test_it_scrolls_along_for_a_reader_at_the_end_and_for_no_other(lab: Lab, page: Page) -> None:
+def test_it_scrolls_only_for_a_reader_at_the_end(lab: Lab, page: Page) -> None:
     page.set_viewport_size({"width": 1200, "height": 600})
     notebook = opened(lab, page, "scrolls", ENDLESS)
     notebook.start(1)
@@ -396,7 +396,7 @@ def test_it_scrolls_along_for_a_reader_at_the_end_and_for_no_other(lab: Lab, pag
     notebook.finish(1)
 
 
-def test_thinking_stays_unfolded_for_who_unfolded_it_and_a_call_is_announced(lab: Lab, page: Page) -> None:
+def test_expanded_thinking_stays_open_and_a_confirmation_is_announced(lab: Lab, page: Page) -> None:
     setup = (
         "from claude_magic import tool\n@tool(confirm=True)\ndef look(at: str):\n    'Looks.'\n    return at.upper()"
     )

@@ -56,7 +56,7 @@ def test_a_piece_ends_where_a_block_ends() -> None:
         assert piece.endswith(PARAGRAPH.strip() + " \n") or piece.rstrip().endswith(PARAGRAPH.strip())
 
 
-def test_code_is_closed_and_opened_again_where_it_must_be_cut() -> None:
+def test_code_that_is_cut_is_closed_and_reopened() -> None:
     text = "Look:\n\n````python\n" + "print('```')\n" * 600 + "````\nDone.\n"
     pieces, rest = pieces_of(text, [11] * 2000)
     assert all(piece.count("````") == 2 for piece in pieces if "print" in piece)
@@ -65,7 +65,7 @@ def test_code_is_closed_and_opened_again_where_it_must_be_cut() -> None:
     assert rest.endswith("Done.\n")
 
 
-def test_a_table_gets_its_head_again() -> None:
+def test_a_cut_table_repeats_its_header() -> None:
     text = "| a | b |\n|---|---|\n" + "| one | two |\n" * 500
     pieces, rest = pieces_of(text, [13] * 1000)
     assert len(pieces) > 1
@@ -145,7 +145,7 @@ def text_change(text: str) -> ReplyUpdate:
 
 
 @pytest.mark.parametrize("owns_cell", [True, False], ids=["own cell", "shared cell"])
-def test_the_first_piece_is_shown_at_once_the_last_without_another_and_the_end_is_whole(owns_cell: bool) -> None:
+def test_the_first_and_last_pieces_are_shown_at_once_and_the_final_answer_is_whole(owns_cell: bool) -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=owns_cell)
     renderer.start(OPENING)
@@ -192,7 +192,7 @@ def interrupted(action: Callable[[], object], step: int) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["text", "call"])
-def test_an_interrupt_at_any_instruction_does_not_keep_an_answer_from_ending(kind: str) -> None:
+def test_an_answer_can_end_after_an_interrupt_at_any_instruction(kind: str) -> None:
     call = Call("toolu_1", "add", {"a": 1}, state="running")
     for step in itertools.count(1):
         page = Page()
@@ -221,7 +221,7 @@ def test_a_short_answer_is_updated_in_place(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(page.outputs) == 1
 
 
-def test_before_the_text_there_is_no_silence() -> None:
+def test_a_status_is_shown_before_the_text() -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(Opening("m", (), "", False))
@@ -238,7 +238,7 @@ def test_before_the_text_there_is_no_silence() -> None:
 
 
 @pytest.mark.parametrize(("length", "lead"), [(600, ""), (601, "…"), (5000, "…")])
-def test_of_long_thinking_the_end_is_shown_and_no_more_is_kept(length: int, lead: str) -> None:
+def test_only_the_end_of_long_thinking_is_shown_and_kept(length: int, lead: str) -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(Opening("m", (), "", False))
@@ -261,7 +261,7 @@ def test_nothing_is_shown_of_a_question_that_never_began() -> None:
 
 
 @pytest.mark.parametrize("owns_cell", [True, False], ids=["own cell", "shared cell"])
-def test_of_a_question_that_failed_at_once_nothing_stays(owns_cell: bool) -> None:
+def test_a_question_that_fails_at_once_leaves_nothing(owns_cell: bool) -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=owns_cell)
     renderer.start(Opening("m", (), "", False))
@@ -270,7 +270,7 @@ def test_of_a_question_that_failed_at_once_nothing_stays(owns_cell: bool) -> Non
     assert [data for data in page.outputs.values() if data] == []
 
 
-def test_a_cut_answer_in_code_still_shows_its_notice_outside() -> None:
+def test_the_notice_of_an_answer_cut_in_code_is_outside_the_code() -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(OPENING)
@@ -331,11 +331,11 @@ def test_footers() -> None:
 
 
 @given(st.text())
-def test_escaped_text_has_no_live_marks(text: str) -> None:
+def test_every_dollar_in_escaped_text_is_escaped(text: str) -> None:
     assert escaped(text).count("$") == escaped(text).count("\\$")
 
 
-def test_in_a_terminal_the_text_is_written_as_it_comes() -> None:
+def test_a_terminal_shows_text_as_it_streams() -> None:
     out = io.StringIO()
     renderer = TextRenderer("short", out)
     renderer.start(OPENING)

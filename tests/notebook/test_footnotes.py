@@ -68,9 +68,8 @@ def events(blocks: list[tuple[str, list[dict[str, Any]]]], size: int = 7) -> lis
     for index, (text, citations) in enumerate(blocks):
         start: dict[str, Any] = {"type": "text", "text": "", "citations": [] if citations else None}
         made.append({"type": "content_block_start", "index": index, "content_block": start})
-        deltas: list[dict[str, Any]] = [
-            {"type": "text_delta", "text": text[at : at + size]} for at in range(0, len(text), size)
-        ]
+        texts = [text[at : at + size] for at in range(0, len(text), size)]
+        deltas: list[dict[str, Any]] = [{"type": "text_delta", "text": piece} for piece in texts]
         deltas += [{"type": "citations_delta", "citation": citation} for citation in citations]
         made += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
         made.append({"type": "content_block_stop", "index": index})
@@ -155,7 +154,7 @@ def test_cited_words_are_numbered_by_first_appearance_and_listed() -> None:
         ({**GRASS, "cited_text": "word " * 100}, "Colours, characters 1–20: “" + ("word " * 60)[:299] + "…”"),
     ],
 )
-def test_a_note_says_what_and_where(citation: dict[str, Any], plain: str) -> None:
+def test_a_citation_names_its_source_and_location(citation: dict[str, Any], plain: str) -> None:
     assert Citation.from_wire(citation).plain == plain
 
 
@@ -165,7 +164,7 @@ HOSTILE = (
 )
 
 
-def test_what_is_quoted_is_inert() -> None:
+def test_quoted_passages_are_inert() -> None:
     for citation in (
         {**GRASS, "cited_text": HOSTILE},
         {**GRASS, "document_title": HOSTILE[:90]},
@@ -188,7 +187,7 @@ def test_what_is_quoted_is_inert() -> None:
         assert shown == Citation.from_wire(citation).plain
 
 
-def test_an_address_of_the_web_can_be_clicked_and_breaks_nothing() -> None:
+def test_a_web_address_is_a_link_and_breaks_no_markdown() -> None:
     citation = {
         "type": "web_search_result_location",
         "url": "https://a.test/<b>$x$`|*_",
@@ -236,7 +235,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(st.tuples(st.lists(PIECES).map("".join), st.sampled_from([[], [GRASS], [WATER, GRASS]]))))
-def test_but_for_the_numbers_the_answer_is_what_it_was(blocks: list[tuple[str, list[dict[str, Any]]]]) -> None:
+def test_apart_from_numbers_the_answer_is_unchanged(blocks: list[tuple[str, list[dict[str, Any]]]]) -> None:
     notes, reply, shown = Footnotes(), Reply(), ""
     for event in events(blocks, 3):
         change = reply.apply(event)
@@ -256,7 +255,7 @@ def test_but_for_the_numbers_the_answer_is_what_it_was(blocks: list[tuple[str, l
 
 
 @pytest.mark.parametrize("stops", [True, False], ids=["with stops", "without"])
-def test_numbers_come_with_the_text_and_notes_at_the_end(stops: bool) -> None:
+def test_numbers_stream_with_the_text_and_sources_come_at_the_end(stops: bool) -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=True, style="off")
     reply = draw(renderer, STORY, stops=stops)
@@ -288,13 +287,12 @@ def test_a_terminal_shows_the_same(stops: bool) -> None:
     assert out.getvalue() == render_reply(reply, plain=True) + "\n\n"
 
 
-def test_an_answer_of_several_messages_is_numbered_through() -> None:
+def test_numbers_continue_across_the_messages_of_an_answer() -> None:
     reply = folded([("Water.", [WATER])])
     reply.earlier = (folded([("Grass.\n", [GRASS])]), folded([]))
     assert reply.text == "Grass.\n\n\nWater."
     assert render_reply(reply) == f"Grass. \\[1\\]\n\n\nWater. \\[2\\]\n\n{NOTES}"
-    for block in (block for message in reply.messages for block in message.blocks):
-        assert isinstance(block, TextBlock)
+    for block in (block for message in reply.messages for block in message.blocks if isinstance(block, TextBlock)):
         block.citations.clear()
     assert render_reply(reply) == reply.text
 
@@ -326,7 +324,7 @@ def test_a_long_answer_costs_no_more_for_each_block(text: str) -> None:
     assert work(800) <= 2.1 * work(400)
 
 
-def test_in_a_shell_the_cell_and_the_reply_show_the_notes(bare: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_shell_the_cell_and_the_reply_show_the_sources(bare: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
     with raw(http(sse(*events(STORY)))) as server:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
         bare("%load_ext claude_magic")
@@ -350,7 +348,7 @@ def test_documents_are_cited_when_asked_for(cells: Cells) -> None:
     assert "[1] Colours, characters 1–19: “The grass is green.”\n" in shown
 
 
-def test_in_a_kernel_and_in_what_is_made_of_the_file(tmp_path: Path) -> None:
+def test_a_kernel_and_the_exported_notebook_show_the_sources(tmp_path: Path) -> None:
     require_judge("jupyter-nbconvert")
     from nbconvert import HTMLExporter
 

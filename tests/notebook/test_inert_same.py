@@ -146,7 +146,7 @@ def cited_reply() -> Reply:
 
 
 @pytest.mark.parametrize("judge", JUDGES)
-def test_footnotes_stay_as_they_were_written(judge: str) -> None:
+def test_footnotes_are_unchanged(judge: str) -> None:
     answer = render_reply(cited_reply())
     assert answer.count(r"\[1\]") == 3
     assert inert(answer) == answer

@@ -56,26 +56,8 @@ BLOCKS = (
     "---\n",
     "<b>x</b>\n\n",
 )
-TAGS = {
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "p",
-    "br",
-    "hr",
-    "ul",
-    "ol",
-    "li",
-    "blockquote",
-    "pre",
-    "code",
-    "em",
-    "strong",
-}
-TAGS |= {"s", "del", "a", "span", "input", "table", "thead", "tbody", "tr", "th", "td", "details", "summary"}
+TAGS = {"h1", "h2", "h3", "h4", "h5", "h6", "p", "br", "hr", "ul", "ol", "li", "blockquote", "pre", "code", "em"}
+TAGS |= {"strong", "s", "del", "a", "span", "input", "table", "thead", "tbody", "tr", "th", "td", "details", "summary"}
 VALUES = {
     "href": r"(?i:https?://|mailto:).*",
     "title": r"$^",
@@ -123,7 +105,7 @@ def grown(text: str, sizes: list[int]) -> str:
 
 
 @given(st.lists(st.sampled_from(BLOCKS), max_size=12), st.lists(st.integers(1, 20), max_size=200))
-def test_what_comes_in_pieces_is_what_the_whole_gives(blocks: list[str], sizes: list[int]) -> None:
+def test_streamed_html_equals_the_html_of_the_whole_text(blocks: list[str], sizes: list[int]) -> None:
     text = "".join(blocks)
     if text.count("$$") % 2:
         text += "$$\n"
@@ -134,7 +116,7 @@ def test_what_comes_in_pieces_is_what_the_whole_gives(blocks: list[str], sizes: 
     assert grown(text, [1] * len(text)) == whole
 
 
-def test_a_finished_piece_is_given_once() -> None:
+def test_a_finished_piece_is_sent_once() -> None:
     growing = StreamingHTML()
     given: list[tuple[int, str]] = []
     for piece in pieces(3000, 4):
@@ -145,7 +127,7 @@ def test_a_finished_piece_is_given_once() -> None:
     assert last > 20
 
 
-def test_a_link_is_a_link_as_soon_as_it_is_known_where_to() -> None:
+def test_a_reference_becomes_a_link_once_it_is_defined() -> None:
     growing = StreamingHTML()
     growing.feed("See [it].\n\nMore.\n\nAnd more.\n\n")
     assert "[it]" in growing.changes()[0]
@@ -155,7 +137,7 @@ def test_a_link_is_a_link_as_soon_as_it_is_known_where_to() -> None:
     assert 'href="https://example.com/ab"' in growing.changes()[0]
 
 
-def test_math_is_shown_as_it_was_written_and_stays_in_one_piece() -> None:
+def test_math_keeps_its_source_and_stays_in_one_piece() -> None:
     growing = StreamingHTML()
     growing.feed("It is $x < y$:\n\n$$\na\n\n# b\n\n")
     assert growing.changes() == {
@@ -165,7 +147,7 @@ def test_math_is_shown_as_it_was_written_and_stays_in_one_piece() -> None:
 
 
 @pytest.mark.parametrize("formula", [r"\href{javascript:alert(1)}{x}", r"\require{html} x", "}{", r"\class{a}{x}"])
-def test_a_formula_that_could_do_more_than_be_one_is_code(formula: str) -> None:
+def test_a_formula_with_active_commands_is_code(formula: str) -> None:
     assert "claude-math" not in grown(f"So $a{formula}b$.\n\n$$\n{formula}\n$$\n\nEnd.\n", [])
 
 
@@ -182,7 +164,7 @@ def test_a_formula_that_could_do_more_than_be_one_is_code(formula: str) -> None:
     ],
     ids=["code", "table", "list", "line", "cell", "line of code", "language"],
 )
-def test_a_block_that_does_not_end_is_drawn_in_pieces(first: str, line: str) -> None:
+def test_a_long_block_is_drawn_in_pieces(first: str, line: str) -> None:
     """Of which none is much longer than another, so that no drawing costs more than the one before."""
     count = 12 * MAX_PIECE // len(line)
     text = first + "".join(line.format(n=n) for n in range(count))
@@ -200,7 +182,7 @@ def test_a_block_that_does_not_end_is_drawn_in_pieces(first: str, line: str) -> 
 
 
 @pytest.mark.parametrize("text", DOCUMENTS.values(), ids=DOCUMENTS)
-def test_nothing_in_an_answer_is_alive(text: str) -> None:
+def test_an_answer_is_inert(text: str) -> None:
     growing = StreamingHTML()
     for start_of in range(0, len(text), 7):
         growing.feed(text[start_of : start_of + 7])
@@ -208,14 +190,14 @@ def test_nothing_in_an_answer_is_alive(text: str) -> None:
             assert Alive(html).found == []
 
 
-def test_nothing_in_a_call_is_alive_either() -> None:
+def test_a_tool_call_is_inert() -> None:
     from claude_magic.notebook.display import tool_call_view
 
     call = made(HOSTILE, {HOSTILE: HOSTILE}, told=HOSTILE)
     assert Alive(render_markdown(tool_call_view.view_call(call).markdown)).found == []
 
 
-def test_of_pictures_only_our_own_are_shown() -> None:
+def test_only_embedded_jpeg_images_are_shown() -> None:
     shown = render_markdown(
         '<img src="data:image/jpeg;base64,AAA=" alt="a"> <img src="//a.test/x"> <img src="data:image/svg+xml,">'
     )
@@ -223,7 +205,7 @@ def test_of_pictures_only_our_own_are_shown() -> None:
 
 
 @given(st.text(st.sampled_from("ab <>&\"'=[](`*\n"), max_size=2000), st.integers(0, 2000), st.randoms())
-def test_chunks_of_two_states_together_are_whole_tags(text: str, cut: int, chance: random.Random) -> None:
+def test_chunks_of_different_states_form_whole_tags(text: str, cut: int, chance: random.Random) -> None:
     texts = [text[:cut], text, text[cut:] + text[:cut]]
     states = [split_html(grown(f"[x](https://a.test/) **b**\n```python\n{one}\n```\n{one}", [])) for one in texts]
     for state in states:
@@ -313,7 +295,9 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 
 @pytest.mark.parametrize("owns_cell", [True, False], ids=["own cell", "shared cell"])
-def test_it_is_drawn_as_it_comes_and_leaves_what_is_left_without_a_widget(recorder: Recorder, owns_cell: bool) -> None:
+def test_it_draws_while_streaming_and_leaves_the_same_output_as_without_a_widget(
+    recorder: Recorder, owns_cell: bool
+) -> None:
     page, text = recorder.page, "First\n\n" + "Some **words**.\n\n" * 200 + "Last"
     renderer = LiveRenderer(page, owns_cell=owns_cell)
     renderer.start(OPENING)
@@ -335,7 +319,7 @@ def test_it_is_drawn_as_it_comes_and_leaves_what_is_left_without_a_widget(record
     assert recorder.model.said == ["Claude is answering.", "Claude's answer is complete, 402 words."]
 
 
-def test_a_page_that_missed_most_shows_whole_tags_and_the_end_is_whole(recorder: Recorder) -> None:
+def test_a_page_that_missed_updates_shows_whole_tags_and_the_final_answer(recorder: Recorder) -> None:
     renderer = LiveRenderer(recorder.page, owns_cell=True)
     renderer.start(OPENING)
     text = "".join(pieces(1000, 4))
@@ -353,7 +337,7 @@ def test_a_page_that_missed_most_shows_whole_tags_and_the_end_is_whole(recorder:
     assert text.rstrip() in recorder.page.text
 
 
-def test_what_is_kept_meanwhile_is_markdown_and_said_to_be_unfinished(recorder: Recorder) -> None:
+def test_the_markdown_saved_meanwhile_is_marked_unfinished(recorder: Recorder) -> None:
     page = recorder.page
     renderer = LiveRenderer(page, owns_cell=True)
     renderer.start(OPENING)
@@ -367,7 +351,7 @@ def test_what_is_kept_meanwhile_is_markdown_and_said_to_be_unfinished(recorder: 
     assert UNFINISHED not in str(page.outputs)
 
 
-def test_long_answers_are_kept_in_few_outputs_each_sent_once(recorder: Recorder) -> None:
+def test_long_answers_take_few_outputs_each_sent_once(recorder: Recorder) -> None:
     now = [0.0]
     page = recorder.page
     renderer = LiveRenderer(page, owns_cell=True, clock=lambda: now[0])
@@ -386,7 +370,7 @@ def test_long_answers_are_kept_in_few_outputs_each_sent_once(recorder: Recorder)
     assert len([data for data in page.outputs.values() if data]) == 1
 
 
-def test_an_answer_goes_on_without_a_widget_that_fails(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_continues_without_a_failing_widget(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     page = recorder.page
     renderer = LiveRenderer(page, owns_cell=True)
     renderer.start(OPENING)
@@ -407,7 +391,7 @@ def test_an_answer_goes_on_without_a_widget_that_fails(recorder: Recorder, monke
     assert UNFINISHED not in page.text
 
 
-def test_where_there_are_no_widgets_at_all_it_is_markdown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_widgets_the_answer_is_markdown(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(**_: Any) -> None:
         raise ImportError("no comm")
 
@@ -421,7 +405,7 @@ def test_where_there_are_no_widgets_at_all_it_is_markdown(monkeypatch: pytest.Mo
     assert "First." in page.text
 
 
-def test_half_an_emoji_hurts_nothing(recorder: Recorder) -> None:
+def test_an_emoji_may_arrive_in_halves(recorder: Recorder) -> None:
     renderer = LiveRenderer(recorder.page, owns_cell=True)
     renderer.start(OPENING)
     for half in ("A \U0001f469", "\u200d", "\U0001f680 flies. \ud83d", "\ude00 smiles."):
@@ -431,7 +415,7 @@ def test_half_an_emoji_hurts_nothing(recorder: Recorder) -> None:
     renderer.finish(ending(reply_of("A")))
 
 
-def test_pictures_are_shown_small_with_what_they_are(recorder: Recorder) -> None:
+def test_thumbnails_have_descriptions(recorder: Recorder) -> None:
     limits = image_limits(lookup("claude-sonnet-5-5"), 1)
     part = to_parts(Image.new("RGB", (300, 200), "red"), "fig")[0]
     small = thumbnails([('fig "<b>', part)], limits)
@@ -453,7 +437,7 @@ def test_pictures_are_shown_small_with_what_they_are(recorder: Recorder) -> None
     assert "<img" not in recorder.page.text
 
 
-def test_thinking_is_folded_and_told_apart_from_what_happens(recorder: Recorder) -> None:
+def test_thinking_is_separate_from_the_status(recorder: Recorder) -> None:
     renderer = LiveRenderer(recorder.page, owns_cell=True)
     renderer.start(Opening("m", (), "", False))
     recorder.wait_for("<p><em>…</em></p>")
@@ -469,7 +453,7 @@ def test_thinking_is_folded_and_told_apart_from_what_happens(recorder: Recorder)
     renderer.finish(ending(reply_of("Yes.")))
 
 
-def test_calls_are_seen_and_the_user_is_told_when_asked(recorder: Recorder) -> None:
+def test_tool_calls_are_shown_and_a_confirmation_is_announced(recorder: Recorder) -> None:
     renderer = LiveRenderer(recorder.page, owns_cell=True)
     renderer.start(Opening("m", (), "", False))
     renderer.update(text_change("Let me look."))
@@ -482,7 +466,7 @@ def test_calls_are_seen_and_the_user_is_told_when_asked(recorder: Recorder) -> N
     assert recorder.model.said[-1] == "Claude's answer stopped after 3 words."
 
 
-def test_of_a_question_that_failed_at_once_nothing_stays(recorder: Recorder) -> None:
+def test_a_question_that_fails_at_once_leaves_nothing(recorder: Recorder) -> None:
     renderer = LiveRenderer(recorder.page, owns_cell=True)
     renderer.start(Opening("m", (), "", False))
     recorder.wait_for("…")
@@ -546,7 +530,7 @@ def test_in_a_kernel_it_costs_bytes_in_proportion(
     assert sizes[1] < MOST_GROWTH * sizes[0]
 
 
-def test_stopped_at_any_time_it_leaves_the_static_form(kernel: Kernel) -> None:
+def test_an_answer_stopped_at_any_time_becomes_markdown(kernel: Kernel) -> None:
     plan = "think=40; deltas=4000; pace=200"
     for number, mark in enumerate(("thinking, ", "<h2>Part 1</h2>", "<h2>Part 2</h2>")):
         running = kernel.start(f"%%claude --new\nGo on.\nsimulate: {plan}", "cell")
@@ -565,7 +549,7 @@ def test_stopped_at_any_time_it_leaves_the_static_form(kernel: Kernel) -> None:
     assert kernel.run("%claude simulate: say=Good.").answer.answer == "Good."
 
 
-def test_what_tools_show_stands_below_and_the_answer_is_one(kernel: Kernel) -> None:
+def test_tool_output_is_below_and_the_answer_is_one_output(kernel: Kernel) -> None:
     kernel.run("def look(at: str):\n    'Looks.'\n    display(at)\n    return at.upper()")
     running = kernel.run(
         '%%claude -t look --new\nLook.\nsimulate: tool=look {"at": "here"}; say=Let me **look**.\n'
@@ -596,7 +580,7 @@ def test_in_a_terminal_nothing_is_live(cells: Any) -> None:
         ("live", "", False),
     ],
 )
-def test_it_is_live_where_pages_are_built_as_in_jupyterlab(
+def test_the_widget_is_used_in_pages_built_like_jupyterlab(
     kernel: Kernel, display: str, cell: str, is_live: bool
 ) -> None:
     kernel.run(f"%config ClaudeMagics.display = {display!r}")
@@ -605,7 +589,7 @@ def test_it_is_live_where_pages_are_built_as_in_jupyterlab(
     assert any(message.kind == "comm_open" for message in running.messages) is is_live
 
 
-def test_where_nobody_looks_nothing_is_live(kernel: Kernel) -> None:
+def test_without_a_front_end_there_is_no_widget(kernel: Kernel) -> None:
     running = kernel.run("%claude simulate: say=Good.")  # a front end would have told the cell
     assert running.answer.answer == "Good."
     assert not [message for message in running.messages if message.kind.startswith("comm_")]

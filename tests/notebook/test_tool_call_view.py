@@ -125,7 +125,7 @@ def answer() -> Reply:
     return message(text("So."), earlier=(one, two))
 
 
-def test_the_finished_answer_holds_each_call_where_it_was_made() -> None:
+def test_the_finished_answer_shows_each_call_in_its_place() -> None:
     assert render_reply(answer()) == (
         "Let me **see**.\n\n"
         "<details><summary>add(a=1) · 0.2 s</summary>\n\n```\n3\n```\n\n</details>\n\n"
@@ -151,7 +151,7 @@ def test_a_terminal_shows_the_same() -> None:
     assert out.getvalue() == render_reply(reply, plain=True) + "\n\n"
 
 
-def test_in_a_terminal_thinking_and_waits_have_lines_of_their_own() -> None:
+def test_in_a_terminal_thinking_and_waits_have_their_own_lines() -> None:
     out = io.StringIO()
     renderer = TextRenderer("off", out)
     renderer.start(Opening("m", (), "", True))
@@ -214,7 +214,7 @@ def test_code_that_is_open_when_a_call_begins_is_closed() -> None:
         assert [token.type for token in MarkdownIt().parse(markdown)][:2] == ["fence", "html_block"]
 
 
-def test_the_words_of_another_message_begin_a_paragraph() -> None:
+def test_another_message_begins_a_paragraph() -> None:
     page, out = Page(), io.StringIO()
     thinking = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
     reply = message(thinking, text("Two."), earlier=(message(text("One.")),))
@@ -227,7 +227,7 @@ def test_the_words_of_another_message_begin_a_paragraph() -> None:
     assert out.getvalue() == "One.\n\nTwo."
 
 
-def test_while_the_user_is_asked_all_before_is_in_sight_and_nothing_moves() -> None:
+def test_during_a_confirmation_all_earlier_text_is_shown_and_nothing_moves() -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(OPENING)
@@ -241,7 +241,7 @@ def test_while_the_user_is_asked_all_before_is_in_sight_and_nothing_moves() -> N
     renderer.finish(ending(message(text("I delete it."))))
 
 
-def test_of_many_calls_at_once_some_are_named() -> None:
+def test_only_some_of_many_running_calls_are_named() -> None:
     status = Status(lambda: 7.0)
     for number in range(50):
         status.call(str(number), f"add({number})", "running")
@@ -254,7 +254,7 @@ def test_of_many_calls_at_once_some_are_named() -> None:
     assert status.markdown == ""
 
 
-def test_the_call_that_is_asked_about_is_the_one_that_is_named() -> None:
+def test_the_call_to_confirm_is_the_one_named() -> None:
     status = Status(lambda: 7.0)
     status.call("1", "delete(1)", "confirming")
     status.call("2", "delete(2)", "confirming")
@@ -265,7 +265,7 @@ def test_the_call_that_is_asked_about_is_the_one_that_is_named() -> None:
     assert status.counts_seconds
 
 
-def test_calls_that_really_ran() -> None:
+def test_calls_that_ran() -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=True, style="off")
     renderer.start(OPENING)
@@ -283,7 +283,7 @@ def test_calls_that_really_ran() -> None:
     assert outside(final).strip() == "**fails** failed: LookupError: no such region: Rome"
 
 
-def test_what_is_long_is_cut_and_counted() -> None:
+def test_long_results_are_cut_and_counted() -> None:
     def long() -> str:
         """Much."""
         print("y" * 5000)
@@ -301,7 +301,7 @@ def test_what_is_long_is_cut_and_counted() -> None:
     assert len(tool_call_view.view_call(made("n" * 1_000_000, {})).plain) < 400
 
 
-def test_arguments_that_do_not_fit_the_line_are_inside() -> None:
+def test_arguments_too_long_for_the_title_are_in_the_details() -> None:
     query = "SELECT region, sum(amount)\nFROM sales\nGROUP BY region"
     call = made("run_query", {"sql": query, "limit": 5}, told="| a |")
     assert (
@@ -334,9 +334,7 @@ EMPHASIS = ("strong_open", "strong_close", "em_open", "em_close")
 
 
 @given(st.text(), st.text(), st.text(), st.sampled_from(["done", "failed", "stopped"]), st.booleans())
-def test_whatever_is_in_a_call_nothing_of_it_is_alive(
-    name: str, key: str, value: str, state: str, hostile: bool
-) -> None:
+def test_a_call_is_inert_whatever_it_contains(name: str, key: str, value: str, state: str, hostile: bool) -> None:
     name, key, value = (HOSTILE + part if hostile else part for part in (name, key, value))
     notes = (value,) if value.strip() else ()
     call = made(name, {key: value}, state, value, is_error=state != "done", notes=notes, printed=value)
@@ -370,7 +368,7 @@ def test_whatever_is_in_a_call_nothing_of_it_is_alive(
         7,
     ],
 )
-def test_whatever_a_server_returns_nothing_of_it_is_alive(name: str, content: Any) -> None:
+def test_a_server_result_is_inert_whatever_it_contains(name: str, content: Any) -> None:
     reply = message(server_use(name, {"query": HOSTILE}), result(name, content))
     assert inert(render_reply(reply)).count("html_block") == 2
     assert set(inert(render_reply(reply))) <= {"html_block", "fence"}
@@ -408,7 +406,7 @@ OUTPUT = {"type": "code_execution_result", "stdout": "1\n", "stderr": "", "retur
         ("text_editor_code_execution", {"is_file_update": True}, '```\n{"is_file_update": true}\n```', ""),
     ],
 )
-def test_what_the_server_ran_is_shown_in_its_place(name: str, content: Any, inside: str, seen: str) -> None:
+def test_server_calls_are_shown_in_their_place(name: str, content: Any, inside: str, seen: str) -> None:
     page, out = Page(), io.StringIO()
     reply = message(text("First."), server_use(name, {"query": "q"}), result(name, content), text("Then."))
     fold = "\n\n".join(filter(None, [inside, "</details>", seen]))
@@ -426,13 +424,13 @@ def test_what_the_server_ran_is_shown_in_its_place(name: str, content: Any, insi
 @pytest.mark.parametrize(
     ("name", "code"), [(name, code) for name, found in server_tools.ERRORS.items() for code in found]
 )
-def test_errors_of_the_server_are_in_sight_in_words(name: str, code: str) -> None:
+def test_server_errors_are_visible_in_words(name: str, code: str) -> None:
     error = {"type": f"{name}_tool_result_error", "error_code": code}
     reply = message(server_use(name, {}), result(name, error))
     assert outside(render_reply(reply)).strip().replace("\\", "") == f"**{name}** failed: {code.replace('_', ' ')}"
 
 
-def test_a_result_that_comes_a_message_later_and_one_that_never_comes() -> None:
+def test_a_result_in_a_later_message_and_a_missing_result() -> None:
     paused = message(server_use("web_search", {"query": "q"}), server_use("web_fetch", {"url": "u"}, "srvtoolu_2"))
     reply = message(result("web_search", SEARCH), text("Then."), earlier=(paused,))
     assert render_reply(reply, plain=True) == (
@@ -445,7 +443,7 @@ def test_a_result_that_comes_a_message_later_and_one_that_never_comes() -> None:
     renderer.finish(ending(paused))
 
 
-def test_an_end_that_is_said_late_begins_nothing_anew() -> None:
+def test_a_late_stop_event_does_not_restart_a_call() -> None:
     page, reply = Page(), Reply()
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(OPENING)
@@ -463,19 +461,19 @@ def test_an_end_that_is_said_late_begins_nothing_anew() -> None:
     renderer.finish(ending(reply))
 
 
-def test_a_call_in_which_the_answer_was_cut_is_none_yet() -> None:
+def test_a_call_that_was_cut_off_is_left_out() -> None:
     reply = message(text("Let me see."), use(made("add", {"a": 1})))
     reply.blocks[-1].closed = False
     assert render_reply(reply) == "Let me see."
 
 
-def test_a_call_that_nobody_runs_is_said_to_be_so() -> None:
+def test_a_call_that_is_not_run_is_reported() -> None:
     reply = message(text("Let me see."), use(made("get_weather", {"city": "Rome"})))
     assert render_reply(reply, plain=True) == "Let me see.\n\n[get_weather(city='Rome') asked: not run here]"
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_pictures_of_a_result_are_small_while_it_streams_or_when_they_are_kept(keep: bool) -> None:
+def test_result_thumbnails_are_shown_while_streaming_or_if_kept(keep: bool) -> None:
     call = made("plot", {}, told="Here:")
     call.parts += tuple(to_parts(Image.new("RGB", (800, 600), "teal"), "plot"))
     reply = message(use(call), run=(call,))
@@ -490,7 +488,7 @@ def test_pictures_of_a_result_are_small_while_it_streams_or_when_they_are_kept(k
     assert "picture 800x600" in render_reply(reply)
 
 
-def test_the_output_says_which_calls_there_were() -> None:
+def test_the_metadata_lists_the_calls() -> None:
     assert metadata(ending(answer()))["claude_magic"]["calls"] == [
         {"name": "add", "state": "done", "seconds": 0.24},
         {"name": "fails", "state": "failed", "seconds": 12.0},
@@ -533,7 +531,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
         yield running
 
 
-def test_in_a_kernel_the_saved_answer_holds_the_calls(kernel: Kernel) -> None:
+def test_in_a_kernel_the_saved_answer_contains_the_calls(kernel: Kernel) -> None:
     running = kernel.run(
         "%%claude --new -t add, fails\nGo on.\n"
         'simulate: tool=add {"a": 1}; tool=fails {"region": "x"}; say=Let me see.\nsimulate: say=It is 3.'
@@ -566,7 +564,7 @@ def test_in_a_kernel_the_saved_answer_holds_the_calls(kernel: Kernel) -> None:
     assert "<strong>fails</strong> failed: LookupError" in page
 
 
-def test_in_a_kernel_what_a_tool_shows_stays(kernel: Kernel) -> None:
+def test_in_a_kernel_tool_output_stays(kernel: Kernel) -> None:
     running = kernel.run("%%claude --new -t plot\nGo on.\nsimulate: tool=plot; say=Look.\nsimulate: say=There it is.")
     there = [output for output in running.screen.outputs if output["data"]]
     assert [output["data"]["text/plain"] for output in there[1:]] == ["'the plot'"]
@@ -602,7 +600,7 @@ def asked(kernel: Kernel, code: str, answer: str) -> Running:
 @pytest.mark.parametrize(
     ("said", "seen"), [("y", ""), ("n", "**delete** refused: Not run: delete has to be confirmed.")]
 )
-def test_in_a_kernel_the_user_is_asked_below_what_was_said(kernel: Kernel, said: str, seen: str) -> None:
+def test_in_a_kernel_the_user_is_asked_below_the_text(kernel: Kernel, said: str, seen: str) -> None:
     plan = 'simulate: tool=delete {"path": "a.txt"}; say=I delete it.\nsimulate: say=Well.'
     running = asked(kernel, f"%%claude --new -t delete\nGo on.\n{plan}", said)
     there = [output for output in running.screen.outputs if output.get("data") or output.get("text")]
