@@ -110,15 +110,15 @@ def _format_replies(shell: InteractiveShell, environment: KernelEnvironment) -> 
 
     def bundle(reply: Reply, include: object = None, exclude: object = None) -> dict[str, str]:
         from claude_magic.notebook.display.footer import escaped, footer, state
-        from claude_magic.notebook.display.footnotes import written
+        from claude_magic.notebook.display.reply_view import render_reply
 
         endings = environment.executions.current.endings
         line = next((footer(ending, "full") for ending in endings if ending.reply is reply), "")
         if line:
             return {"text/markdown": f"*{escaped(line)}*", "text/plain": line}
         line = state(reply)
-        markdown = [written(reply), f"*{escaped(line)}*" if line else ""]
-        plain = [written(reply, plain=True), f"({line})" if line else ""]
+        markdown = [render_reply(reply), f"*{escaped(line)}*" if line else ""]
+        plain = [render_reply(reply, plain=True), f"({line})" if line else ""]
         return {
             kind: "\n\n".join(filter(None, parts))
             for kind, parts in (("text/markdown", markdown), ("text/plain", plain))

@@ -25,9 +25,9 @@ from claude_magic.messages import limits
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.text import pluralize
 from claude_magic.notebook.display.footer import escaped, footer, metadata, sent, state
-from claude_magic.notebook.display.footnotes import written
 from claude_magic.notebook.display.gallery import gallery
 from claude_magic.notebook.display.inert import inert
+from claude_magic.notebook.display.reply_view import render_reply
 from claude_magic.tools.calls import Call
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _markdown(conversation: Conversation, beside: str) -> Exported:
             *pictures,
             *_sent(turn),
             f"**Claude**{escaped(_author(turn).removeprefix('Claude'))}",
-            written(turn.reply, pictures=lambda call: " ".join(map(linked, _pictures(call)))),
+            render_reply(turn.reply, pictures=lambda call: " ".join(map(linked, _pictures(call)))),
             *_state(turn),
         ]
     return "\n\n".join(filter(None, paragraphs)) + "\n", files
@@ -162,7 +162,8 @@ def _output(conversation: Conversation, turn: Turn, number: int, count: int, sou
     within = limits.image_limits(limits.lookup(turn.reply.model), 1)
     shown = gallery(thumbnails([(getattr(part, "name", "picture"), part) for part in turn.messages[0].parts], within))
     line = " · ".join(filter(None, [footer(ending, "short"), "" if turn.reply.complete else state(turn.reply)]))
-    answer, plain = written(turn.reply, pictures=lambda call: _small(call, within)), written(turn.reply, plain=True)
+    answer = render_reply(turn.reply, pictures=lambda call: _small(call, within))
+    plain = render_reply(turn.reply, plain=True)
     texts = {
         "text/markdown": [*_sent(turn), shown, answer, f"*{escaped(line)}*" if line else ""],
         "text/plain": [plain, f"({line})" if line else ""],
@@ -207,7 +208,7 @@ def _page(conversation: Conversation, beside: str) -> Exported:
             turn,
             _author(turn),
             [inlined(part) for part in turn.messages[0].parts if isinstance(part, PicturePart)],
-            "\n\n".join([written(turn.reply, pictures=lambda call: _small(call, within)), *_state(turn)]),
+            "\n\n".join([render_reply(turn.reply, pictures=lambda call: _small(call, within)), *_state(turn)]),
         )
         for turn in conversation.turns
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from claude_magic.conversation.turns import Turn
 from claude_magic.notebook.display.footer import sent
-from claude_magic.notebook.display.html import rendered
+from claude_magic.notebook.display.html import render_markdown
 
 Exchange = tuple[Turn, str, Sequence[tuple[str, str]], str]
 """A turn, who answered, the question's pictures (name, URL), and the answer as inert Markdown."""
@@ -71,6 +71,6 @@ def _exchange(turn: Turn, author: str, pictures: Sequence[tuple[str, str]], answ
         f'<p class="sent">{html.escape(line)}</p>' if line else "",
         "</section>",
         f'<section class="answer"><p class="who">{html.escape(author)}</p>',
-        rendered(answer),
+        render_markdown(answer),
         "</section>",
     ]

@@ -78,9 +78,9 @@ class KernelEnvironment(ConversationEnvironment):
         """The running cell; output goes there even if another one runs by then."""
         if not hasattr(self._shell, "set_parent"):
             return super().output_context()
-        from claude_magic.notebook.display.late_output import showing_in
+        from claude_magic.notebook.display.late_output import redirect_output
 
-        return functools.partial(showing_in, self._shell, self._shell.get_parent())
+        return functools.partial(redirect_output, self._shell, self._shell.get_parent())
 
     @property
     def is_interactive(self) -> bool:
@@ -114,12 +114,12 @@ class KernelEnvironment(ConversationEnvironment):
         """
         in_terminal = not hasattr(self._shell, "kernel")
         if self.display == "text" or (self.display in ("auto", "live") and in_terminal):
-            from claude_magic.notebook.display.terminal import TextRenderer, WholeRenderer
+            from claude_magic.notebook.display.terminal import BufferedRenderer, TextRenderer
 
             if background:
-                return (WholeRenderer if in_terminal else TextRenderer)(self.footer, sys.stdout, flush=in_terminal)
+                return (BufferedRenderer if in_terminal else TextRenderer)(self.footer, sys.stdout, flush=in_terminal)
             return TextRenderer(self.footer, flush=in_terminal)
-        from claude_magic.notebook.display.late_output import EndedCell
+        from claude_magic.notebook.display.late_output import LateOutputPublisher
         from claude_magic.notebook.display.markdown import MarkdownRenderer
         from claude_magic.notebook.display.publisher import HookedPublisher
 
@@ -131,7 +131,7 @@ class KernelEnvironment(ConversationEnvironment):
         owns_cell = replay is not None and self.executions.is_single_question
         publisher = self._shell.display_pub
         if background and isinstance(publisher, HookedPublisher):
-            publisher = EndedCell(publisher, self._shell.get_parent())
+            publisher = LateOutputPublisher(publisher, self._shell.get_parent())
         return kind(
             publisher,
             owns_cell=owns_cell,

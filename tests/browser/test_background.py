@@ -18,7 +18,7 @@ ENDLESS = "%%claude -b\nGo on.\nsimulate: think=0; deltas=20000; chars=4; pace=2
 
 
 @pytest.mark.parametrize("display", ["markdown", "live"])
-def test_it_streams_on_below_its_cell_and_is_saved(
+def test_it_keeps_streaming_below_its_cell_and_is_saved(
     lab: Lab, page: Page, display: str, simulator: Simulator, screenshots: Path
 ) -> None:
     ask = "%%claude -b\nGo on.\nsimulate: think=0; deltas=1200; chars=4; pace=200"
@@ -44,7 +44,7 @@ def test_it_streams_on_below_its_cell_and_is_saved(
     assert set(saved.cells[2].outputs[0].text.split("\n")) == {"at work", ""}
 
 
-def test_its_button_stops_it_and_no_cell_that_runs(lab: Lab, page: Page) -> None:
+def test_its_stop_button_does_not_stop_a_running_cell(lab: Lab, page: Page) -> None:
     busy = "import pathlib, time\nwhile not pathlib.Path('go-on').exists():\n    time.sleep(0.1)\n'through'"
     cells = [LOAD.format("live"), ENDLESS, busy]
     notebook = lab.open(page, "background_button", cells)
@@ -77,7 +77,7 @@ def test_running_its_cell_again_leaves_only_the_new_answer(lab: Lab, page: Page,
     assert "Quite anew." in output.data["text/markdown"]
 
 
-def test_a_page_that_was_closed_meanwhile_costs_no_answer(lab: Lab, page: Page, simulator: Simulator) -> None:
+def test_no_answer_is_lost_when_the_page_is_closed(lab: Lab, page: Page, simulator: Simulator) -> None:
     ask = "%%claude -b\nGo on.\nsimulate: think=0; deltas=300; chars=4; pace=100"
     notebook = lab.open(
         page, "background_closed", [LOAD.format("markdown"), ask, "claude.wait().complete, len(claude.turns)"]

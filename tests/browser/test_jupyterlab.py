@@ -74,7 +74,7 @@ def test_an_answer_grows_while_the_cell_runs_and_never_collapses(lab: Lab, page:
     assert max(drops) < 0.2 * max(heights), sorted(drops)[-5:]
 
 
-def test_running_again_replaces_and_deleting_a_cell_takes_it_out(lab: Lab, page: Page) -> None:
+def test_running_a_cell_again_replaces_its_turn_and_deleting_it_removes_the_turn(lab: Lab, page: Page) -> None:
     notebook = lab.open(page, "history", [LOAD, ask("first"), ask("second"), ask("third"), SEEN])
     for number in range(4):
         notebook.run(number)
@@ -206,7 +206,7 @@ def test_an_answer_can_neither_run_script_nor_fetch(lab: Lab, page: Page) -> Non
     expect(notebook.markdown(1)).to_be_visible()
 
 
-def test_what_was_made_inert_neither_runs_nor_fetches(lab: Lab, page: Page, screenshots: Path) -> None:
+def test_inert_markdown_neither_runs_nor_fetches(lab: Lab, page: Page, screenshots: Path) -> None:
     single = [placed(snippet)["alone"] for snippet in SNIPPETS]
     shown = [[*single[start : start + 40]] for start in range(0, len(single), 40)]
     texts = list(DOCUMENTS.values())

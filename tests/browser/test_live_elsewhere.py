@@ -97,7 +97,7 @@ def test_a_finished_answer_is_inert(lab: Lab, page: Page) -> None:
 
 
 @pytest.mark.parametrize("lab", ["no anywidget", "no widgets"], indirect=True)
-def test_without_widgets_the_markdown_below_is_seen(lab: Lab, page: Page) -> None:
+def test_without_widgets_the_markdown_is_visible(lab: Lab, page: Page) -> None:
     notebook = opened(lab, page, "plain", f"%%claude\nGo on.\n{LONG}")
     notebook.start(1)
     expect(notebook.markdown(1).locator("h2", has_text="Part 2").first).to_be_visible()

@@ -11,7 +11,7 @@ from tests.conversation.wire import answers, questions
 LOAD = "%load_ext claude_magic"
 
 
-def test_the_answers_that_are_saved_are_restored(lab: Lab, page: Page, simulator: Simulator) -> None:
+def test_saved_answers_are_restored(lab: Lab, page: Page, simulator: Simulator) -> None:
     cells = [
         LOAD,
         "number = 42",

@@ -101,7 +101,7 @@ def rows(shared: JupyterServer, who: str, query: str = "?days=0") -> list[dict[s
     return list(csv.DictReader(io.StringIO(answer.text)))
 
 
-def test_an_admin_sees_everybody_and_the_numbers_add_up(opened: Open, shared: JupyterServer, screenshots: Path) -> None:
+def test_an_admin_sees_all_users_and_the_numbers_add_up(opened: Open, shared: JupyterServer, screenshots: Path) -> None:
     page = opened("ada")
     expect(page.get_by_role("heading", level=1)).to_have_text("Claude on this server")
     today = page.locator("#today tbody tr")
@@ -140,7 +140,7 @@ def test_the_days_can_be_chosen_and_the_table_downloaded(opened: Open, shared: J
     assert {row["user"] for row in saved} == {"ada", "bob", SCRIPT, "'" + FORMULA}  # no formula
 
 
-def test_others_see_what_is_theirs(opened: Open, shared: JupyterServer, screenshots: Path) -> None:
+def test_other_users_see_their_own_usage(opened: Open, shared: JupyterServer, screenshots: Path) -> None:
     page = opened("bob", color_scheme="dark")
     expect(page.get_by_text("bob, ")).to_be_visible()
     assert {row.split("\t")[1] for row in page.locator("#days tbody tr").all_inner_texts()} == {"bob"}
@@ -149,13 +149,13 @@ def test_others_see_what_is_theirs(opened: Open, shared: JupyterServer, screensh
     page.screenshot(path=screenshots / "usage_dark.png")
 
 
-def test_who_asked_nothing_sees_so(opened: Open) -> None:
+def test_a_user_without_questions_is_told_so(opened: Open) -> None:
     page = opened("eve")
     expect(page.get_by_text("No questions today.")).to_be_visible()
     expect(page.locator("table, svg")).to_have_count(0)
 
 
-def test_nobody_sees_nothing_and_rubbish_is_refused(shared: JupyterServer) -> None:
+def test_anonymous_and_malformed_requests_are_refused(shared: JupyterServer) -> None:
     with httpx2.Client(timeout=PATIENCE) as client:
         for ending in ("", ".csv"):
             assert client.get(f"{shared.url}/claude/usage{ending}").status_code in (302, 403)

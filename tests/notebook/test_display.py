@@ -1,4 +1,4 @@
-"""Growing Markdown, cut into pieces that stand, and drawn without waste."""
+"""StreamingHTML Markdown, cut into pieces that stand, and drawn without waste."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from claude_magic.messages.retry import Wait
 from claude_magic.messages.usage import format_cost
 from claude_magic.notebook.display.footer import escaped, footer
 from claude_magic.notebook.display.markdown import MarkdownRenderer
-from claude_magic.notebook.display.splitter import LONGEST, Splitter
+from claude_magic.notebook.display.publisher import Bundle, Metadata
+from claude_magic.notebook.display.splitter import MAX_BLOCK, MarkdownSplitter
 from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.tools.calls import Call
 
@@ -30,7 +31,7 @@ PARAGRAPH = "Some words of an answer that goes on for a while, as answers do. " 
 
 
 def pieces_of(text: str, sizes: list[int]) -> tuple[list[str], str]:
-    splitter, pieces, at = Splitter(), [], 0
+    splitter, pieces, at = MarkdownSplitter(), [], 0
     for size in [*sizes, len(text)]:
         pieces += splitter.feed(text[at : at + size])
         at += size
@@ -55,16 +56,16 @@ def test_a_piece_ends_where_a_block_ends() -> None:
         assert piece.endswith(PARAGRAPH.strip() + " \n") or piece.rstrip().endswith(PARAGRAPH.strip())
 
 
-def test_code_is_closed_and_opened_again_where_it_must_be_cut() -> None:
+def test_code_that_is_cut_is_closed_and_reopened() -> None:
     text = "Look:\n\n````python\n" + "print('```')\n" * 600 + "````\nDone.\n"
     pieces, rest = pieces_of(text, [11] * 2000)
     assert all(piece.count("````") == 2 for piece in pieces if "print" in piece)
-    assert all(len(piece) <= LONGEST + 200 for piece in pieces)
+    assert all(len(piece) <= MAX_BLOCK + 200 for piece in pieces)
     assert "\n".join([*pieces, rest]).count("print(") == 600
     assert rest.endswith("Done.\n")
 
 
-def test_a_table_gets_its_head_again() -> None:
+def test_a_cut_table_repeats_its_header() -> None:
     text = "| a | b |\n|---|---|\n" + "| one | two |\n" * 500
     pieces, rest = pieces_of(text, [13] * 1000)
     assert len(pieces) > 1
@@ -74,7 +75,7 @@ def test_a_table_gets_its_head_again() -> None:
 def test_a_line_that_does_not_end_is_cut_at_a_space() -> None:
     pieces, rest = pieces_of("word " * 4000, [4] * 6000)
     assert len(pieces) > 4
-    assert all(len(piece) <= LONGEST + 5 for piece in pieces)
+    assert all(len(piece) <= MAX_BLOCK + 5 for piece in pieces)
     assert "".join([*pieces, rest]).split() == ["word"] * 4000
 
 
@@ -89,14 +90,12 @@ class Page:
     """A publisher that shows what a reader would see."""
 
     def __init__(self) -> None:
-        self.outputs: dict[str, dict[str, Any]] = {}
+        self.outputs: dict[str, Bundle] = {}
         self.messages: list[dict[str, Any]] = []
         self.changed = threading.Condition()
         self._clear = False
 
-    def publish(
-        self, data: dict[str, Any], metadata: Any = None, *, transient: Any = None, update: bool = False
-    ) -> None:
+    def publish(self, data: Bundle, metadata: Metadata, *, transient: dict[str, str], update: bool) -> None:
         with self.changed:
             if self._clear:
                 self.outputs.clear()
@@ -146,7 +145,7 @@ def text_change(text: str) -> ReplyUpdate:
 
 
 @pytest.mark.parametrize("owns_cell", [True, False], ids=["own cell", "shared cell"])
-def test_the_first_piece_is_shown_at_once_the_last_without_another_and_the_end_is_whole(owns_cell: bool) -> None:
+def test_the_first_and_last_pieces_are_shown_at_once_and_the_final_answer_is_whole(owns_cell: bool) -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=owns_cell)
     renderer.start(OPENING)
@@ -193,7 +192,7 @@ def interrupted(action: Callable[[], object], step: int) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["text", "call"])
-def test_an_interrupt_at_any_instruction_does_not_keep_an_answer_from_ending(kind: str) -> None:
+def test_an_answer_can_end_after_an_interrupt_at_any_instruction(kind: str) -> None:
     call = Call("toolu_1", "add", {"a": 1}, state="running")
     for step in itertools.count(1):
         page = Page()
@@ -211,9 +210,9 @@ def test_an_interrupt_at_any_instruction_does_not_keep_an_answer_from_ending(kin
     assert step > 20
 
 
-def test_a_short_answer_is_updated_in_place() -> None:
+def test_a_short_answer_is_updated_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     page = Page()
-    page.clear_output = None
+    monkeypatch.setattr(page, "clear_output", None)
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(OPENING)
     renderer.update(text_change("Short."))
@@ -222,7 +221,7 @@ def test_a_short_answer_is_updated_in_place() -> None:
     assert len(page.outputs) == 1
 
 
-def test_before_the_text_there_is_no_silence() -> None:
+def test_a_status_is_shown_before_the_text() -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(Opening("m", (), "", False))
@@ -239,7 +238,7 @@ def test_before_the_text_there_is_no_silence() -> None:
 
 
 @pytest.mark.parametrize(("length", "lead"), [(600, ""), (601, "…"), (5000, "…")])
-def test_of_long_thinking_the_end_is_shown_and_no_more_is_kept(length: int, lead: str) -> None:
+def test_only_the_end_of_long_thinking_is_shown_and_kept(length: int, lead: str) -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(Opening("m", (), "", False))
@@ -248,7 +247,7 @@ def test_of_long_thinking_the_end_is_shown_and_no_more_is_kept(length: int, lead
     page.wait_for("> ")
     renderer.update(ReplyUpdate("thinking", "b", thinking))
     page.wait_for(f"> {lead}{'a' * 599}b")
-    assert sum(map(len, renderer._pieces.status._thinking)) <= 601
+    assert sum(map(len, renderer._accumulator.status._thinking)) <= 601
     renderer.finish(ending(reply_of("Yes.")))
 
 
@@ -262,7 +261,7 @@ def test_nothing_is_shown_of_a_question_that_never_began() -> None:
 
 
 @pytest.mark.parametrize("owns_cell", [True, False], ids=["own cell", "shared cell"])
-def test_of_a_question_that_failed_at_once_nothing_stays(owns_cell: bool) -> None:
+def test_a_question_that_fails_at_once_leaves_nothing(owns_cell: bool) -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=owns_cell)
     renderer.start(Opening("m", (), "", False))
@@ -271,7 +270,7 @@ def test_of_a_question_that_failed_at_once_nothing_stays(owns_cell: bool) -> Non
     assert [data for data in page.outputs.values() if data] == []
 
 
-def test_a_cut_answer_in_code_still_shows_its_notice_outside() -> None:
+def test_the_notice_of_an_answer_cut_in_code_is_outside_the_code() -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(OPENING)
@@ -332,11 +331,11 @@ def test_footers() -> None:
 
 
 @given(st.text())
-def test_escaped_text_has_no_live_marks(text: str) -> None:
+def test_every_dollar_in_escaped_text_is_escaped(text: str) -> None:
     assert escaped(text).count("$") == escaped(text).count("\\$")
 
 
-def test_in_a_terminal_the_text_is_written_as_it_comes() -> None:
+def test_a_terminal_shows_text_as_it_streams() -> None:
     out = io.StringIO()
     renderer = TextRenderer("short", out)
     renderer.start(OPENING)

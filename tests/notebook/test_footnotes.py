@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from claude_magic.engine.rendering import Ending, Opening
+from claude_magic.messages.blocks import TextBlock
 from claude_magic.messages.reply import Reply
-from claude_magic.notebook.display.fences import Fence
-from claude_magic.notebook.display.footnotes import Footnotes, Note, written
+from claude_magic.notebook.display.fences import FenceTracker
+from claude_magic.notebook.display.footnotes import Citation, Footnotes
 from claude_magic.notebook.display.inert import inert
 from claude_magic.notebook.display.markdown import MarkdownRenderer
+from claude_magic.notebook.display.reply_view import render_reply
 from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.simulator import Simulator
 from tests.judges import require_judge
@@ -64,9 +66,10 @@ def events(blocks: list[tuple[str, list[dict[str, Any]]]], size: int = 7) -> lis
         {"type": "message_start", "message": {"id": "msg_1", "model": "claude-sonnet-5-5", "content": []}}
     ]
     for index, (text, citations) in enumerate(blocks):
-        start = {"type": "text", "text": "", "citations": [] if citations else None}
+        start: dict[str, Any] = {"type": "text", "text": "", "citations": [] if citations else None}
         made.append({"type": "content_block_start", "index": index, "content_block": start})
-        deltas = [{"type": "text_delta", "text": text[at : at + size]} for at in range(0, len(text), size)]
+        texts = [text[at : at + size] for at in range(0, len(text), size)]
+        deltas: list[dict[str, Any]] = [{"type": "text_delta", "text": piece} for piece in texts]
         deltas += [{"type": "citations_delta", "citation": citation} for citation in citations]
         made += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
         made.append({"type": "content_block_stop", "index": index})
@@ -97,10 +100,10 @@ def ending(reply: Reply) -> Ending:
 
 def test_cited_words_are_numbered_by_first_appearance_and_listed() -> None:
     reply = folded(STORY)
-    assert written(reply) == (
+    assert render_reply(reply) == (
         "By the papers, the grass is green \\[1\\] and water is essential. \\[2, 1\\]\n\nSo much for that.\n\n" + NOTES
     )
-    assert written(reply, plain=True) == (
+    assert render_reply(reply, plain=True) == (
         "By the papers, the grass is green [1] and water is essential. [2, 1]\n\nSo much for that.\n\n"
         "[1] Colours, characters 1–20: “The grass is green.”\n"
         "[2] document 2, page 5: “Water is essential for life.”"
@@ -151,8 +154,8 @@ def test_cited_words_are_numbered_by_first_appearance_and_listed() -> None:
         ({**GRASS, "cited_text": "word " * 100}, "Colours, characters 1–20: “" + ("word " * 60)[:299] + "…”"),
     ],
 )
-def test_a_note_says_what_and_where(citation: dict[str, Any], plain: str) -> None:
-    assert Note.of(citation).plain == plain
+def test_a_citation_names_its_source_and_location(citation: dict[str, Any], plain: str) -> None:
+    assert Citation.from_wire(citation).plain == plain
 
 
 HOSTILE = (
@@ -161,7 +164,7 @@ HOSTILE = (
 )
 
 
-def test_what_is_quoted_is_inert() -> None:
+def test_quoted_passages_are_inert() -> None:
     for citation in (
         {**GRASS, "cited_text": HOSTILE},
         {**GRASS, "document_title": HOSTILE[:90]},
@@ -169,7 +172,7 @@ def test_what_is_quoted_is_inert() -> None:
         {"type": "web_search_result_location", "url": "javascript:alert(1)", "title": "t", "cited_text": "q"},
     ):
         reply = folded([("Yes", [citation])])
-        tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(written(reply))
+        tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(render_reply(reply))
         (item,) = [token for token in tokens[4:] if token.type == "inline"]
         assert {child.type for child in item.children or ()} <= {
             "text",
@@ -181,20 +184,20 @@ def test_what_is_quoted_is_inert() -> None:
         tags = {child.content for child in item.children or () if child.type == "html_inline"}
         assert tags <= {"<span>", "</span>"}
         shown = "".join(child.content for child in item.children or () if child.type != "html_inline")
-        assert shown == Note.of(citation).plain
+        assert shown == Citation.from_wire(citation).plain
 
 
-def test_an_address_of_the_web_can_be_clicked_and_breaks_nothing() -> None:
+def test_a_web_address_is_a_link_and_breaks_no_markdown() -> None:
     citation = {
         "type": "web_search_result_location",
         "url": "https://a.test/<b>$x$`|*_",
         "title": "T",
         "cited_text": "",
     }
-    (token,) = MarkdownIt().parse(Note.of(citation).markdown)[1:2]
+    (token,) = MarkdownIt().parse(Citation.from_wire(citation).markdown)[1:2]
     (link,) = [child for child in token.children or () if child.type == "link_open"]
     assert link.attrs == {"href": "https://a.test/%3Cb%3E%24x%24%60%7C*_"}
-    assert "$" not in Note.of(citation).markdown
+    assert "$" not in Citation.from_wire(citation).markdown
 
 
 @pytest.mark.parametrize(
@@ -217,7 +220,7 @@ def test_an_address_of_the_web_can_be_clicked_and_breaks_nothing() -> None:
     ],
 )
 def test_a_number_breaks_no_markdown(blocks: list[tuple[str, list[dict[str, Any]]]], markdown: str) -> None:
-    answer = written(folded(blocks)).partition("\n\n---\n\n1. *")[0]
+    answer = render_reply(folded(blocks)).partition("\n\n---\n\n1. *")[0]
     assert answer.endswith(markdown)
     kinds = [token.type for token in MarkdownIt("gfm-like", {"linkify": False}).parse(answer)]
     before = "".join(text for text, _ in blocks)
@@ -232,7 +235,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(st.tuples(st.lists(PIECES).map("".join), st.sampled_from([[], [GRASS], [WATER, GRASS]]))))
-def test_but_for_the_numbers_the_answer_is_what_it_was(blocks: list[tuple[str, list[dict[str, Any]]]]) -> None:
+def test_apart_from_numbers_the_answer_is_unchanged(blocks: list[tuple[str, list[dict[str, Any]]]]) -> None:
     notes, reply, shown = Footnotes(), Reply(), ""
     for event in events(blocks, 3):
         change = reply.apply(event)
@@ -248,20 +251,20 @@ def test_but_for_the_numbers_the_answer_is_what_it_was(blocks: list[tuple[str, l
     if not any(citations for _, citations in blocks):
         assert shown == reply.text
     closing = f"\n{notes.closing}" if notes.closing else ""
-    assert written(reply).startswith(inert(shown + closing))  # the finished answer is the one that was seen to come
+    assert render_reply(reply).startswith(inert(shown + closing))  # what streamed is the finished answer
 
 
 @pytest.mark.parametrize("stops", [True, False], ids=["with stops", "without"])
-def test_numbers_come_with_the_text_and_notes_at_the_end(stops: bool) -> None:
+def test_numbers_stream_with_the_text_and_sources_come_at_the_end(stops: bool) -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=True, style="off")
     reply = draw(renderer, STORY, stops=stops)
     page.wait_for("green \\[1\\] and water is essential. \\[2, 1\\]\n\nSo much for that.")
     assert "Colours" not in page.text
     renderer.finish(ending(reply))
-    assert page.text == written(reply)
+    assert page.text == render_reply(reply)
     (shown,) = page.outputs.values()
-    assert shown["text/plain"] == written(reply, plain=True)
+    assert shown["text/plain"] == render_reply(reply, plain=True)
 
 
 def test_a_number_does_not_wait_for_the_next_words() -> None:
@@ -281,22 +284,22 @@ def test_a_terminal_shows_the_same(stops: bool) -> None:
     reply = draw(renderer, STORY, stops=stops)
     assert "green [1] and" in out.getvalue()
     renderer.finish(ending(reply))
-    assert out.getvalue() == written(reply, plain=True) + "\n\n"
+    assert out.getvalue() == render_reply(reply, plain=True) + "\n\n"
 
 
-def test_an_answer_of_several_messages_is_numbered_through() -> None:
+def test_numbers_continue_across_the_messages_of_an_answer() -> None:
     reply = folded([("Water.", [WATER])])
     reply.earlier = (folded([("Grass.\n", [GRASS])]), folded([]))
     assert reply.text == "Grass.\n\n\nWater."
-    assert written(reply) == f"Grass. \\[1\\]\n\n\nWater. \\[2\\]\n\n{NOTES}"
-    for block in (block for message in reply.messages for block in message.blocks):
+    assert render_reply(reply) == f"Grass. \\[1\\]\n\n\nWater. \\[2\\]\n\n{NOTES}"
+    for block in (block for message in reply.messages for block in message.blocks if isinstance(block, TextBlock)):
         block.citations.clear()
-    assert written(reply) == reply.text
+    assert render_reply(reply) == reply.text
 
 
 def test_an_answer_without_citations_is_untouched() -> None:
     reply = folded([("Yes.\n", []), ("No.\n\n", [])])
-    assert written(reply) == written(reply, plain=True) == reply.text
+    assert render_reply(reply) == render_reply(reply, plain=True) == reply.text
 
 
 @pytest.mark.parametrize("text", ["Some words. ", "Some words.\n", "```\nx\n```\n"], ids=["line", "lines", "code"])
@@ -307,13 +310,13 @@ def test_a_long_answer_costs_no_more_for_each_block(text: str) -> None:
 
         def step(frame: Any, event: str, arg: Any) -> Any:
             nonlocal steps
-            steps += 1 + (len(frame.f_locals["line"]) if frame.f_code is Fence.line.__code__ else 0)
+            steps += 1 + (len(frame.f_locals["line"]) if frame.f_code is FenceTracker.read_line.__code__ else 0)
             return step
 
         reply = folded([(text, [{**GRASS, "start_char_index": number}]) for number in range(count)])
         sys.settrace(step)
         try:
-            written(reply)
+            render_reply(reply)
         finally:
             sys.settrace(None)
         return steps
@@ -321,7 +324,7 @@ def test_a_long_answer_costs_no_more_for_each_block(text: str) -> None:
     assert work(800) <= 2.1 * work(400)
 
 
-def test_in_a_shell_the_cell_and_the_reply_show_the_notes(bare: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_shell_the_cell_and_the_reply_show_the_sources(bare: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
     with raw(http(sse(*events(STORY)))) as server:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
         bare("%load_ext claude_magic")
@@ -330,8 +333,8 @@ def test_in_a_shell_the_cell_and_the_reply_show_the_notes(bare: Cells, monkeypat
         assert "[2] document 2, page 5: “Water is essential for life.”" in shown.stdout
         bare("%%claude\nAnd?")
         (later,) = bare("display(reply)").outputs
-    assert later.data["text/plain"] == written(bare["reply"], plain=True)
-    assert later.data["text/markdown"] == written(bare["reply"])
+    assert later.data["text/plain"] == render_reply(bare["reply"], plain=True)
+    assert later.data["text/markdown"] == render_reply(bare["reply"])
     body = json.loads(server.got[-1].body)
     cited = [block for block in body["messages"][1]["content"] if block.get("citations")]
     assert [block["text"] for block in cited] == ["the grass is green", "water is essential.\n\n"]
@@ -346,7 +349,7 @@ def test_documents_are_cited_when_asked_for(cells: Cells) -> None:
 
 
 @pytest.mark.kernel
-def test_in_a_kernel_and_in_what_is_made_of_the_file(tmp_path: Path) -> None:
+def test_a_kernel_and_the_exported_notebook_show_the_sources(tmp_path: Path) -> None:
     require_judge("jupyter-nbconvert")
     from nbconvert import HTMLExporter
 
@@ -365,5 +368,5 @@ def test_in_a_kernel_and_in_what_is_made_of_the_file(tmp_path: Path) -> None:
 def test_a_typed_answer_is_shown_as_json(cells: Cells, simulator: Simulator) -> None:
     simulator.faults.append('say={"value": [1, 2]}')
     cells("%%claude --schema list[int] -o reply\nWhich?")
-    assert written(cells["reply"]) == '```json\n{\n  "value": [\n    1,\n    2\n  ]\n}\n```'
-    assert written(cells["reply"], plain=True) == '{"value": [1, 2]}'
+    assert render_reply(cells["reply"]) == '```json\n{\n  "value": [\n    1,\n    2\n  ]\n}\n```'
+    assert render_reply(cells["reply"], plain=True) == '{"value": [1, 2]}'

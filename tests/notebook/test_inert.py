@@ -124,13 +124,13 @@ def _alive(pages: list[str], names: list[str]) -> dict[str, list[object]]:
 
 
 @pytest.mark.parametrize("judge", JUDGES)
-def test_nothing_hostile_is_alive(judge: str) -> None:
+def test_hostile_markdown_is_inert(judge: str) -> None:
     assert len(SNIPPETS) > 100
     assert _alive(JUDGES[judge]([inert(text) for text in DOCUMENTS.values()]), list(DOCUMENTS)) == {}
 
 
 @pytest.mark.parametrize("judge", JUDGES)
-def test_a_judge_sees_what_is_alive(judge: str) -> None:
+def test_a_judge_recognizes_active_content(judge: str) -> None:
     texts = [IMG, "<!-- x", f"[a](b)\n\n> - {IMG}", "![x](y)", "<style>", "a `$`\n<b onclick=ran()>"]
     assert set(_alive(JUDGES[judge](texts), texts)) == set(texts)
     found = _alive(JUDGES[judge](list(DOCUMENTS.values())), list(DOCUMENTS))
@@ -138,11 +138,11 @@ def test_a_judge_sees_what_is_alive(judge: str) -> None:
 
 
 @pytest.mark.parametrize("text", HARMLESS)
-def test_what_is_harmless_stays_as_it_was_written(text: str) -> None:
+def test_harmless_markdown_is_unchanged(text: str) -> None:
     assert inert(text) == text
 
 
-def test_harmless_blocks_stay_beside_hostile_ones() -> None:
+def test_harmless_blocks_beside_hostile_ones_are_unchanged() -> None:
     for snippet in ("<b>", "![x](y)", "$5 and $6"):
         text = "\n\n".join([snippet, *HARMLESS, snippet])
         assert inert(text) == "\n\n".join([inert(snippet), *HARMLESS, inert(snippet)])
@@ -202,7 +202,7 @@ def test_only_formulas_are_formulas(written: str, formulas: list[str]) -> None:
     assert re.sub(r"\$\$.*?\$\$|\$.*?\$", "", left, flags=re.DOTALL).count("$") == 0
 
 
-def test_what_was_cut_hides_nothing_behind_it() -> None:
+def test_cut_markdown_hides_nothing_after_it() -> None:
     for cut in ("<!-- x", "<style>", "<script>", "```\n<b>", "~~~html\n<b>", "<textarea>", "<details>"):
         for judge in (by_marked, by_markdown_it, by_mistune):
             (page,) = judge([inert(cut) + "\n\nBelow **all**."])
@@ -255,7 +255,7 @@ def test_any_row_of_snippets_stays_inert(rows: list[list[str]], between: str) ->
 
 
 @pytest.mark.parametrize("text", [*SNIPPETS, *HARMLESS])
-def test_what_is_inert_stays_as_it_is(text: str) -> None:
+def test_inert_markdown_is_unchanged(text: str) -> None:
     once = inert(text)
     assert inert(once) == once
 

@@ -7,8 +7,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from claude_magic.messages.reply import Reply
-from claude_magic.notebook.display.footnotes import written
 from claude_magic.notebook.display.inert import inert
+from claude_magic.notebook.display.reply_view import render_reply
 from tests.notebook.test_inert import JUDGES
 
 WORDS = (
@@ -147,8 +147,8 @@ def cited_reply() -> Reply:
 
 
 @pytest.mark.parametrize("judge", JUDGES)
-def test_footnotes_stay_as_they_were_written(judge: str) -> None:
-    answer = written(cited_reply())
+def test_footnotes_are_unchanged(judge: str) -> None:
+    answer = render_reply(cited_reply())
     assert answer.count(r"\[1\]") == 3
     assert inert(answer) == answer
     (page,) = JUDGES[judge]([answer])

@@ -178,7 +178,7 @@ def test_parallel_and_async_tools_run_while_a_cell_runs(kernel: Kernel) -> None:
 def test_a_call_is_confirmed_in_the_cell_that_waits(kernel: Kernel) -> None:
     ask = '%%claude -b\nDrop it.\nsimulate: tool=drop {"table": "t"}; say=I drop.\nsimulate: say=Done.'
     cell = kernel.run(ask)
-    cell.later(status("waits for your yes, which claude.wait() asks for"))
+    cell.later(status("waits for your yes; claude.wait()"))
     waiting = kernel.start("claude.wait().text", answers=["y"]).finish()
     assert waiting.status == "ok", waiting.error
     assert waiting.prompts == ["Run drop? [y]es / [n]o / [a]lways: "]

@@ -19,16 +19,16 @@ from claude_magic.content.thumbnails import thumbnails
 from claude_magic.engine.rendering import Opening
 from claude_magic.messages.limits import image_limits, lookup
 from claude_magic.messages.reply import Reply, ReplyUpdate
-from claude_magic.notebook.display.html import LONGEST, Growing, _html, _parser, rendered
-from claude_magic.notebook.display.html_diff import CHUNK, chunks
+from claude_magic.notebook.display.html import MAX_PIECE, StreamingHTML, _html, _parser, render_markdown
+from claude_magic.notebook.display.html_diff import CHUNK_SIZE, split_html
 from claude_magic.notebook.display.live import UNFINISHED, LiveRenderer
 from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.simulator.prose import pieces
 from tests.hostile import DOCUMENTS
 from tests.notebook.kernels import Kernel, Running, letters
 from tests.notebook.test_display import OPENING, Page, ending, reply_of, text_change
-from tests.notebook.test_display_calls import HOSTILE, made
-from tests.notebook.test_kernel_display import MOST_GROWTH, Sent, ages, assert_one_answer, sent
+from tests.notebook.test_kernel_display import MOST_GROWTH, RecordProperty, Sent, assert_one_answer, lags, sent
+from tests.notebook.test_tool_call_view import HOSTILE, made
 
 __all__ = ["sent"]  # the fixture
 
@@ -54,26 +54,8 @@ BLOCKS = (
     "---\n",
     "<b>x</b>\n\n",
 )
-TAGS = {
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "p",
-    "br",
-    "hr",
-    "ul",
-    "ol",
-    "li",
-    "blockquote",
-    "pre",
-    "code",
-    "em",
-    "strong",
-}
-TAGS |= {"s", "del", "a", "span", "input", "table", "thead", "tbody", "tr", "th", "td", "details", "summary"}
+TAGS = {"h1", "h2", "h3", "h4", "h5", "h6", "p", "br", "hr", "ul", "ol", "li", "blockquote", "pre", "code", "em"}
+TAGS |= {"strong", "s", "del", "a", "span", "input", "table", "thead", "tbody", "tr", "th", "td", "details", "summary"}
 VALUES = {
     "href": r"(?i:https?://|mailto:).*",
     "title": r"$^",
@@ -109,7 +91,7 @@ class Alive(HTMLParser):
 
 
 def grown(text: str, sizes: list[int]) -> str:
-    growing, shown, at = Growing(), {}, 0
+    growing, shown, at = StreamingHTML(), {}, 0
     for size in [*sizes, len(text)]:
         growing.feed(text[at : at + size])
         shown.update(growing.changes())
@@ -122,19 +104,20 @@ def grown(text: str, sizes: list[int]) -> str:
 
 @pytest.mark.slow
 @given(st.lists(st.sampled_from(BLOCKS), max_size=12), st.lists(st.integers(1, 20), max_size=200))
-def test_what_comes_in_pieces_is_what_the_whole_gives(blocks: list[str], sizes: list[int]) -> None:
+def test_streamed_html_equals_the_html_of_the_whole_text(blocks: list[str], sizes: list[int]) -> None:
     text = "".join(blocks)
     if text.count("$$") % 2:
         text += "$$\n"
-    parser = _parser(ours=False)
+    parser = _parser(trusted=False)
     known: dict[str, Any] = {}
     whole = _html(parser.parse(text, known), known)
     assert grown(text, sizes) == whole
     assert grown(text, [1] * len(text)) == whole
 
 
-def test_a_finished_piece_is_given_once() -> None:
-    growing, given = Growing(), []
+def test_a_finished_piece_is_sent_once() -> None:
+    growing = StreamingHTML()
+    given: list[tuple[int, str]] = []
     for piece in pieces(3000, 4):
         growing.feed(piece)
         given += growing.changes().items()
@@ -143,8 +126,8 @@ def test_a_finished_piece_is_given_once() -> None:
     assert last > 20
 
 
-def test_a_link_is_a_link_as_soon_as_it_is_known_where_to() -> None:
-    growing = Growing()
+def test_a_reference_becomes_a_link_once_it_is_defined() -> None:
+    growing = StreamingHTML()
     growing.feed("See [it].\n\nMore.\n\nAnd more.\n\n")
     assert "[it]" in growing.changes()[0]
     growing.feed("[it]: https://example.com/a")
@@ -153,8 +136,8 @@ def test_a_link_is_a_link_as_soon_as_it_is_known_where_to() -> None:
     assert 'href="https://example.com/ab"' in growing.changes()[0]
 
 
-def test_math_is_shown_as_it_was_written_and_stays_in_one_piece() -> None:
-    growing = Growing()
+def test_math_keeps_its_source_and_stays_in_one_piece() -> None:
+    growing = StreamingHTML()
     growing.feed("It is $x < y$:\n\n$$\na\n\n# b\n\n")
     assert growing.changes() == {
         0: '<p>It is <span class="claude-math">$x &lt; y$</span>:</p>\n',
@@ -163,7 +146,7 @@ def test_math_is_shown_as_it_was_written_and_stays_in_one_piece() -> None:
 
 
 @pytest.mark.parametrize("formula", [r"\href{javascript:alert(1)}{x}", r"\require{html} x", "}{", r"\class{a}{x}"])
-def test_a_formula_that_could_do_more_than_be_one_is_code(formula: str) -> None:
+def test_a_formula_with_active_commands_is_code(formula: str) -> None:
     assert "claude-math" not in grown(f"So $a{formula}b$.\n\n$$\n{formula}\n$$\n\nEnd.\n", [])
 
 
@@ -177,19 +160,19 @@ def test_a_formula_that_could_do_more_than_be_one_is_code(formula: str) -> None:
         ("", "{n} words "),
         ("| a | b |\n|--|--|\n| x | ", "{n} words "),
         ("```python\n", "{n}_words "),
-        ("```" + "x" * 3 * LONGEST + "\n", "{n}\n"),
+        ("```" + "x" * 3 * MAX_PIECE + "\n", "{n}\n"),
     ],
     ids=["code", "table", "list", "line", "cell", "line of code", "language"],
 )
-def test_a_block_that_does_not_end_is_drawn_in_pieces(first: str, line: str) -> None:
+def test_a_long_block_is_drawn_in_pieces(first: str, line: str) -> None:
     """Of which none is much longer than another, so that no drawing costs more than the one before."""
-    count = 12 * LONGEST // len(line)
+    count = 12 * MAX_PIECE // len(line)
     text = first + "".join(line.format(n=n) for n in range(count))
-    growing, shown = Growing(), {}
+    growing, shown = StreamingHTML(), {}
     for start_of in range(0, len(text), 700):
         growing.feed(text[start_of : start_of + 700])
         changed = growing.changes()
-        assert sum(map(len, changed.values())) < 30 * LONGEST
+        assert sum(map(len, changed.values())) < 30 * MAX_PIECE
         shown.update(changed)
     assert len(shown) > 8
     for html in shown.values():
@@ -199,34 +182,34 @@ def test_a_block_that_does_not_end_is_drawn_in_pieces(first: str, line: str) -> 
 
 
 @pytest.mark.parametrize("text", DOCUMENTS.values(), ids=DOCUMENTS)
-def test_nothing_in_an_answer_is_alive(text: str) -> None:
-    growing = Growing()
+def test_an_answer_is_inert(text: str) -> None:
+    growing = StreamingHTML()
     for start_of in range(0, len(text), 7):
         growing.feed(text[start_of : start_of + 7])
         for html in growing.changes().values():
             assert Alive(html).found == []
 
 
-def test_nothing_in_a_call_is_alive_either() -> None:
+def test_a_tool_call_is_inert() -> None:
     from claude_magic.notebook.display import tool_call_view
 
     call = made(HOSTILE, {HOSTILE: HOSTILE}, told=HOSTILE)
-    assert Alive(rendered(tool_call_view.of_call(call).markdown)).found == []
+    assert Alive(render_markdown(tool_call_view.view_call(call).markdown)).found == []
 
 
-def test_of_pictures_only_our_own_are_shown() -> None:
-    shown = rendered(
+def test_only_embedded_jpeg_images_are_shown() -> None:
+    shown = render_markdown(
         '<img src="data:image/jpeg;base64,AAA=" alt="a"> <img src="//a.test/x"> <img src="data:image/svg+xml,">'
     )
     assert re.findall(' src="[^"]*"', shown) == [' src="data:image/jpeg;base64,AAA="']
 
 
 @given(st.text(st.sampled_from("ab <>&\"'=[](`*\n"), max_size=2000), st.integers(0, 2000), st.randoms())
-def test_chunks_of_two_states_together_are_whole_tags(text: str, cut: int, chance: random.Random) -> None:
+def test_chunks_of_different_states_form_whole_tags(text: str, cut: int, chance: random.Random) -> None:
     texts = [text[:cut], text, text[cut:] + text[:cut]]
-    states = [chunks(grown(f"[x](https://a.test/) **b**\n```python\n{one}\n```\n{one}", [])) for one in texts]
+    states = [split_html(grown(f"[x](https://a.test/) **b**\n```python\n{one}\n```\n{one}", [])) for one in texts]
     for state in states:
-        assert all(len(chunk) < CHUNK + 250 for chunk in state)
+        assert all(len(chunk) < CHUNK_SIZE + 250 for chunk in state)
         assert all(re.fullmatch("(?:[^<>]|<[^<>]*>)*", chunk) for chunk in state)
     mixed = [chance.choice(found) for found in itertools.zip_longest(*states, fillvalue="")]
     assert Alive("".join(mixed)).found == []
@@ -234,9 +217,9 @@ def test_chunks_of_two_states_together_are_whole_tags(text: str, cut: int, chanc
 
 def test_chunks_stay_when_something_is_added() -> None:
     html = grown("".join(pieces(500, 4, "code")), [])
-    shorter = chunks(html[: html.index("step_9")])
-    assert chunks(html)[: len(shorter) - 1] == shorter[:-1]
-    assert "".join(chunks(html)) == html
+    shorter = split_html(html[: html.index("step_9")])
+    assert split_html(html)[: len(shorter) - 1] == shorter[:-1]
+    assert "".join(split_html(html)) == html
 
 
 class Model:
@@ -312,7 +295,9 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 
 @pytest.mark.parametrize("owns_cell", [True, False], ids=["own cell", "shared cell"])
-def test_it_is_drawn_as_it_comes_and_leaves_what_is_left_without_a_widget(recorder: Recorder, owns_cell: bool) -> None:
+def test_it_draws_while_streaming_and_leaves_the_same_output_as_without_a_widget(
+    recorder: Recorder, owns_cell: bool
+) -> None:
     page, text = recorder.page, "First\n\n" + "Some **words**.\n\n" * 200 + "Last"
     renderer = LiveRenderer(page, owns_cell=owns_cell)
     renderer.start(OPENING)
@@ -322,7 +307,7 @@ def test_it_is_drawn_as_it_comes_and_leaves_what_is_left_without_a_widget(record
     renderer.update(text_change(text.removeprefix("First")))
     recorder.wait_for("Last</p>")
     assert recorder.model.words == "sent: fig (30x20, 2 tokens) " + " ".join(text.replace("*", "").split())
-    assert recorder.model.open
+    was_open = recorder.model.open
     renderer.finish(ending(reply_of(text)))
     without = Page()
     other = MarkdownRenderer(without, owns_cell=True)
@@ -330,11 +315,11 @@ def test_it_is_drawn_as_it_comes_and_leaves_what_is_left_without_a_widget(record
     other.finish(ending(reply_of(text)))
     assert [*page.outputs.values()] == [*without.outputs.values()]
     assert page.messages[-1] == without.messages[-1]
-    assert not recorder.model.open
+    assert (was_open, recorder.model.open) == (True, False)
     assert recorder.model.said == ["Claude is answering.", "Claude's answer is complete, 402 words."]
 
 
-def test_a_page_that_missed_most_shows_whole_tags_and_the_end_is_whole(recorder: Recorder) -> None:
+def test_a_page_that_missed_updates_shows_whole_tags_and_the_final_answer(recorder: Recorder) -> None:
     renderer = LiveRenderer(recorder.page, owns_cell=True)
     renderer.start(OPENING)
     text = "".join(pieces(1000, 4))
@@ -352,7 +337,7 @@ def test_a_page_that_missed_most_shows_whole_tags_and_the_end_is_whole(recorder:
     assert text.rstrip() in recorder.page.text
 
 
-def test_what_is_kept_meanwhile_is_markdown_and_said_to_be_unfinished(recorder: Recorder) -> None:
+def test_the_markdown_saved_meanwhile_is_marked_unfinished(recorder: Recorder) -> None:
     page = recorder.page
     renderer = LiveRenderer(page, owns_cell=True)
     renderer.start(OPENING)
@@ -367,7 +352,7 @@ def test_what_is_kept_meanwhile_is_markdown_and_said_to_be_unfinished(recorder: 
 
 
 @pytest.mark.slow
-def test_long_answers_are_kept_in_few_outputs_each_sent_once(recorder: Recorder) -> None:
+def test_long_answers_take_few_outputs_each_sent_once(recorder: Recorder) -> None:
     now = [0.0]
     page = recorder.page
     renderer = LiveRenderer(page, owns_cell=True, clock=lambda: now[0])
@@ -386,7 +371,7 @@ def test_long_answers_are_kept_in_few_outputs_each_sent_once(recorder: Recorder)
     assert len([data for data in page.outputs.values() if data]) == 1
 
 
-def test_an_answer_goes_on_without_a_widget_that_fails(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_continues_without_a_failing_widget(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     page = recorder.page
     renderer = LiveRenderer(page, owns_cell=True)
     renderer.start(OPENING)
@@ -407,7 +392,7 @@ def test_an_answer_goes_on_without_a_widget_that_fails(recorder: Recorder, monke
     assert UNFINISHED not in page.text
 
 
-def test_where_there_are_no_widgets_at_all_it_is_markdown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_widgets_the_answer_is_markdown(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(**_: Any) -> None:
         raise ImportError("no comm")
 
@@ -421,7 +406,7 @@ def test_where_there_are_no_widgets_at_all_it_is_markdown(monkeypatch: pytest.Mo
     assert "First." in page.text
 
 
-def test_half_an_emoji_hurts_nothing(recorder: Recorder) -> None:
+def test_an_emoji_may_arrive_in_halves(recorder: Recorder) -> None:
     renderer = LiveRenderer(recorder.page, owns_cell=True)
     renderer.start(OPENING)
     for half in ("A \U0001f469", "\u200d", "\U0001f680 flies. \ud83d", "\ude00 smiles."):
@@ -431,7 +416,7 @@ def test_half_an_emoji_hurts_nothing(recorder: Recorder) -> None:
     renderer.finish(ending(reply_of("A")))
 
 
-def test_pictures_are_shown_small_with_what_they_are(recorder: Recorder) -> None:
+def test_thumbnails_have_descriptions(recorder: Recorder) -> None:
     limits = image_limits(lookup("claude-sonnet-5-5"), 1)
     part = to_parts(Image.new("RGB", (300, 200), "red"), "fig")[0]
     small = thumbnails([('fig "<b>', part)], limits)
@@ -453,7 +438,7 @@ def test_pictures_are_shown_small_with_what_they_are(recorder: Recorder) -> None
     assert "<img" not in recorder.page.text
 
 
-def test_thinking_is_folded_and_told_apart_from_what_happens(recorder: Recorder) -> None:
+def test_thinking_is_separate_from_the_status(recorder: Recorder) -> None:
     renderer = LiveRenderer(recorder.page, owns_cell=True)
     renderer.start(Opening("m", (), "", False))
     recorder.wait_for("<p><em>…</em></p>")
@@ -469,7 +454,7 @@ def test_thinking_is_folded_and_told_apart_from_what_happens(recorder: Recorder)
     renderer.finish(ending(reply_of("Yes.")))
 
 
-def test_calls_are_seen_and_the_user_is_told_when_asked(recorder: Recorder) -> None:
+def test_tool_calls_are_shown_and_a_confirmation_is_announced(recorder: Recorder) -> None:
     renderer = LiveRenderer(recorder.page, owns_cell=True)
     renderer.start(Opening("m", (), "", False))
     renderer.update(text_change("Let me look."))
@@ -482,7 +467,7 @@ def test_calls_are_seen_and_the_user_is_told_when_asked(recorder: Recorder) -> N
     assert recorder.model.said[-1] == "Claude's answer stopped after 3 words."
 
 
-def test_of_a_question_that_failed_at_once_nothing_stays(recorder: Recorder) -> None:
+def test_a_question_that_fails_at_once_leaves_nothing(recorder: Recorder) -> None:
     renderer = LiveRenderer(recorder.page, owns_cell=True)
     renderer.start(Opening("m", (), "", False))
     recorder.wait_for("…")
@@ -508,7 +493,7 @@ def stream(kernel: Kernel, deltas: int, shape: str) -> Running:
 
 @pytest.mark.parametrize("shape", ["prose", "code", "line", "table"])
 def test_in_a_kernel_it_costs_bytes_in_proportion(
-    kernel: Kernel, sent: Sent, shape: str, record_property: pytest.RecordProperty
+    kernel: Kernel, sent: Sent, shape: str, record_property: RecordProperty
 ) -> None:
     sizes = []
     for deltas in (2000, 4000):
@@ -525,19 +510,19 @@ def test_in_a_kernel_it_costs_bytes_in_proportion(
         figures = f"{sizes[-1] / len(text.encode()):.1f} x, {len(comms) / seconds:.1f} messages a second"
         if shape == "code":  # of which every character can be seen
             running.seen = seen
-            behind = ages(running, sent, text)
-            figures += f", late {behind[len(behind) // 2]:.3f} / {behind[int(0.95 * len(behind))]:.3f} s (50 % / 95 %)"
+            behind = lags(running, sent, text)
+            figures += f", {behind[len(behind) // 2]} / {behind[int(0.95 * len(behind))]} letters behind (50 % / 95 %)"
         record_property(f"{shape} {deltas}", figures)
         print(f"{shape} {deltas}: {figures}")
     assert sizes[0] < MOST_BYTES * 8000
     assert sizes[1] < MOST_GROWTH * sizes[0]
 
 
-def test_stopped_at_any_time_it_leaves_the_static_form(kernel: Kernel) -> None:
+def test_an_answer_stopped_at_any_time_becomes_markdown(kernel: Kernel) -> None:
     plan = "think=40; deltas=4000; pace=200"
     for number, mark in enumerate(("thinking, ", "<h2>Part 1</h2>", "<h2>Part 2</h2>")):
         running = kernel.start(f"%%claude --new\nGo on.\nsimulate: {plan}", "cell")
-        running.until(lambda screen, mark=mark, running=running: mark in str(replayed(running)[0].state))
+        running.until(lambda _: mark in str(replayed(running)[0].state))  # noqa: B023
         for _ in range(number + 1):
             kernel.interrupt()
         running.finish()
@@ -552,7 +537,7 @@ def test_stopped_at_any_time_it_leaves_the_static_form(kernel: Kernel) -> None:
     assert kernel.run("%claude simulate: say=Good.").answer.answer == "Good."
 
 
-def test_what_tools_show_stands_below_and_the_answer_is_one(kernel: Kernel) -> None:
+def test_tool_output_is_below_and_the_answer_is_one_output(kernel: Kernel) -> None:
     kernel.run("def look(at: str):\n    'Looks.'\n    display(at)\n    return at.upper()")
     running = kernel.run(
         '%%claude -t look --new\nLook.\nsimulate: tool=look {"at": "here"}; say=Let me **look**.\n'
@@ -583,7 +568,7 @@ def test_in_a_terminal_nothing_is_live(cells: Any) -> None:
         ("live", "", False),
     ],
 )
-def test_it_is_live_where_pages_are_built_as_in_jupyterlab(
+def test_the_widget_is_used_in_pages_built_like_jupyterlab(
     kernel: Kernel, display: str, cell: str, is_live: bool
 ) -> None:
     kernel.run(f"%config ClaudeMagics.display = {display!r}")
@@ -592,7 +577,7 @@ def test_it_is_live_where_pages_are_built_as_in_jupyterlab(
     assert any(message.kind == "comm_open" for message in running.messages) is is_live
 
 
-def test_where_nobody_looks_nothing_is_live(kernel: Kernel) -> None:
+def test_without_a_front_end_there_is_no_widget(kernel: Kernel) -> None:
     running = kernel.run("%claude simulate: say=Good.")  # a front end would have told the cell
     assert running.answer.answer == "Good."
     assert not [message for message in running.messages if message.kind.startswith("comm_")]

@@ -76,7 +76,7 @@ def test_a_thumbnail_is_small(value: object, size: tuple[int, int]) -> None:
     assert len(one.encoded.data) <= MAX_BYTES
 
 
-def test_it_is_of_what_goes_out() -> None:
+def test_a_thumbnail_shows_the_image_that_is_sent() -> None:
     picture = Image.new("RGB", (400, 400), "red")
     picture.paste("blue", (0, 0, 100, 100))
     (one,) = of(Picture(picture, crop=(0, 0, 100, 100)), names=("fig",))
@@ -85,13 +85,13 @@ def test_it_is_of_what_goes_out() -> None:
     assert Image.open(io.BytesIO(one.encoded.data)).getpixel((50, 50)) == pytest.approx((0, 0, 255), abs=3)
 
 
-def test_what_is_see_through_stands_on_white() -> None:
+def test_transparent_images_get_a_white_background() -> None:
     (one,) = of(Image.new("RGBA", (50, 50), (0, 0, 0, 0)))
     assert one.encoded is not None
     assert Image.open(io.BytesIO(one.encoded.data)).getpixel((25, 25)) == (255, 255, 255)
 
 
-def test_no_metadata_goes_along() -> None:
+def test_a_thumbnail_has_no_metadata() -> None:
     picture, buffer = Image.new("RGB", (64, 64)), io.BytesIO()
     picture.save(buffer, "JPEG", comment=b"secret", icc_profile=b"secret", xmp=b"secret")
     (one,) = of(buffer.getvalue())
@@ -99,7 +99,7 @@ def test_no_metadata_goes_along() -> None:
     assert b"secret" not in one.encoded.data
 
 
-def test_what_the_api_fetches_has_none() -> None:
+def test_an_image_by_url_has_no_thumbnail() -> None:
     for source in ({"type": "url", "url": "https://a.test/x.png"}, {"type": "file", "file_id": "file_1"}):
         block = {"type": "image", "source": source}
         assert thumbnail(block) is None
@@ -108,7 +108,7 @@ def test_what_the_api_fetches_has_none() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", "cut"])
-def test_what_cannot_be_read_has_none(data: bytes | str) -> None:
+def test_an_unreadable_image_has_no_thumbnail(data: bytes | str) -> None:
     if data == "cut":
         buffer = io.BytesIO()
         Image.fromarray(NOISE).save(buffer, "PNG")
@@ -118,7 +118,7 @@ def test_what_cannot_be_read_has_none(data: bytes | str) -> None:
     assert gallery([Thumbnail("it", Part({"type": "image", "source": source}, "it"), WITHIN)]) == ""
 
 
-def test_at_most_eight_are_shown_each_with_its_words() -> None:
+def test_at_most_eight_thumbnails_are_shown_each_with_a_description() -> None:
     name = 'a "b" <script> & $x$ `c`\n'
     images = of(*[Image.new("RGB", (300, 200))] * 11, names=(name,) * 11)
     markdown = gallery(images)
@@ -138,7 +138,7 @@ def opening(*images: Thumbnail) -> Opening:
 
 @pytest.mark.parametrize("keep", [False, True], ids=["gone", "kept"])
 @pytest.mark.parametrize("owns_cell", [True, False], ids=["own cell", "shared cell"])
-def test_they_are_sent_once_and_stay_only_if_wanted(owns_cell: bool, keep: bool) -> None:
+def test_thumbnails_are_sent_once_and_stay_only_if_kept(owns_cell: bool, keep: bool) -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=owns_cell, style="off", keep_images=keep)
     renderer.start(opening(*of(Image.new("RGB", (300, 200)))))
@@ -158,7 +158,7 @@ def test_they_are_sent_once_and_stay_only_if_wanted(owns_cell: bool, keep: bool)
     assert sum("<img" in message["data"].get("text/markdown", "") for message in page.messages) == 1 + keep
 
 
-def test_a_question_that_failed_leaves_none() -> None:
+def test_a_failed_question_leaves_no_thumbnails() -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(opening(*of(Image.new("RGB", (300, 200)))))
@@ -167,7 +167,7 @@ def test_a_question_that_failed_leaves_none() -> None:
     assert page.text == "*sent: fig (300x200, 88 tokens)*"
 
 
-def test_a_terminal_makes_none() -> None:
+def test_a_terminal_makes_no_thumbnails() -> None:
     (image,) = of(Image.new("RGB", (300, 200)))
     renderer = TextRenderer("off", io.StringIO())
     renderer.start(opening(image))
@@ -175,7 +175,7 @@ def test_a_terminal_makes_none() -> None:
     assert "encoded" not in vars(image)
 
 
-def test_a_question_carries_those_of_its_own_pictures(simulator: Simulator) -> None:
+def test_a_question_has_thumbnails_of_its_own_pictures_only(simulator: Simulator) -> None:
     notebook = Notebook()
     home = Conversations(Settings(base_url=simulator.url), notebook)
     claude = home.open("main")
@@ -218,7 +218,7 @@ def test_in_a_kernel_pictures_cost_their_bytes_once_and_nothing_is_saved(kernel:
     assert "10" not in output["metadata"]
 
 
-def test_in_a_kernel_they_stay_if_wanted(kernel: Kernel, tmp_path: Path) -> None:
+def test_in_a_kernel_thumbnails_stay_if_kept(kernel: Kernel, tmp_path: Path) -> None:
     kernel.run("%config ClaudeMagics.keep_images = True")
     running = ask(kernel, "images[0]", 10)
     kernel.run("%config ClaudeMagics.keep_images = False")

@@ -22,8 +22,8 @@ from claude_magic.messages.reply import Reply, ReplyUpdate
 from claude_magic.messages.retry import Wait
 from claude_magic.notebook.display import tool_call_view
 from claude_magic.notebook.display.footer import metadata
-from claude_magic.notebook.display.footnotes import written
 from claude_magic.notebook.display.markdown import MarkdownRenderer
+from claude_magic.notebook.display.reply_view import render_reply
 from claude_magic.notebook.display.status import Status
 from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.simulator import simulated_tools
@@ -124,8 +124,8 @@ def answer() -> Reply:
     return message(text("So."), earlier=(one, two))
 
 
-def test_the_finished_answer_holds_each_call_where_it_was_made() -> None:
-    assert written(answer()) == (
+def test_the_finished_answer_shows_each_call_in_its_place() -> None:
+    assert render_reply(answer()) == (
         "Let me **see**.\n\n"
         "<details><summary>add(a=1) · 0.2 s</summary>\n\n```\n3\n```\n\n</details>\n\n"
         "<details><summary>fails(region='x') · failed · 12 s</summary>\n\n"
@@ -136,7 +136,7 @@ def test_the_finished_answer_holds_each_call_where_it_was_made() -> None:
         "**add** refused: Not run: the user said no.\n\n"
         "So."
     )
-    assert written(answer(), plain=True) == (
+    assert render_reply(answer(), plain=True) == (
         "Let me **see**.\n\n[add(a=1) → 0.2 s]\n[fails(region='x') failed: LookupError: no such region]\n\n"
         "Once more.\n\n[add(a=2) refused: Not run: the user said no.]\n\nSo."
     )
@@ -147,10 +147,10 @@ def test_a_terminal_shows_the_same() -> None:
     renderer = TextRenderer("off", out)
     reply = draw(renderer, answer())
     renderer.finish(ending(reply))
-    assert out.getvalue() == written(reply, plain=True) + "\n\n"
+    assert out.getvalue() == render_reply(reply, plain=True) + "\n\n"
 
 
-def test_in_a_terminal_thinking_and_waits_have_lines_of_their_own() -> None:
+def test_in_a_terminal_thinking_and_waits_have_their_own_lines() -> None:
     out = io.StringIO()
     renderer = TextRenderer("off", out)
     renderer.start(Opening("m", (), "", True))
@@ -194,7 +194,7 @@ def test_each_call_is_drawn_as_it_happens_and_once(owns_cell: bool) -> None:
     assert sum("<details>" in markdown for markdown in drawn) == 1
     reply = message(text("It is 3."), earlier=(message(text("Let me **see"), use(call), run=(call,)),))
     renderer.finish(ending(reply))
-    assert page.text.strip() == written(reply)
+    assert page.text.strip() == render_reply(reply)
     assert (len(page.outputs) == 1) == owns_cell
 
 
@@ -207,13 +207,13 @@ def test_code_that_is_open_when_a_call_begins_is_closed() -> None:
     page.wait_for("</details>")
     seen = page.text
     renderer.finish(ending(reply))
-    assert page.text.strip() == written(reply)
-    for markdown in (seen, written(reply)):
+    assert page.text.strip() == render_reply(reply)
+    for markdown in (seen, render_reply(reply)):
         assert markdown.startswith("```python\nx = 1\n```\n")
         assert [token.type for token in MarkdownIt().parse(markdown)][:2] == ["fence", "html_block"]
 
 
-def test_the_words_of_another_message_begin_a_paragraph() -> None:
+def test_another_message_begins_a_paragraph() -> None:
     page, out = Page(), io.StringIO()
     thinking = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
     reply = message(thinking, text("Two."), earlier=(message(text("One.")),))
@@ -226,7 +226,7 @@ def test_the_words_of_another_message_begin_a_paragraph() -> None:
     assert out.getvalue() == "One.\n\nTwo."
 
 
-def test_while_the_user_is_asked_all_before_is_in_sight_and_nothing_moves() -> None:
+def test_during_a_confirmation_all_earlier_text_is_shown_and_nothing_moves() -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(OPENING)
@@ -240,12 +240,12 @@ def test_while_the_user_is_asked_all_before_is_in_sight_and_nothing_moves() -> N
     renderer.finish(ending(message(text("I delete it."))))
 
 
-def test_of_many_calls_at_once_some_are_named() -> None:
+def test_only_some_of_many_running_calls_are_named() -> None:
     status = Status(lambda: 7.0)
     for number in range(50):
         status.call(str(number), f"add({number})", "running")
     assert status.markdown.splitlines() == [*(f"*add({n}) running, 0 s*  " for n in range(3)), "*and 47 more calls*"]
-    assert status.passes
+    assert status.counts_seconds
     for number in range(49):
         status.answered(str(number))
     assert status.markdown == "*add(49) running, 0 s*"
@@ -253,18 +253,18 @@ def test_of_many_calls_at_once_some_are_named() -> None:
     assert status.markdown == ""
 
 
-def test_the_call_that_is_asked_about_is_the_one_that_is_named() -> None:
+def test_the_call_to_confirm_is_the_one_named() -> None:
     status = Status(lambda: 7.0)
     status.call("1", "delete(1)", "confirming")
     status.call("2", "delete(2)", "confirming")
     assert status.markdown == "*delete(2) waits for your yes*"
-    assert not status.passes
+    assert not status.counts_seconds
     status.call("1", "delete(1)", "running")
     assert status.markdown == "*delete(1) running, 0 s*"
-    assert status.passes
+    assert status.counts_seconds
 
 
-def test_calls_that_really_ran() -> None:
+def test_calls_that_ran() -> None:
     page = Page()
     renderer = MarkdownRenderer(page, owns_cell=True, style="off")
     renderer.start(OPENING)
@@ -282,35 +282,35 @@ def test_calls_that_really_ran() -> None:
     assert outside(final).strip() == "**fails** failed: LookupError: no such region: Rome"
 
 
-def test_what_is_long_is_cut_and_counted() -> None:
+def test_long_results_are_cut_and_counted() -> None:
     def long() -> str:
         """Much."""
         print("y" * 5000)
         return "x" * 1_000_000
 
     (call,) = ran((long, {}))
-    markdown = written(message(use(call), run=(call,)))
+    markdown = render_reply(message(use(call), run=(call,)))
     assert len(markdown) < 2 * tool_call_view.LONGEST + 500
     assert markdown.count("x") >= tool_call_view.LONGEST
     assert "*… 38,025 more characters*" in markdown  # of what Claude was told
     assert "*… 3,001 more characters*" in markdown
     assert "**long**: 960,000 characters cut" in outside(markdown)
     big = made("add", {"a": "z" * 1_000_000, "k" * 1_000_000: 1}, told="3")
-    assert len(written(message(use(big), run=(big,)))) < tool_call_view.LONGEST + 1000
-    assert len(tool_call_view.of_call(made("n" * 1_000_000, {})).plain) < 400
+    assert len(render_reply(message(use(big), run=(big,)))) < tool_call_view.LONGEST + 1000
+    assert len(tool_call_view.view_call(made("n" * 1_000_000, {})).plain) < 400
 
 
-def test_arguments_that_do_not_fit_the_line_are_inside() -> None:
+def test_arguments_too_long_for_the_title_are_in_the_details() -> None:
     query = "SELECT region, sum(amount)\nFROM sales\nGROUP BY region"
     call = made("run_query", {"sql": query, "limit": 5}, told="| a |")
     assert (
         f"</summary>\n\n*arguments*\n\n```\nsql = \n{query}\nlimit = 5\n```\n\n*result*\n\n```\n| a |\n```"
-        in tool_call_view.of_call(call).markdown
+        in tool_call_view.view_call(call).markdown
     )
     odd = made("run_query", {}, "failed", "The arguments are no JSON object: {", is_error=True, invalid='{"sql": ')
     assert (
         'run_query(\'{"sql": \') · failed</summary>\n\n*arguments*\n\n```\n{"sql": \n```'
-        in tool_call_view.of_call(odd).markdown
+        in tool_call_view.view_call(odd).markdown
     )
 
 
@@ -333,17 +333,15 @@ EMPHASIS = ("strong_open", "strong_close", "em_open", "em_close")
 
 
 @given(st.text(), st.text(), st.text(), st.sampled_from(["done", "failed", "stopped"]), st.booleans())
-def test_whatever_is_in_a_call_nothing_of_it_is_alive(
-    name: str, key: str, value: str, state: str, hostile: bool
-) -> None:
+def test_a_call_is_inert_whatever_it_contains(name: str, key: str, value: str, state: str, hostile: bool) -> None:
     name, key, value = (HOSTILE + part if hostile else part for part in (name, key, value))
     notes = (value,) if value.strip() else ()
     call = made(name, {key: value}, state, value, is_error=state != "done", notes=notes, printed=value)
     call.parts += (text_part(f"Printed:\n{value}"),)
-    markdown = tool_call_view.of_call(call).markdown
+    markdown = tool_call_view.view_call(call).markdown
     assert set(inert(markdown)) <= {"html_block", "fence"}
     assert inert(markdown).count("html_block") == 2
-    assert tool_call_view.of_call(call).plain.isprintable()
+    assert tool_call_view.view_call(call).plain.isprintable()
     status = Status(lambda: 0.0)
     status.call("1", tool_call_view.title(call), "running")
     assert inert(status.markdown) == []
@@ -369,10 +367,10 @@ def test_whatever_is_in_a_call_nothing_of_it_is_alive(
         7,
     ],
 )
-def test_whatever_a_server_returns_nothing_of_it_is_alive(name: str, content: Any) -> None:
+def test_a_server_result_is_inert_whatever_it_contains(name: str, content: Any) -> None:
     reply = message(server_use(name, {"query": HOSTILE}), result(name, content))
-    assert inert(written(reply)).count("html_block") == 2
-    assert set(inert(written(reply))) <= {"html_block", "fence"}
+    assert inert(render_reply(reply)).count("html_block") == 2
+    assert set(inert(render_reply(reply))) <= {"html_block", "fence"}
 
 
 SEARCH = [
@@ -407,34 +405,34 @@ OUTPUT = {"type": "code_execution_result", "stdout": "1\n", "stderr": "", "retur
         ("text_editor_code_execution", {"is_file_update": True}, '```\n{"is_file_update": true}\n```', ""),
     ],
 )
-def test_what_the_server_ran_is_shown_in_its_place(name: str, content: Any, inside: str, seen: str) -> None:
+def test_server_calls_are_shown_in_their_place(name: str, content: Any, inside: str, seen: str) -> None:
     page, out = Page(), io.StringIO()
     reply = message(text("First."), server_use(name, {"query": "q"}), result(name, content), text("Then."))
     fold = "\n\n".join(filter(None, [inside, "</details>", seen]))
     state = " · failed" if seen else ""
-    assert written(reply) == f"First.\n\n<details><summary>{name}(query='q'){state}</summary>\n\n{fold}\n\nThen."
+    assert render_reply(reply) == f"First.\n\n<details><summary>{name}(query='q'){state}</summary>\n\n{fold}\n\nThen."
     renderer = MarkdownRenderer(page, owns_cell=True, style="off")
     draw(renderer, reply)
     page.wait_for("Then.")
-    assert page.text.replace("\n", "") == written(reply).replace("\n", "")
+    assert page.text.replace("\n", "") == render_reply(reply).replace("\n", "")
     renderer.finish(ending(reply))
     draw(TextRenderer("off", out), reply)
-    assert out.getvalue() == written(reply, plain=True)
+    assert out.getvalue() == render_reply(reply, plain=True)
 
 
 @pytest.mark.parametrize(
     ("name", "code"), [(name, code) for name, found in simulated_tools.ERRORS.items() for code in found]
 )
-def test_errors_of_the_server_are_in_sight_in_words(name: str, code: str) -> None:
+def test_server_errors_are_visible_in_words(name: str, code: str) -> None:
     error = {"type": f"{name}_tool_result_error", "error_code": code}
     reply = message(server_use(name, {}), result(name, error))
-    assert outside(written(reply)).strip().replace("\\", "") == f"**{name}** failed: {code.replace('_', ' ')}"
+    assert outside(render_reply(reply)).strip().replace("\\", "") == f"**{name}** failed: {code.replace('_', ' ')}"
 
 
-def test_a_result_that_comes_a_message_later_and_one_that_never_comes() -> None:
+def test_a_result_in_a_later_message_and_a_missing_result() -> None:
     paused = message(server_use("web_search", {"query": "q"}), server_use("web_fetch", {"url": "u"}, "srvtoolu_2"))
     reply = message(result("web_search", SEARCH), text("Then."), earlier=(paused,))
-    assert written(reply, plain=True) == (
+    assert render_reply(reply, plain=True) == (
         "[web_fetch(url='u') asked: nothing came back]\n\n[web_search(query='q') → done]\n\nThen."
     )
     page = Page()
@@ -444,7 +442,7 @@ def test_a_result_that_comes_a_message_later_and_one_that_never_comes() -> None:
     renderer.finish(ending(paused))
 
 
-def test_an_end_that_is_said_late_begins_nothing_anew() -> None:
+def test_a_late_stop_event_does_not_restart_a_call() -> None:
     page, reply = Page(), Reply()
     renderer = MarkdownRenderer(page, owns_cell=True)
     renderer.start(OPENING)
@@ -462,19 +460,19 @@ def test_an_end_that_is_said_late_begins_nothing_anew() -> None:
     renderer.finish(ending(reply))
 
 
-def test_a_call_in_which_the_answer_was_cut_is_none_yet() -> None:
+def test_a_call_that_was_cut_off_is_left_out() -> None:
     reply = message(text("Let me see."), use(made("add", {"a": 1})))
     reply.blocks[-1].closed = False
-    assert written(reply) == "Let me see."
+    assert render_reply(reply) == "Let me see."
 
 
-def test_a_call_that_nobody_runs_is_said_to_be_so() -> None:
+def test_a_call_that_is_not_run_is_reported() -> None:
     reply = message(text("Let me see."), use(made("get_weather", {"city": "Rome"})))
-    assert written(reply, plain=True) == "Let me see.\n\n[get_weather(city='Rome') asked: it is not run here]"
+    assert render_reply(reply, plain=True) == "Let me see.\n\n[get_weather(city='Rome') asked: not run here]"
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_pictures_of_a_result_are_small_while_it_streams_or_when_they_are_kept(keep: bool) -> None:
+def test_result_thumbnails_are_shown_while_streaming_or_if_kept(keep: bool) -> None:
     call = made("plot", {}, told="Here:")
     call.parts += tuple(to_parts(Image.new("RGB", (800, 600), "teal"), "plot"))
     reply = message(use(call), run=(call,))
@@ -486,10 +484,10 @@ def test_pictures_of_a_result_are_small_while_it_streams_or_when_they_are_kept(k
     renderer.finish(ending(reply))
     assert ("<img" in page.text) == keep
     assert ("picture 800x600" in page.text) != keep
-    assert "picture 800x600" in written(reply)
+    assert "picture 800x600" in render_reply(reply)
 
 
-def test_the_output_says_which_calls_there_were() -> None:
+def test_the_metadata_lists_the_calls() -> None:
     assert metadata(ending(answer()))["claude_magic"]["calls"] == [
         {"name": "add", "state": "done", "seconds": 0.24},
         {"name": "fails", "state": "failed", "seconds": 12.0},
@@ -525,7 +523,7 @@ def delete(path: str) -> str:
 """
 
 
-def test_in_a_kernel_the_saved_answer_holds_the_calls(kernel: Kernel) -> None:
+def test_in_a_kernel_the_saved_answer_contains_the_calls(kernel: Kernel) -> None:
     running = kernel.run(
         "%%claude --new -t add, fails\nGo on.\n"
         'simulate: tool=add {"a": 1}; tool=fails {"region": "x"}; say=Let me see.\nsimulate: say=It is 3.'
@@ -558,7 +556,7 @@ def test_in_a_kernel_the_saved_answer_holds_the_calls(kernel: Kernel) -> None:
     assert "<strong>fails</strong> failed: LookupError" in page
 
 
-def test_in_a_kernel_what_a_tool_shows_stays(kernel: Kernel) -> None:
+def test_in_a_kernel_tool_output_stays(kernel: Kernel) -> None:
     running = kernel.run("%%claude --new -t plot\nGo on.\nsimulate: tool=plot; say=Look.\nsimulate: say=There it is.")
     there = [output for output in running.screen.outputs if output["data"]]
     assert [output["data"]["text/plain"] for output in there[1:]] == ["'the plot'"]
@@ -594,7 +592,7 @@ def asked(kernel: Kernel, code: str, answer: str) -> Running:
 @pytest.mark.parametrize(
     ("said", "seen"), [("y", ""), ("n", "**delete** refused: Not run: delete has to be confirmed.")]
 )
-def test_in_a_kernel_the_user_is_asked_below_what_was_said(kernel: Kernel, said: str, seen: str) -> None:
+def test_in_a_kernel_the_user_is_asked_below_the_text(kernel: Kernel, said: str, seen: str) -> None:
     plan = 'simulate: tool=delete {"path": "a.txt"}; say=I delete it.\nsimulate: say=Well.'
     running = asked(kernel, f"%%claude --new -t delete\nGo on.\n{plan}", said)
     there = [output for output in running.screen.outputs if output.get("data") or output.get("text")]

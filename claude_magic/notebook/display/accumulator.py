@@ -1,4 +1,4 @@
-"""What is drawn of what comes: text and ended calls are pieces in their order, all else is the status line."""
+"""Turns what happens during an answer into segments to draw, in order, and a status line for everything else."""
 
 from __future__ import annotations
 
@@ -15,117 +15,116 @@ from claude_magic.notebook.display.footnotes import Footnotes
 from claude_magic.notebook.display.status import Status
 from claude_magic.tools.calls import ANSWERED, Call
 
-UNDER_WAY = ("confirming", "waiting", "running")
-"""States of a call in which something else may come into the cell."""
-FINISHED = None
-"""Stands between pieces where the text before is finished."""
+IN_PROGRESS = ("confirming", "waiting", "running")
+"""States of a call in which the cell may show something besides the answer."""
+TEXT_END = None
+"""The segment that ends a run of text."""
 
-Piece = str | Callable[[], tool_call_view.Fold] | None
-"""Text, a call that is put into Markdown in the thread, or the end of a text."""
+Segment = str | tool_call_view.ToolCallView | None
+"""Text, a tool call that has ended, or :data:`TEXT_END`."""
 
 
-class Step(NamedTuple):
-    """A call that is run here has come into a state; the lock is released when that is seen."""
+class CallUpdate(NamedTuple):
+    """A tool call that is run in the kernel has changed its state; the lock is released once that is drawn."""
 
     call: Call
     state: str
-    seen: threading.Lock
+    drawn: threading.Lock
 
 
-News = ReplyUpdate | Wait | Step | None
-"""What the thread is told; None: it is the end."""
+Event = ReplyUpdate | Wait | CallUpdate
+"""What the drawing thread is told."""
 
 
-class Pieces:
-    """Makes pieces of news, as they come.
+class Accumulator:
+    """Collects segments and the status from events.
 
     Parameters
     ----------
     clock : callable
-        Seconds.
-    small : callable
-        The pictures of a call's result, as Markdown.
+        Returns seconds.
+    pictures : callable
+        Returns the pictures in a call's result, as Markdown.
 
     Attributes
     ----------
     status : Status
-        What happens while there is no text.
+        What is happening while there is no text.
     """
 
-    def __init__(self, clock: Callable[[], float], small: Callable[[Call], str]) -> None:
+    def __init__(self, clock: Callable[[], float], pictures: tool_call_view.Pictures) -> None:
         self.status = Status(clock)
-        self._small = small
-        self._halves = codecs.getincrementaldecoder("utf-16-le")("replace")  # a character may come in two
+        self._pictures = pictures
+        self._decoder = codecs.getincrementaldecoder("utf-16-le")("replace")  # surrogate pairs may arrive in halves
         self._notes = Footnotes()
-        self._uses = tool_call_view.Uses()
-        self._new: list[Piece] = []
+        self._server_calls = tool_call_view.ServerCalls()
+        self._segments: list[Segment] = []
 
     def __bool__(self) -> bool:
-        return bool(self._new)
+        return bool(self._segments)
 
     def begin(self, prefill: str) -> None:
-        """The answer begins with these words, if any."""
+        """Begin the answer with the prefill, if any."""
         self.status.begin()
         if prefill:
             self.status.end()
-            self._new.append(self._notes.add(prefill))
+            self._segments.append(self._notes.add(prefill))
 
-    def take(self) -> list[Piece]:
-        """What has come since the last time."""
-        new, self._new = self._new, []
-        return new
+    def take(self) -> list[Segment]:
+        """The segments since the last call."""
+        segments, self._segments = self._segments, []
+        return segments
 
-    def note(self, news: ReplyUpdate | Wait | Step) -> bool:
-        """Take one thing in; whether there is anything new to draw."""
-        if isinstance(news, Wait):
-            self.status.wait(news)
-        elif isinstance(news, Step):
-            self._go_on(news.call, news.state)
-        elif news.kind == "message":
-            self._pause()
-        elif news.kind == "text":
-            if news.text:
+    def add(self, event: Event) -> bool:
+        """Take an event into account, and tell whether there is anything new to draw."""
+        if isinstance(event, Wait):
+            self.status.wait(event)
+        elif isinstance(event, CallUpdate):
+            self._add_call_update(event.call, event.state)
+        elif event.kind == "message":
+            self._end_text()
+        elif event.kind == "text":
+            if event.text:
                 self.status.end()
-            text = self._halves.decode(news.text.encode("utf-16-le", "surrogatepass"))
-            self._new.append(self._notes.add(text, news.block))
-        elif news.kind == "stop" and (numbers := self._notes.stop(news.block)):
-            self._new.append(numbers)
-        elif news.kind == "thinking" or news.block.type == "thinking":
-            self.status.think(news.text)
-        elif news.kind == "input" or not self._sees_tool(news):
+            text = self._decoder.decode(event.text.encode("utf-16-le", "surrogatepass"))
+            self._segments.append(self._notes.add(text, event.block))
+        elif event.kind == "stop" and (numbers := self._notes.stop(event.block)):
+            self._segments.append(numbers)
+        elif event.kind == "thinking" or event.block.type == "thinking":
+            self.status.think(event.text)
+        elif event.kind == "input" or not self._add_tool_block(event):
             return False
         return True
 
-    def _sees_tool(self, change: ReplyUpdate) -> bool:
-        """A block that is no text: whether a call begins, goes on or ends with it."""
-        block = change.block
+    def _add_tool_block(self, update: ReplyUpdate) -> bool:
+        """Take a tool use or its result into account; false if the block is something else."""
+        block = update.block
         if isinstance(block, ToolUseBlock):
-            if change.kind == "start":
-                self._pause()
-                self._uses.see(block)
+            if update.kind == "start":
+                self._end_text()
+                self._server_calls.add(block)
             elif block.id not in self.status:
-                return False  # some servers say late that a block has ended
+                return False  # some servers report the end of a block late
             state = "being called" if block.type == "tool_use" else "running"
-            self.status.call(block.id, tool_call_view.title_of(block), state)
+            self.status.call(block.id, tool_call_view.title_of_block(block), state)
             return True
-        if change.kind == "start" and isinstance(block, RawBlock) and (use := self._uses.answered_by(block)):
-            self._pause()
-            self.status.answered(use.id)
-            self._new.append(lambda: tool_call_view.of_result(use, block))
-            return True
-        return False
+        use = self._server_calls.answered_by(block) if update.kind == "start" else None
+        if use is None or not isinstance(block, RawBlock):
+            return False
+        self._end_text()
+        self.status.answered(use.id)
+        self._segments.append(tool_call_view.view_server_call(use, block))
+        return True
 
-    def _go_on(self, call: Call, state: str) -> None:
-        """A call that is run here has another state."""
-        self._pause()
-        if state in UNDER_WAY:
+    def _add_call_update(self, call: Call, state: str) -> None:
+        self._end_text()
+        if state in IN_PROGRESS:
             self.status.call(call.id, tool_call_view.title(call), state)
         elif state in ANSWERED:
             self.status.answered(call.id)
-            small = self._small
-            self._new.append(lambda: tool_call_view.of_call(call, small(call)))
+            self._segments.append(tool_call_view.view_call(call, self._pictures(call)))
 
-    def _pause(self) -> None:
-        """Something else than text follows: what has come of that is finished."""
-        self._new += [self._notes.pause(), FINISHED]
+    def _end_text(self) -> None:
+        """Finish the text so far, because something else follows."""
+        self._segments += [self._notes.pause(), TEXT_END]
         self.status.begin()

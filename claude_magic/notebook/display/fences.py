@@ -1,4 +1,4 @@
-"""Where code and displayed math begin and end in Markdown, line by line."""
+"""Where fenced code and displayed math begin and end in Markdown, line by line."""
 
 from __future__ import annotations
 
@@ -7,40 +7,39 @@ import re
 _FENCE = re.compile(r"( *(?:[-*+] +|\d+[.)] +)?)(`{3,}|~{3,})(.*)")
 
 
-class Fence:
-    """Goes over lines, and knows in what the last of them ended.
+class FenceTracker:
+    """Reads lines and knows whether the last one ended inside fenced code or displayed math.
 
     Attributes
     ----------
     opening : str
         The line that opened the code; empty outside code.
     math : bool
-        Whether it is in displayed math.
+        Whether the last line ended inside displayed math.
     """
 
-    def __init__(self) -> None:
-        self.opening = ""
-        self.math = False
+    opening = ""
+    math = False
 
     @property
-    def open(self) -> bool:
-        """Whether it is in code or in math."""
+    def is_open(self) -> bool:
+        """Whether code or math is still open."""
         return self.math or bool(self.opening)
 
     @property
     def indent(self) -> str:
-        """The spaces before what closes the code."""
+        """The spaces before the closing fence."""
         match = _FENCE.match(self.opening)
         return " " * len(match[1]) if match else ""
 
     @property
     def closing(self) -> str:
-        """What closes the code; empty outside code."""
+        """The fence that closes the open code; empty outside code."""
         match = _FENCE.match(self.opening)
         return self.indent + match[2] if match else ""
 
-    def line(self, line: str) -> None:
-        """Go over a line."""
+    def read_line(self, line: str) -> None:
+        """Take the next line into account."""
         match = _FENCE.match(line)
         if self.opening:
             if match and match[2].startswith(self.closing.strip()) and not match[3].strip():

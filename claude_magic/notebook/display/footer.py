@@ -1,42 +1,41 @@
-"""The lines around an answer: what was sent, what must be known, what it cost."""
+"""The lines around an answer: what was sent, whether it is complete, what it cost."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import quote
 
 from claude_magic.engine.rendering import Ending
 from claude_magic.messages.reply import Reply
 from claude_magic.messages.text import one_line, truncate
 from claude_magic.messages.usage import format_cost, usage_to_json
-from claude_magic.notebook.display.output_metadata import remembered
+from claude_magic.notebook.display.output_metadata import AnswerMetadata, restoration_data
 
 _SPECIAL = re.compile(r"([`*_\[\]<>|~#&])|([$\\])")
-_IN_AN_ADDRESS = ":/?#[]@!&'()*+,;=%"
-_LONGEST_ADDRESS = 100
-"""Characters of one that is shown as text."""
+_SAFE_IN_URL = ":/?#[]@!&'()*+,;=%"
+_LONGEST_URL = 100
+"""Characters of a URL that is shown as text."""
 
 
 def escaped(text: str) -> str:
-    """Text in which Markdown sees nothing but text.
+    """Escape Markdown, so that the text is shown as it is.
 
-    Formulas are looked for a second time in the finished page, where a ``$`` is no longer escaped;
-    they do not reach over the bounds of an element.
+    The finished page is searched for formulas once more, when a ``$`` is no longer escaped. A formula
+    cannot cross the boundary of an element, hence the ``<span>``.
     """
     return _SPECIAL.sub(lambda match: rf"\{match[1]}" if match[1] else rf"<span>\{match[2]}</span>", text)
 
 
 def link(url: str) -> str:
-    """An address of the web as a link that shows where it leads; anything else as text."""
+    """A web address as a link that shows where it leads; any other URL as text."""
     if re.match("https?://", url):
-        return f"<{quote(url, safe=_IN_AN_ADDRESS)}>"
-    return escaped(truncate(url, _LONGEST_ADDRESS))
+        return f"<{quote(url, safe=_SAFE_IN_URL)}>"
+    return escaped(truncate(url, _LONGEST_URL))
 
 
 def sent(names: Sequence[str]) -> str:
-    """``sent: fig (1200x800, 1,247 tokens), 3 earlier turns``; empty if there is nothing to say."""
+    """``sent: fig (1200x800, 1,247 tokens), 3 earlier turns``; empty if nothing was sent besides the question."""
     return f"sent: {', '.join(names)}" if names else ""
 
 
@@ -47,12 +46,12 @@ def footer(ending: Ending, style: str) -> str:
     ----------
     ending : Ending
     style : str
-        ``full``; ``short`` leaves out what differs from run to run; ``off``.
+        ``full``, ``short`` (without what differs from run to run) or ``off``.
 
     Returns
     -------
     str
-        Simulated answers say so in every style.
+        Every style marks simulated answers.
     """
     reply = ending.reply
     parts = ["SIMULATED"] if reply.simulated else []
@@ -77,42 +76,38 @@ def footer(ending: Ending, style: str) -> str:
 
 
 def state(reply: Reply) -> str:
-    """What must be said of a reply wherever it is shown; empty for a complete answer of a real model."""
+    """Whether a reply is simulated or incomplete; empty for a complete answer of a real model."""
     parts = ["SIMULATED"] if reply.simulated else []
     if not reply.complete:
         parts.append(f"not complete: {reply.stop_reason or 'it broke off'}")
     return " · ".join(parts)
 
 
-def metadata(ending: Ending, plain: str = "", source: str = "") -> dict[str, Any]:
-    """What the output carries for later: the numbers, which turn it is, and what a later kernel needs of it.
+def metadata(ending: Ending, plain: str = "", source: str = "") -> dict[str, AnswerMetadata]:
+    """The metadata of an answer's output: figures, the turn, and what a later kernel needs to restore it.
 
     Parameters
     ----------
     ending : Ending
     plain : str
-        The text of the output.
+        The plain text of the output.
     source : str
-        Of the cell, if it is one question.
+        The source of the cell, if it is a single question.
     """
     reply = ending.reply
-    usage = usage_to_json(reply.usage)
-    calls = [
-        {"name": one_line(call.name), "state": call.state, "seconds": round(call.seconds, 3)}
-        for call in reply.tool_calls
-    ]
-    return {
-        "claude_magic": {
-            "version": 1,
-            "turn": ending.turn_id,
-            "number": ending.turn,
-            "model": reply.model,
-            "complete": reply.complete,
-            "stop_reason": reply.stop_reason,
-            "simulated": reply.simulated,
-            "usage": usage,
-            "cost_usd": ending.cost,
-            **({"calls": calls} if calls else {}),
-            **remembered(ending, plain, source),
-        }
+    about: AnswerMetadata = {
+        "version": 1,
+        "turn": ending.turn_id,
+        "number": ending.turn,
+        "model": reply.model,
+        "complete": reply.complete,
+        "stop_reason": reply.stop_reason,
+        "simulated": reply.simulated,
+        "usage": usage_to_json(reply.usage),
+        "cost_usd": ending.cost,
     }
+    if calls := reply.tool_calls:
+        about["calls"] = [
+            {"name": one_line(call.name), "state": call.state, "seconds": round(call.seconds, 3)} for call in calls
+        ]
+    return {"claude_magic": {**about, **restoration_data(ending, plain, source)}}

@@ -1,4 +1,4 @@
-"""Pictures, small: what is sent, above the answer, and what functions returned, in it."""
+"""Thumbnails: pictures that were sent, above the answer, and pictures that tools returned, inside it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ MOST = 8
 
 
 def gallery(pictures: Sequence[Thumbnail]) -> str:
-    """Pictures for Markdown, at most :data:`MOST`, with what they are as alternative text and as tip.
+    """Pictures as HTML for Markdown, with descriptions as alternative text and tooltip.
 
     Parameters
     ----------
     pictures : sequence of Thumbnail
+        Only the first :data:`MOST` are shown.
     """
     shown = list(filter(None, map(_image, pictures[:MOST])))
     if shown and len(pictures) > MOST:
@@ -28,13 +29,13 @@ def gallery(pictures: Sequence[Thumbnail]) -> str:
     return " ".join(shown)
 
 
-class Small:
-    """The pictures of calls' results, small; made once for each.
+class ToolGallery:
+    """Makes thumbnails of the pictures that tool calls return, once for each call.
 
     Attributes
     ----------
     model : str
-        The one that sees them.
+        The model that sees the pictures.
     """
 
     def __init__(self) -> None:
@@ -42,13 +43,13 @@ class Small:
         self._galleries: dict[Call, str] = {}
 
     def __call__(self, call: Call) -> str:
-        """Those of a call, for Markdown."""
+        """The pictures of one call, as HTML for Markdown."""
         if call not in self._galleries:
-            within = limits.image_limits(limits.lookup(self.model), 1)
-            named = [(tool_call_view.name(call), part) for part in call.parts]
+            image_limits = limits.image_limits(limits.lookup(self.model), 1)
+            named = [(tool_call_view.tool_name(call), part) for part in call.parts]
             try:
-                self._galleries[call] = gallery(thumbnails(named, within))
-            except BadInput:  # one that cannot be read is named
+                self._galleries[call] = gallery(thumbnails(named, image_limits))
+            except BadInput:  # an unreadable picture is only named
                 self._galleries[call] = ""
         return self._galleries[call]
 

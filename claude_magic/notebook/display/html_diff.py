@@ -1,30 +1,30 @@
-"""Pieces of HTML that are sent again only where they change."""
+"""HTML cut into chunks, so that only the chunks that change are sent again."""
 
 from __future__ import annotations
 
 import re
 
-CHUNK = 160
-"""Characters of HTML that are sent again at least when one of them changes."""
+CHUNK_SIZE = 160
+"""Characters of HTML that are resent, at least, when one of them changes."""
 _UNIT = re.compile(r'<(?:[^">]|"[^"]*")*>|&[^;\s<]*;|[^<&]{1,80}|.', re.DOTALL)
-"""What may not be cut: chunks of two states together are still a row of whole tags and texts."""
+"""What must not be cut, so that chunks of two states, put together, are still whole tags and texts."""
 
 
-def chunks(html: str) -> list[str]:
-    """HTML in chunks that stay the same when something is added behind them.
+def split_html(html: str) -> list[str]:
+    """Cut HTML into chunks that stay the same when something is appended.
 
     Parameters
     ----------
     html : str
         As the sanitizer writes it.
     """
-    found: list[str] = []
+    chunks: list[str] = []
     chunk: list[str] = []
     size = 0
     for unit in _UNIT.findall(html):
         chunk.append(unit)
         size += len(unit)
-        if size >= CHUNK:
-            found.append("".join(chunk))
+        if size >= CHUNK_SIZE:
+            chunks.append("".join(chunk))
             chunk, size = [], 0
-    return [*found, "".join(chunk)] if chunk else found
+    return [*chunks, "".join(chunk)] if chunk else chunks

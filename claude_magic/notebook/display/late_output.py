@@ -1,4 +1,4 @@
-"""Showing something in a cell that has ended: messages that belong to its execution, whichever runs meanwhile."""
+"""Output for a cell that has ended: messages that belong to its execution, whichever cell runs meanwhile."""
 
 from __future__ import annotations
 
@@ -6,29 +6,32 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from claude_magic.notebook.display.publisher import Bundle, Metadata
+
 
 @contextlib.contextmanager
-def showing_in(shell: Any, parent: dict[str, Any]) -> Iterator[None]:
-    """What the main thread shows in here goes to the cell of this request.
+def redirect_output(shell: Any, parent: dict[str, Any]) -> Iterator[None]:
+    """Send what the main thread shows to the cell that a request ran.
 
     Parameters
     ----------
     shell : ipykernel.zmqshell.ZMQInteractiveShell
     parent : dict
+        The request.
     """
-    now = shell.get_parent()
+    current = shell.get_parent()
     shell.set_parent(parent)
     try:
         yield
     finally:
-        shell.set_parent(now)
+        shell.set_parent(current)
 
 
-class EndedCell:
-    """Publishes into the execution that runs now, also when another one does.
+class LateOutputPublisher:
+    """Publishes to the execution that is running now, even after another one has started.
 
-    A kernel's own publisher shows where the thread's context says, or (ipykernel 6) in whatever cell
-    runs. The session that it sends with takes the parent of a message as it is given.
+    A kernel's own publisher uses the thread's context or (ipykernel 6) whichever cell is running. Its
+    session takes the parent of a message as given.
 
     Parameters
     ----------
@@ -41,22 +44,15 @@ class EndedCell:
         self._publisher = publisher
         self._parent = parent
 
-    def publish(
-        self,
-        data: dict[str, Any],
-        metadata: dict[str, Any] | None = None,
-        *,
-        transient: dict[str, Any] | None = None,
-        update: bool = False,
-    ) -> None:
-        """Show a bundle of texts."""
+    def publish(self, data: Bundle, metadata: Metadata, *, transient: dict[str, str], update: bool) -> None:
+        """Show an output."""
         kind = "update_display_data" if update else "display_data"
-        self._send(kind, {"data": data, "metadata": metadata or {}, "transient": transient or {}})
+        self._send(kind, {"data": data, "metadata": metadata or {}, "transient": transient})
 
     def clear_output(self, wait: bool = False) -> None:
-        """Clear the cell."""
+        """Clear the output of the cell."""
         self._send("clear_output", {"wait": wait})
 
-    def _send(self, kind: str, content: dict[str, Any]) -> None:
+    def _send(self, kind: str, content: dict[str, object]) -> None:
         publisher = self._publisher
         publisher.session.send(publisher.pub_socket, kind, content, parent=self._parent, ident=publisher.topic)

@@ -1,51 +1,50 @@
-// Shows an answer that is being written. In the notebook the answer is Markdown, in outputs that
-// carry its mark; this draws in their place while it can, and they are seen again when it cannot.
+// Shows an answer while it is being written. The notebook holds the answer as Markdown, in outputs that
+// contain its mark. This view replaces them in the page as long as it can; without it they are visible.
 
-const ELSEWHERE = "To stop: the ■ in the toolbar";
+const USE_TOOLBAR = "To stop, press ■ in the toolbar";
 const MISSING = "<p><em>a part is missing here until the answer is complete</em></p>";
-const PATIENCE = 5000; // milliseconds after which a stop that did nothing is said to have done nothing
-const GONE = ["dead", "restarting", "autorestarting", "terminating"];
+const STOP_TIMEOUT = 5000; // milliseconds after which a stop without effect is reported
+const ENDED = ["dead", "restarting", "autorestarting", "terminating"];
 
-function make(tag, parent, properties = {}) {
-  const made = Object.assign(document.createElement(tag), properties);
-  parent.append(made);
-  return made;
+function append(tag, parent, properties = {}) {
+  const element = Object.assign(document.createElement(tag), properties);
+  parent.append(element);
+  return element;
 }
 
-// One region for all answers, outside of them: what is said last must outlive the widget.
-function announce(words) {
+// One live region for all answers, outside of the widgets: the last announcement must outlive its widget.
+function announce(text) {
   const region = document.getElementById("claude-announces")
-    ?? make("div", document.body, { id: "claude-announces", role: "status", ariaLive: "polite" });
+    ?? append("div", document.body, { id: "claude-announces", role: "status", ariaLive: "polite" });
   region.style.cssText = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)";
-  if (region.textContent !== words) region.textContent = words;
+  if (region.textContent !== text) region.textContent = text;
 }
 
-// What scrolls to the end of a node again, for a reader who was there; nothing for any other.
-function following(node) {
-  let at = node.parentElement;
-  while (at && !(/auto|scroll/.test(getComputedStyle(at).overflowY) && at.scrollHeight > at.clientHeight)) {
-    at = at.parentElement;
-  }
-  const below = () => node.getBoundingClientRect().bottom - at.getBoundingClientRect().bottom;
-  if (!at || below() > 8) return () => {};
-  return () => { at.scrollTop += Math.max(0, below()); };
+// Returns a function that scrolls to the end of a node again if its end is in view now.
+function keepingEndInView(node) {
+  let scroller = node.parentElement;
+  const scrolls = (el) => /auto|scroll/.test(getComputedStyle(el).overflowY) && el.scrollHeight > el.clientHeight;
+  while (scroller && !scrolls(scroller)) scroller = scroller.parentElement;
+  const below = () => node.getBoundingClientRect().bottom - scroller.getBoundingClientRect().bottom;
+  if (!scroller || below() > 8) return () => {};
+  return () => { scroller.scrollTop += Math.max(0, below()); };
 }
 
-// Keeps the height of the cell's output until the finished answer stands in it.
-function hold(area, mark) {
-  const follow = following(area);
-  const stands = () => !area.querySelector(`.${mark}`) && area.querySelector(".jp-RenderedMarkdown")
+// Keeps the height of the cell's output until the finished answer is rendered in it.
+function holdHeight(area, mark) {
+  const follow = keepingEndInView(area);
+  const isRendered = () => !area.querySelector(`.${mark}`) && area.querySelector(".jp-RenderedMarkdown")
     && [...area.querySelectorAll(".jp-RenderedMarkdown")].every((node) => node.firstElementChild);
   area.style.minHeight = `${area.offsetHeight}px`;
   const release = (frames) => requestAnimationFrame(() => {
-    if (frames && !stands()) return release(frames - 1);
+    if (frames && !isRendered()) return release(frames - 1);
     area.style.minHeight = "";
     follow();
   });
   release(120);
 }
 
-// The text of a block of code, whose earlier lines may stand in blocks above it.
+// The text of a code block, including earlier lines of the same code in the blocks above it.
 function codeOf(block) {
   let above = block.previousElementSibling;
   if (above?.matches(".claude-copy")) above = above.previousElementSibling;
@@ -56,59 +55,59 @@ function copyable(block) {
   const button = document.createElement("button");
   Object.assign(button, { type: "button", className: "claude-copy", textContent: "Copy", ariaLabel: "Copy this code" });
   button.addEventListener("click", () => {
-    const told = (words) => {
-      button.textContent = words;
-      announce(words === "Copied" ? "Code copied." : "The code could not be copied.");
+    const report = (label) => {
+      button.textContent = label;
+      announce(label === "Copied" ? "Code copied." : "The code could not be copied.");
     };
-    const refused = () => told("Not copied");
-    if (!navigator.clipboard) return refused(); // a page without https
-    navigator.clipboard.writeText(codeOf(block)).then(() => told("Copied"), refused);
+    const failed = () => report("Not copied");
+    if (!navigator.clipboard) return failed(); // a page without https
+    navigator.clipboard.writeText(codeOf(block)).then(() => report("Copied"), failed);
   });
   block.before(button);
 }
 
-// The view of an answer, at the end of the output that its first mark is in.
+// Shows an answer at the end of the output that contains its first mark.
 function show(model, output) {
-  const el = make("div", output, { className: "claude-live jp-OutputArea-output", tabIndex: -1 });
-  const answer = make("div", el, { className: "claude-answer jp-RenderedHTMLCommon" });
+  const el = append("div", output, { className: "claude-live jp-OutputArea-output", tabIndex: -1 });
+  const answer = append("div", el, { className: "claude-answer jp-RenderedHTMLCommon" });
   answer.setAttribute("role", "group");
   answer.ariaLabel = "Claude's answer, still being written";
   answer.ariaBusy = "true";
   answer.ariaLive = "off";
-  const now = make("div", el, { className: "claude-now jp-RenderedHTMLCommon" });
-  const line = make("div", now);
-  const fold = make("details", now, { hidden: true });
-  const summary = make("summary", fold);
-  const thoughts = make("div", fold);
-  const bar = make("div", el, { className: "claude-bar" });
-  const stop = make("button", bar, { type: "button", textContent: "Stop" });
-  make("span", bar, { textContent: `${model.get("model")} · Esc in this output stops it` });
+  const now = append("div", el, { className: "claude-now jp-RenderedHTMLCommon" });
+  const line = append("div", now);
+  const fold = append("details", now, { hidden: true });
+  const summary = append("summary", fold);
+  const thoughts = append("div", fold);
+  const bar = append("div", el, { className: "claude-bar" });
+  const stop = append("button", bar, { type: "button", textContent: "Stop" });
+  append("span", bar, { textContent: `${model.get("model")} · press Esc in this output to stop` });
 
-  let waits = 0;
+  let stopTimer = 0;
   const kernel = () => model.widget_manager?.kernel;
-  const elsewhere = () => {
-    clearTimeout(waits);
-    stop.textContent = ELSEWHERE;
+  const useToolbar = () => {
+    clearTimeout(stopTimer);
+    stop.textContent = USE_TOOLBAR;
   };
   const interrupt = () => {
-    if (model.get("background")) { // no cell runs, or another one: the kernel stops it when it is free
+    if (model.get("background")) { // this cell has ended: the kernel stops the answer when it is free
       stop.textContent = "Stopping…";
       return model.send({ stop: true });
     }
-    if (!kernel()?.interrupt) return elsewhere();
+    if (!kernel()?.interrupt) return useToolbar();
     stop.textContent = "Stopping…";
-    clearTimeout(waits);
-    waits = setTimeout(() => {
+    clearTimeout(stopTimer);
+    stopTimer = setTimeout(() => {
       stop.textContent = "Still running. Stop again";
-      announce("Claude has not stopped yet. Stop can be pressed again.");
-    }, PATIENCE);
-    new Promise((done) => done(kernel().interrupt())).catch(elsewhere);
+      announce("Claude has not stopped yet. Press Stop again.");
+    }, STOP_TIMEOUT);
+    new Promise((done) => done(kernel().interrupt())).catch(useToolbar);
   };
-  if (!kernel()?.interrupt && !model.get("background")) elsewhere();
+  if (!kernel()?.interrupt && !model.get("background")) useToolbar();
   stop.addEventListener("click", interrupt);
 
-  const marks = []; // a comment before each piece: JupyterLab's styles go by what is whose child
-  const waiting = new Set();
+  const marks = []; // a comment before each piece: JupyterLab's styles depend on what is whose child
+  const outdated = new Set(); // pieces to draw
   const typesetter = model.widget_manager?.rendermime?.latexTypesetter;
   let last = -1;
   let frame = 0;
@@ -129,31 +128,31 @@ function show(model, output) {
     content.querySelectorAll("pre:not(:has(+ .g))").forEach(copyable);
     typeset([...content.querySelectorAll(".claude-math")]);
   };
-  const typeset = async (formulas) => { // one after the other: it has one place for what it works on
+  const typeset = async (formulas) => { // one at a time: the typesetter is not reentrant
     for (const formula of typesetter ? formulas : []) await typesetter.typeset(formula);
   };
   const draw = () => {
     frame = 0;
-    const follow = following(el);
+    const follow = keepingEndInView(el);
     for (let n = marks.length; n < model.get("pieces"); n++) {
-      if (n) waiting.add(n - 1); // which is finished now
+      if (n) outdated.add(n - 1); // it is finished now
       marks.push(document.createComment(""));
       answer.append(marks[n]);
-      waiting.add(n);
+      outdated.add(n);
     }
-    waiting.forEach(put);
-    waiting.clear();
-    const thinks = model.get("thoughts");
-    if (thinks) thoughts.innerHTML = thinks;
-    if (thinks) summary.innerHTML = model.get("status");
-    fold.hidden = !thinks && !fold.open; // what somebody reads does not vanish
-    line.innerHTML = thinks ? "" : model.get("status") ?? "";
+    outdated.forEach(put);
+    outdated.clear();
+    const thinking = model.get("thoughts");
+    if (thinking) thoughts.innerHTML = thinking;
+    if (thinking) summary.innerHTML = model.get("status");
+    fold.hidden = !thinking && !fold.open; // what the user is reading does not vanish
+    line.innerHTML = thinking ? "" : model.get("status") ?? "";
     follow();
   };
   const changed = () => {
     if (model.get("number") <= last) return;
     last = model.get("number");
-    for (const n of model.get("changed") ?? []) if (n < marks.length) waiting.add(n);
+    for (const n of model.get("changed") ?? []) if (n < marks.length) outdated.add(n);
     frame ||= requestAnimationFrame(draw);
   };
   model.on("change:number", changed);
@@ -162,11 +161,11 @@ function show(model, output) {
   let cell = null;
   el.addEventListener("focusin", () => { cell = el.closest(".jp-Cell"); });
   const remove = () => {
-    // The widget goes while the focus is in it: it goes back to the cell, not to nowhere.
+    // If the focus is in the widget, it returns to the cell instead of being lost.
     const focused = document.activeElement;
     const lost = !focused || focused === document.body || el.contains(focused);
     cancelAnimationFrame(frame);
-    clearTimeout(waits);
+    clearTimeout(stopTimer);
     model.off("change:number", changed);
     el.remove();
     if (cell?.isConnected && lost) cell.focus();
@@ -178,15 +177,15 @@ function initialize({ model }) {
   const mark = model.get("mark");
   const found = document.getElementsByClassName(mark);
   const kernel = model.widget_manager?.kernel;
-  const views = new Map(); // by the area that the outputs are in: a notebook can be open twice
-  let drawn = new Set(); // the outputs in whose place it is drawn
+  const views = new Map(); // by output area: a notebook can be open twice
+  let hidden = new Set(); // the outputs that the views replace
 
-  const look = () => {
+  const update = () => {
     const outputs = new Set();
     const firsts = new Map();
     for (const part of found) {
       const output = part.closest(".jp-OutputArea-child");
-      if (!output?.parentElement) continue; // a page that is built otherwise shows the Markdown
+      if (!output?.parentElement) continue; // another kind of page shows the Markdown
       outputs.add(output);
       if (!firsts.has(output.parentElement)) firsts.set(output.parentElement, output);
     }
@@ -196,11 +195,11 @@ function initialize({ model }) {
       views.delete(area);
     }
     for (const [area, output] of firsts) if (!views.has(area)) views.set(area, show(model, output));
-    for (const output of drawn) if (!outputs.has(output)) output.classList.remove("claude-drawn");
+    for (const output of hidden) if (!outputs.has(output)) output.classList.remove("claude-drawn");
     for (const output of outputs) output.classList.add("claude-drawn");
-    drawn = outputs;
+    hidden = outputs;
   };
-  const escape = (event) => { // before JupyterLab, which has a meaning of its own for it
+  const escape = (event) => { // before JupyterLab handles the key
     const view = event.key === "Escape" && [...views.values()].find((one) => one.el.contains(event.target));
     if (!view) return;
     event.preventDefault();
@@ -208,13 +207,13 @@ function initialize({ model }) {
     view.interrupt();
   };
   const says = () => announce(model.get("says"));
-  const ends = () => views.forEach((view, area) => hold(area, mark));
+  const ends = () => views.forEach((view, area) => holdHeight(area, mark));
   const status = (_, now) => {
-    if (!GONE.includes(now)) return;
-    if (!model.get("ends")) announce("Claude's answer is cut off: the kernel has ended.");
+    if (!ENDED.includes(now)) return;
+    if (!model.get("ends")) announce("Claude's answer was cut off: the kernel has ended.");
     close();
   };
-  const observer = new MutationObserver(look);
+  const observer = new MutationObserver(update);
   const close = () => {
     observer.disconnect();
     window.removeEventListener("keydown", escape, true);
@@ -222,9 +221,9 @@ function initialize({ model }) {
     kernel?.disposed?.disconnect(close);
     views.forEach((view) => view.remove());
     views.clear();
-    drawn.forEach((output) => output.classList.remove("claude-drawn"));
+    hidden.forEach((output) => output.classList.remove("claude-drawn"));
   };
-  // The finished answer may take a moment to stand where its first part was.
+  // The finished answer may take a moment to replace its first part.
   const closed = () => {
     let frames = model.get("ends") ? 120 : 0;
     const wait = () => (frames-- > 0 && found.length ? requestAnimationFrame(wait) : close());
@@ -235,10 +234,10 @@ function initialize({ model }) {
   model.on("change:says", says);
   window.addEventListener("keydown", escape, true);
   kernel?.statusChanged?.connect(status);
-  kernel?.disposed?.connect(close); // the notebook was closed: nothing more will be heard here
+  kernel?.disposed?.connect(close); // the notebook was closed: no more messages arrive
   observer.observe(document.body, { childList: true, subtree: true });
   says();
-  look();
+  update();
   return closed;
 }
 

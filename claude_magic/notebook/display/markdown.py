@@ -1,12 +1,12 @@
 """An answer as Markdown, in any notebook front end, without a widget.
 
-Finished pieces are displays of their own and are sent once; only the unfinished rest is updated,
-ten times a second at most. At the end one bundle with the whole answer takes their place.
+Finished pieces are separate displays and are sent once; only the unfinished rest is updated, at most
+ten times a second. At the end a single output with the whole answer replaces them.
 
-All drawing is done by one thread, from the state that it finds when it draws: an older state can
-never overwrite a newer one, an interrupt never hits the middle of a message, and the last piece is
-shown although nothing follows it. What is to be drawn comes to it through a queue and nothing else:
-an interrupt that hits the ``with`` of a condition leaves its lock held for ever.
+One thread does all the drawing, from the state at that moment: an older state can never overwrite a
+newer one, an interrupt never hits the middle of a message, and the last piece is shown even if
+nothing follows it. It is fed through a queue only: an interrupt that hits the ``with`` statement of a
+condition would leave its lock held for ever.
 """
 
 from __future__ import annotations
@@ -19,48 +19,47 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from claude_magic.content.thumbnails import Thumbnail
 from claude_magic.engine.rendering import Ending, Opening
 from claude_magic.messages.reply import ReplyUpdate
 from claude_magic.messages.retry import Wait
-from claude_magic.notebook.display.accumulator import FINISHED, UNDER_WAY, News, Piece, Pieces, Step
+from claude_magic.notebook.display.accumulator import IN_PROGRESS, TEXT_END, Accumulator, CallUpdate, Event, Segment
 from claude_magic.notebook.display.footer import escaped, footer, metadata, sent
-from claude_magic.notebook.display.footnotes import written
-from claude_magic.notebook.display.gallery import Small, gallery
+from claude_magic.notebook.display.gallery import ToolGallery, gallery
 from claude_magic.notebook.display.inert import inert
-from claude_magic.notebook.display.publisher import HookedPublisher, Publisher
-from claude_magic.notebook.display.splitter import Splitter
+from claude_magic.notebook.display.publisher import Bundle, HookedPublisher, Metadata, Publisher
+from claude_magic.notebook.display.reply_view import render_reply
+from claude_magic.notebook.display.splitter import MarkdownSplitter
 from claude_magic.tools.calls import Call
 
-FASTEST = 0.1
-SLOWEST = 0.2
+MIN_PAUSE = 0.1
+MAX_PAUSE = 0.2
 """Seconds between two drawings: the more of an update is repetition, the longer."""
 _ENVELOPE = 600
-"""Bytes of a message beside its content, about."""
-_SHARE = 6
-"""So many bytes may be sent for each new one before drawing slows down."""
-_PATIENCE = 2.0
-"""Seconds until a call goes on although what came before it could not be drawn."""
+"""Approximate bytes of a message besides its content."""
+_MAX_OVERHEAD = 6
+"""Bytes that may be sent for each new byte before drawing slows down."""
+_DRAWING_TIMEOUT = 2.0
+"""Seconds after which a tool call proceeds even if the text before it has not been drawn."""
 
 
 class MarkdownRenderer:
-    """Draws into the cell that runs.
+    """Draws into the running cell.
 
     Parameters
     ----------
     publisher : Publisher
     owns_cell : bool
-        Whether nothing else is in the cell, so that it may be cleared.
+        Whether the cell shows nothing else, so that it may be cleared.
     style : str
         Of the footer: ``full``, ``short`` or ``off``.
     clock : callable
-        Seconds.
+        Returns seconds.
     replay : callable, optional
-        Shows again what was in the cell before, once it has been cleared.
+        Shows the earlier outputs of the cell again after it has been cleared.
     keep_images : bool
-        Whether the pictures that were sent stay, small, above the finished answer.
+        Whether thumbnails of the pictures that were sent stay above the finished answer.
     source : str
-        Of the cell, if it is one question.
+        The source of the cell, if it is a single question.
     """
 
     def __init__(
@@ -82,78 +81,75 @@ class MarkdownRenderer:
         self._replay = replay
         self._keep_images = keep_images
         self._source = source
-        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._small = Small()
-        self._pieces = Pieces(clock, self._small)
-        self._splitter = Splitter()
+        self._tool_gallery = ToolGallery()
+        self._accumulator = Accumulator(clock, self._tool_gallery)
+        self._splitter = MarkdownSplitter()
         self._displays = [uuid.uuid4().hex]
         self._shown: set[str] = set()
-        self._sent = self._plain_sent = ""
-        self._head = ""  # stands above the first piece
-        self._pictures: Sequence[Thumbnail] = ()
-        self._gallery = ""
-        self._show_thinking = False
-        self._watched = False
-        self._fastest = FASTEST
-        # The thread's own, from when it runs:
-        self._dirty = True
-        self._awaited: list[threading.Lock] = []
+        self._opening = Opening("", (), "", show_thinking=False)
+        self._sent = self._gallery = ""
+        self._head = ""  # shown above the first piece
+        self._hooked = False
+        self._min_pause = MIN_PAUSE
+        # Used by the drawing thread only, once it runs:
+        self._stale = True
+        self._locks: list[threading.Lock] = []
         self._closing = False
 
-    # -- from the conversation -------------------------------------------------------------------
+    # -- called by the run -----------------------------------------------------------------------
 
     def start(self, opening: Opening) -> None:
-        """Say what is sent, and begin to draw."""
-        self._plain_sent = line = sent(opening.sent)
-        self._sent = f"*{escaped(line)}*" if line else ""
-        self._head = f"{self._sent}\n\n" if line else ""
-        self._pictures = opening.pictures
-        self._small.model = opening.model
-        self._show_thinking = opening.show_thinking
-        self._pieces.status.background = opening.stop is not None
-        self._pieces.begin(opening.prefill)
-        # The context carries the header of the cell's request: without it a thread's output lands elsewhere.
+        """Show what is sent, and begin to draw."""
+        self._opening = opening
+        if line := sent(opening.sent):
+            self._sent = f"*{escaped(line)}*"
+            self._head = f"{self._sent}\n\n"
+        self._tool_gallery.model = opening.model
+        self._accumulator.status.background = opening.stop is not None
+        self._accumulator.begin(opening.prefill)
+        # The context carries the header of the cell's request, without which a thread's output goes elsewhere.
         context = contextvars.copy_context()
-        self._thread = threading.Thread(target=context.run, args=(self._draw,), name="claude display", daemon=True)
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name="claude display", daemon=True)
         self._thread.start()
 
-    def update(self, change: ReplyUpdate | Wait | Call) -> None:
-        """Pass it to the thread, which draws it."""
-        if isinstance(change, ReplyUpdate | Wait):
-            self._news.put(change)
+    def update(self, update: ReplyUpdate | Wait | Call) -> None:
+        """Pass the update on to the drawing thread."""
+        if isinstance(update, ReplyUpdate | Wait):
+            self._events.put(update)
             return
-        self._watch(change)
-        seen = threading.Lock()
-        seen.acquire()
-        self._news.put(Step(change, change.state, seen))
-        if change.state in UNDER_WAY:
-            # What was said before the call has to be seen before what the tool shows.
-            seen.acquire(timeout=_PATIENCE)
+        self._watch(update)
+        drawn = threading.Lock()
+        drawn.acquire()
+        self._events.put(CallUpdate(update, update.state, drawn))
+        if update.state in IN_PROGRESS:
+            # The text before the call has to be visible before anything that the tool shows.
+            drawn.acquire(timeout=_DRAWING_TIMEOUT)
 
     def _watch(self, call: Call) -> None:
-        """See whether something else comes into the cell than the answer, which is then not ours alone."""
-        in_another_thread = self._pieces.status.background or (call.tool is not None and call.tool.parallel)
+        """Watch for other output in the cell, which must then not be cleared."""
+        in_another_thread = self._accumulator.status.background or (call.tool is not None and call.tool.parallel)
         if call.state == "confirming" or in_another_thread:
-            self._owns_cell = False  # what another thread shows cannot be seen
-        elif not self._watched and self._hooks is not None:
-            self._hooks.register_hook(self._sees_other)
-            self._watched = True
+            self._owns_cell = False  # output of another thread cannot be watched
+        elif not self._hooked and self._hooks is not None:
+            self._hooks.register_hook(self._note_other_output)
+            self._hooked = True
 
-    def _sees_other(self, message: dict[str, Any]) -> dict[str, Any]:
+    def _note_other_output(self, message: dict[str, Any]) -> dict[str, Any]:
         self._owns_cell = False
         if message["header"]["msg_type"] == "clear_output":
-            self._shown.clear()  # what was drawn is gone, and has to be shown anew
+            self._shown.clear()  # what was drawn is gone and must be published again
         return message
 
     def finish(self, ending: Ending) -> None:
-        """Put the whole answer in the place of its pieces."""
-        if self._hooks is not None and self._watched:
-            self._hooks.unregister_hook(self._sees_other)
+        """Replace the pieces with the whole answer."""
+        if self._hooks is not None and self._hooked:
+            self._hooks.unregister_hook(self._note_other_output)
         if self._thread is not None:
-            self._news.put(None)
+            self._events.put(None)
             self._thread.join()
-        markdown, plain = self._final(ending)
+        markdown, plain = self._final_texts(ending)
         data = {"text/markdown": markdown, "text/plain": plain} if markdown else {}
         first, *others = self._displays
         if self._owns_cell and self._shown and (others or not data):
@@ -163,85 +159,84 @@ class MarkdownRenderer:
                 self._replay()
         if data or self._shown:
             self._publish(first, data, metadata(ending, plain, self._source) if data else None)
-        for display in others:  # what else is in the cell is not ours to clear
+        for display in others:  # the cell holds other output, so it is not cleared
             if display in self._shown:
                 self._publish(display, {})
 
-    # -- in the thread ---------------------------------------------------------------------------
+    # -- in the drawing thread -------------------------------------------------------------------
 
-    def _draw(self) -> None:
-        if self._pictures:
-            self._paint_pictures()
+    def _run(self) -> None:
+        if self._opening.pictures:
+            self._draw_pictures()
         last = float("-inf")
         while not self._closing:
-            new = self._pieces.take()
-            awaited, self._awaited = self._awaited, []
-            self._dirty = False
-            status = self._pieces.status.markdown
+            segments = self._accumulator.take()
+            locks, self._locks = self._locks, []
+            self._stale = False
+            status = self._accumulator.status.markdown
             now = self._clock()
-            payload = self._paint(new, status)
-            for seen in awaited:
-                seen.release()
-            rate = sum(len(piece) for piece in new if isinstance(piece, str)) / max(now - last, 1e-3)
-            pause = max(min(payload / (_SHARE * rate) if rate else 0.0, SLOWEST), self._fastest)
+            payload = self._draw(segments, status)
+            for drawn in locks:
+                drawn.release()
+            rate = sum(len(segment) for segment in segments if isinstance(segment, str)) / max(now - last, 1e-3)
+            pause = max(min(payload / (_MAX_OVERHEAD * rate) if rate else 0.0, MAX_PAUSE), self._min_pause)
             last = now
-            # The first words cut the pause short, and so does who waits for it: they are shown at once.
-            self._listen(pause, lambda: self._awaited or (self._pieces and status))  # noqa: B023
-            # Until there is text, the seconds are shown to pass.
-            self._listen(self._patience(), lambda: self._dirty)
+            # The first words and a waiting tool call cut the pause short.
+            self._listen(pause, lambda: self._locks or (self._accumulator and status))  # noqa: B023
+            # Until there is text, the passing seconds are shown.
+            self._listen(self._redraw_after(), lambda: self._stale)
 
-    def _patience(self) -> float | None:
-        """Seconds after which something is drawn although nothing happens."""
-        return 1.0 if self._pieces.status.passes else None
+    def _redraw_after(self) -> float | None:
+        """Seconds after which to draw even if nothing happens."""
+        return 1.0 if self._accumulator.status.counts_seconds else None
 
     def _listen(self, seconds: float | None, enough: Callable[[], object]) -> None:
-        """Take what comes, until it is enough, or the end, or the time has passed."""
+        """Take events until there is enough to draw, the answer ends, or the time is up."""
         end = None if seconds is None else time.monotonic() + seconds
         while not self._closing and not enough():
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:
                 return
             try:
-                self._note(self._news.get(timeout=left))
+                self._take(self._events.get(timeout=left))
             except queue.Empty:
                 return
 
-    def _note(self, news: News) -> None:
-        """Take one thing into what is to be drawn."""
-        if news is None:
+    def _take(self, event: Event | None) -> None:
+        """Take an event into account; None ends the thread."""
+        if event is None:
             self._closing = True
-            self._dirty = True
             return
-        if isinstance(news, Step) and news.state in UNDER_WAY:
-            self._awaited.append(news.seen)
-        self._dirty = self._pieces.note(news) or self._dirty
+        if isinstance(event, CallUpdate) and event.state in IN_PROGRESS:
+            self._locks.append(event.drawn)
+        self._stale = self._accumulator.add(event) or self._stale
 
-    def _paint_pictures(self) -> None:
-        """Draw what is sent in a display of its own, which is not sent again with the answer."""
-        self._show(self._head)  # unpacking large pictures takes a while
-        self._gallery = gallery(self._pictures)
+    def _draw_pictures(self) -> None:
+        """Show the pictures in a display of their own, which is not resent with the answer."""
+        self._show(self._head)  # decoding large pictures takes a while
+        self._gallery = gallery(self._opening.pictures)
         self._show(self._head + self._gallery)
         self._head = ""
         self._displays.append(uuid.uuid4().hex)
 
-    def _paint(self, new: Sequence[Piece], status: str) -> int:
-        """Draw what is new; returns the bytes that had to be sent again for it."""
-        for piece in new:
-            if piece is FINISHED:
-                rest, self._splitter = self._splitter.rest, Splitter()
-                self._finished(inert(rest))
-            elif isinstance(piece, str):
-                for finished in self._splitter.feed(piece):
-                    self._finished(inert(finished))
-            elif piece is not None:
-                self._finished(piece().markdown)
+    def _draw(self, segments: Sequence[Segment], status: str) -> int:
+        """Draw new segments, and return the bytes that had to be resent for them."""
+        for segment in segments:
+            if segment is TEXT_END:
+                rest, self._splitter = self._splitter.rest, MarkdownSplitter()
+                self._finish_piece(inert(rest))
+            elif isinstance(segment, str):
+                for piece in self._splitter.feed(segment):
+                    self._finish_piece(inert(piece))
+            elif segment is not None:
+                self._finish_piece(segment.markdown)
         rest = self._splitter.rest
         shown = rest + "\n" + self._splitter.closing if self._splitter.closing else rest
         self._show(self._head + inert(shown) + status)
         return len(rest) + _ENVELOPE
 
-    def _finished(self, markdown: str) -> None:
-        """Show what does not change any more; what follows has a display of its own."""
+    def _finish_piece(self, markdown: str) -> None:
+        """Show a piece that will not change; what follows gets a new display."""
         if markdown.strip():
             self._show(self._head + markdown)
             self._head = ""
@@ -251,22 +246,21 @@ class MarkdownRenderer:
         if markdown.strip():
             self._publish(self._displays[-1], {"text/markdown": markdown})
 
-    def _publish(self, display: str, data: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
-        """Show a bundle, in the place of what the display showed before."""
+    def _publish(self, display: str, data: Bundle, metadata: Metadata = None) -> None:
+        """Show an output in a display, replacing its content."""
         self._publisher.publish(data, metadata, transient={"display_id": display}, update=display in self._shown)
         self._shown.add(display)
 
-    # -- the end ---------------------------------------------------------------------------------
-
-    def _final(self, ending: Ending) -> tuple[str, str]:
+    def _final_texts(self, ending: Ending) -> tuple[str, str]:
+        """The whole output, as Markdown and as plain text."""
         reply = ending.reply
         answer = plain_answer = ""
         if reply.begun:
-            answer = written(reply, pictures=self._small) if self._keep_images else written(reply)
-            plain_answer = written(reply, plain=True)
+            answer = render_reply(reply, pictures=self._tool_gallery) if self._keep_images else render_reply(reply)
+            plain_answer = render_reply(reply, plain=True)
         line = footer(ending, self._style)
-        thought = reply.thinking if self._show_thinking else ""
-        quoted = "".join(f"> {line}\n" for line in thought.splitlines())
+        thinking = reply.thinking if self._opening.show_thinking else ""
+        quoted = "".join(f"> {line}\n" for line in thinking.splitlines())
         markdown = [
             self._sent,
             self._gallery if self._keep_images else "",
@@ -275,5 +269,6 @@ class MarkdownRenderer:
             "\n".join(f"> {escaped(notice)}  " for notice in ending.notices),
             f"*{escaped(line)}*" if line else "",
         ]
-        plain = [self._plain_sent if not answer else "", plain_answer, *ending.notices, f"({line})" if line else ""]
+        head = "" if answer else sent(self._opening.sent)
+        plain = [head, plain_answer, *ending.notices, f"({line})" if line else ""]
         return "\n\n".join(filter(None, markdown)), "\n\n".join(filter(None, plain))

@@ -1,27 +1,31 @@
-"""Where outputs go: what is used of IPython's display publisher."""
+"""The part of IPython's display publisher that answers are drawn with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
+
+Bundle = dict[str, str]
+"""An output by MIME type."""
+Metadata = Mapping[str, object] | None
 
 
 class Publisher(Protocol):
-    """What is used of IPython's display publisher."""
+    """Sends outputs to the front end."""
 
-    def publish(self, data: dict[str, Any], metadata: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        """Show a bundle."""
+    def publish(self, data: Bundle, metadata: Metadata, *, transient: dict[str, str], update: bool) -> None:
+        """Show an output."""
 
     def clear_output(self, wait: bool = False) -> None:
-        """Clear the cell."""
+        """Clear the output of the cell."""
 
 
 @runtime_checkable
 class HookedPublisher(Publisher, Protocol):
-    """One that can be asked what this thread shows, as that of a kernel."""
+    """A kernel's publisher, which lets hooks see each message that the calling thread publishes."""
 
     def register_hook(self, hook: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        """Let a function see each message."""
+        """Add a hook, which returns the message to send."""
 
     def unregister_hook(self, hook: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        """No more."""
+        """Remove a hook."""

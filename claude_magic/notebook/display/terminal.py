@@ -1,7 +1,8 @@
-"""An answer as plain text, for a terminal: written as it comes."""
+"""An answer as plain text, for a terminal: written as it streams."""
 
 from __future__ import annotations
 
+import functools
 import io
 import sys
 from typing import TextIO
@@ -26,7 +27,7 @@ class TextRenderer:
     stream : text file, optional
         Defaults to standard output at the time of writing.
     flush : bool
-        Whether to write through at once; a kernel does that by itself, a few times a second.
+        Whether to flush after each piece; a kernel flushes by itself, a few times a second.
     """
 
     def __init__(self, style: str = "full", stream: TextIO | None = None, *, flush: bool = True) -> None:
@@ -35,85 +36,88 @@ class TextRenderer:
         self._flush = flush
         self._show_thinking = False
         self._in_thinking = False
-        self._notes = Footnotes(plain=True)
-        self._uses = tool_call_view.Uses()
-        self._before = ""
-        self._ended = False
+        self._server_calls = tool_call_view.ServerCalls()
+        self._last_kind = ""
+        self._paused = False
+
+    @functools.cached_property
+    def _notes(self) -> Footnotes:
+        return Footnotes(plain=True)
 
     def start(self, opening: Opening) -> None:
-        """Say what is sent."""
+        """Write what is sent."""
         self._show_thinking = opening.show_thinking
         if line := sent(opening.sent):
             self._write(f"{line}\n\n")
-        self._continue(self._notes.add(opening.prefill))
+        if opening.prefill:
+            self._write_text(self._notes.add(opening.prefill))
 
-    def update(self, change: ReplyUpdate | Wait | Call) -> None:
-        """Write what came."""
-        if isinstance(change, Wait):
-            if self._before:
+    def update(self, update: ReplyUpdate | Wait | Call) -> None:
+        """Write what arrived."""
+        if isinstance(update, Wait):
+            if self._last_kind:
                 self._pause()
                 self._separate("call")
-            self._write(f"[{change}]\n")
-        elif not isinstance(change, ReplyUpdate):
-            self._go_on(change)
-        elif change.kind == "text":
+            self._write(f"[{update}]\n")
+        elif isinstance(update, Call):
+            self._update_call(update)
+        elif update.kind == "text":
             if self._in_thinking:
                 self._write("\n\n")
                 self._in_thinking = False
-            self._continue(self._notes.add(change.text, change.block))
-        elif change.kind == "stop" and isinstance(change.block, TextBlock):
-            self._continue(self._notes.stop(change.block))
-        elif change.kind == "message":
+            self._write_text(self._notes.add(update.text, update.block))
+        elif update.kind == "stop" and isinstance(update.block, TextBlock):
+            self._write_text(self._notes.stop(update.block))
+        elif update.kind == "message":
             self._pause()
-        elif change.kind == "thinking" and self._show_thinking:
+        elif update.kind == "thinking" and self._show_thinking:
             self._separate("text")
             if not self._in_thinking:
                 self._write("thinking: ")
                 self._in_thinking = True
-            self._write(change.text)
-        elif change.kind == "start":
-            self._uses.see(change.block)
-            if isinstance(change.block, RawBlock) and (use := self._uses.answered_by(change.block)):
-                self._call(tool_call_view.of_result(use, change.block))
+            self._write(update.text)
+        elif update.kind == "start" and not isinstance(update.block, TextBlock):
+            self._server_calls.add(update.block)
+            if isinstance(update.block, RawBlock) and (use := self._server_calls.answered_by(update.block)):
+                self._write_call(tool_call_view.view_server_call(use, update.block))
 
-    def _go_on(self, call: Call) -> None:
-        """A call that is run here has another state."""
+    def _update_call(self, call: Call) -> None:
         if call.state in ANSWERED:
-            self._call(tool_call_view.of_call(call))
+            self._write_call(tool_call_view.view_call(call))
         elif call.state == "confirming":
             self._pause()
-            self._separate("call")  # the question follows
+            self._separate("call")  # the question to the user follows
 
-    def _call(self, fold: tool_call_view.Fold) -> None:
+    def _write_call(self, view: tool_call_view.ToolCallView) -> None:
         self._pause()
         self._separate("call")
-        self._write(fold.plain)
+        self._write(view.plain)
 
-    def _continue(self, text: str) -> None:
+    def _write_text(self, text: str) -> None:
         if text:
             self._separate("text")
             self._write(text)
 
     def _pause(self) -> None:
-        """What has come of the text is finished."""
-        self._continue(self._notes.pause())
-        self._ended = True
+        """Finish the text so far."""
+        self._write_text(self._notes.pause())
+        self._paused = True
         self._in_thinking = False
 
     def _separate(self, kind: str) -> None:
-        """Begin something else than what was written before."""
-        if self._before and (self._ended or self._before != kind):
-            self._write("\n" if self._before == kind == "call" else "\n\n")
-        self._before, self._ended = kind, False
+        """Leave a blank line before a new paragraph; consecutive calls only get a new line."""
+        if self._last_kind and (self._paused or self._last_kind != kind):
+            self._write("\n" if self._last_kind == kind == "call" else "\n\n")
+        self._last_kind, self._paused = kind, False
 
     def finish(self, ending: Ending) -> None:
-        """Write what must be known, and the footer."""
+        """Write the sources, the notices and the footer."""
         lines = [f"* {notice}" for notice in ending.notices]
         if line := footer(ending, self._style):
             lines.append(f"({line})")
         notes = self._notes
-        self._continue(notes.end())
-        self._write("".join(f"\n\n{part}" for part in (notes.due, notes.notes) if part))
+        self._write_text(notes.end())
+        self._write("".join(f"\n\n{part}" for part in (notes.pending, notes.sources) if part))
         lead = "\n\n" if ending.reply.begun else ""
         self._write(lead + "".join(f"{line}\n" for line in lines))
 
@@ -125,16 +129,16 @@ class TextRenderer:
                 stream.flush()
 
 
-class WholeRenderer(TextRenderer):
-    """Writes when the answer is whole: in a terminal there is no place for one that grows beside the prompt."""
+class BufferedRenderer(TextRenderer):
+    """Writes the answer once it is complete: a terminal cannot show text that grows beside the prompt."""
 
     def __init__(self, style: str = "full", stream: TextIO | None = None, *, flush: bool = True) -> None:
-        self._whole = io.StringIO()
+        self._buffer = io.StringIO()
         self._out = stream or sys.stdout
-        super().__init__(style, self._whole, flush=flush)
+        super().__init__(style, self._buffer, flush=flush)
 
     def finish(self, ending: Ending) -> None:
-        """Write all of it."""
+        """Write the whole answer."""
         super().finish(ending)
-        self._out.write(f"\n{self._whole.getvalue()}")
+        self._out.write(f"\n{self._buffer.getvalue()}")
         self._out.flush()

@@ -1,7 +1,7 @@
-"""Calls of tools in an answer: folded away, and what went wrong in sight.
+"""Tool calls in an answer: collapsed, with errors and notes left visible.
 
-Names and arguments are a model's text, results are anybody's: all of it is shown as text. What is
-long is cut, for the answer stays in the notebook.
+Names and arguments come from a model and results from anywhere, so all of it is shown as text. Long
+results are truncated, because the answer stays in the notebook.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from claude_magic.content.parts import Part
 from claude_magic.messages.blocks import Block, RawBlock, ToolUseBlock
@@ -25,69 +25,70 @@ if TYPE_CHECKING:
     from claude_magic.messages.reply import Reply
 
 Pictures = Callable[[Call], str]
-"""Those of a call's result, for Markdown."""
+"""Returns the pictures in a call's result, as Markdown."""
 LONGEST = 2000
-"""Characters of a text that are shown."""
+"""Characters of a result that are shown."""
 _LONGEST_TITLE = 240
 _LONGEST_NAME = 64
 _LONGEST_REASON = 300
-_MOST_FOUND = 20
-_UNKNOWN = "no reason is given"
+_MOST_PAGES = 20
+_NO_REASON = "no reason given"
 _PRINTED = "Printed:\n"
-_ALIVE_IN_HTML = re.compile(r"[$\\]")
+_FORMULA_CHARACTER = re.compile(r"[$\\]")
 
 
 def title(call: Call) -> str:
     """``run_query(sql='SELECT 1')``, in one line."""
-    return _line(f"{name(call)}({call.arguments()})", _LONGEST_TITLE)
+    return _line(f"{tool_name(call)}({call.arguments()})", _LONGEST_TITLE)
 
 
-def title_of(use: ToolUseBlock) -> str:
-    """The same of a call that is still coming, or that the server runs."""
-    return title(_call(use, "asked")) if use.closed else name(_call(use, "asked"))
+def title_of_block(block: ToolUseBlock) -> str:
+    """The title of a call that is still streaming or that the server runs."""
+    call = _call(block, "asked")
+    return title(call) if block.closed else tool_name(call)
 
 
-def name(call: Call) -> str:
-    """The name of a tool, as far as it can be shown."""
+def tool_name(call: Call) -> str:
+    """The name of the tool, printable and truncated."""
     return _line(call.name, _LONGEST_NAME) or "?"
 
 
 @dataclasses.dataclass(frozen=True)
-class Fold:
-    """A call that has ended.
+class ToolCallView:
+    """A tool call that has ended.
 
     Attributes
     ----------
     call : Call
-        For one that the server ran, what is known of it.
-    inside : tuple of str
-        What came of it, in Markdown.
-    why : str
+        Made from the block if the server ran the call.
+    details : tuple of str
+        The result as Markdown, shown when the call is expanded.
+    error : str
         What went wrong; empty if nothing did.
     """
 
     call: Call
-    inside: tuple[str, ...] = ()
-    why: str = ""
+    details: tuple[str, ...] = ()
+    error: str = ""
 
     @property
     def markdown(self) -> str:
-        """The call to be unfolded; behind it, in sight, what must be known."""
+        """The collapsed call, followed by its error and notes."""
         ended = [] if self.call.state == "done" else [self.call.state]
         ended += [_seconds(self.call.seconds)] if self.call.seconds else []
         summary = _in_html(" · ".join([title(self.call), *ended]))
-        inside = list(filter(None, self.inside)) or [_text(self.why) or "*nothing*"]
-        if arguments := _in_full(self.call):
-            inside = ["*arguments*", arguments, "*result*", *inside]
-        called = escaped(name(self.call))
-        lines = [f"**{called}** {self.call.state}: {escaped(self.why)}"] if self.why else []
-        lines += [f"**{called}**: {escaped(note)}" for note in self._notes]
-        return "\n\n".join([f"<details><summary>{summary}</summary>", *inside, "</details>", *lines])
+        details = list(filter(None, self.details)) or [_text(self.error) or "*nothing*"]
+        if arguments := _full_arguments(self.call):
+            details = ["*arguments*", arguments, "*result*", *details]
+        name = escaped(tool_name(self.call))
+        lines = [f"**{name}** {self.call.state}: {escaped(self.error)}"] if self.error else []
+        lines += [f"**{name}**: {escaped(note)}" for note in self._notes]
+        return "\n\n".join([f"<details><summary>{summary}</summary>", *details, "</details>", *lines])
 
     @property
     def plain(self) -> str:
-        """All that must be known, in a line."""
-        ended = f"{self.call.state}: {self.why}" if self.why else self.call.state
+        """The call, how it ended, and its notes in one line."""
+        ended = f"{self.call.state}: {self.error}" if self.error else self.call.state
         if self.call.state == "done":
             ended = f"→ {_seconds(self.call.seconds)}" if self.call.seconds else "→ done"
         return f"[{'; '.join([f'{title(self.call)} {ended}', *self._notes])}]"
@@ -97,165 +98,160 @@ class Fold:
         return [_line(note, _LONGEST_REASON) for note in self.call.notes]
 
 
-def of_call(call: Call, pictures: str = "") -> Fold:
-    """A call that was run here.
+def view_call(call: Call, pictures: str = "") -> ToolCallView:
+    """View a call that was run in the kernel.
 
     Parameters
     ----------
     call : Call
     pictures : str
-        Those of its result, for Markdown; else they are named.
+        The pictures in its result, as Markdown; without it they are only named.
     """
-    told = [part.wire["text"] for part in call.parts if part.wire["type"] == "text"]
-    printed = [text for text in told if call.printed and text.startswith(_PRINTED)]
-    result = "\n".join(text for text in told if text not in printed)
-    others = [_named(part) for part in call.parts if part.wire["type"] != "text"]
-    inside = [_text(result), pictures or escaped(", ".join(others)), *(_printed(text) for text in printed)]
-    why = _line(result.strip().partition("\n")[0], _LONGEST_REASON) or _UNKNOWN if call.is_error else ""
-    return Fold(call, tuple(inside), why)
+    texts = [part.wire["text"] for part in call.parts if part.wire["type"] == "text"]
+    printed = [text for text in texts if call.printed and text.startswith(_PRINTED)]
+    result = "\n".join(text for text in texts if text not in printed)
+    others = [_description(part) for part in call.parts if part.wire["type"] != "text"]
+    details = [
+        _text(result),
+        pictures or escaped(", ".join(others)),
+        *(f"*printed*\n\n{_text(text.removeprefix(_PRINTED))}" for text in printed),
+    ]
+    error = _line(result.strip().partition("\n")[0], _LONGEST_REASON) or _NO_REASON if call.is_error else ""
+    return ToolCallView(call, tuple(details), error)
 
 
-def of_use(use: ToolUseBlock) -> Fold:
-    """A call of which nothing has come."""
-    return Fold(_call(use, "asked"), (), "it is not run here" if use.type == "tool_use" else "nothing came back")
-
-
-def of_result(use: ToolUseBlock, result: RawBlock) -> Fold:
-    """A call that the server ran."""
+def view_server_call(block: ToolUseBlock, result: RawBlock) -> ToolCallView:
+    """View a call that the server ran."""
     content = result.data.get("content")
     fields = content if isinstance(content, dict) else {}
-    inside = tuple(_shown(content))
+    details = tuple(_server_result(content))
     code = fields.get("return_code")
     if (error := fields.get("error_code")) is not None:
-        return Fold(_call(use, "failed"), inside, _line(str(error).replace("_", " "), _LONGEST_REASON))
+        return ToolCallView(_call(block, "failed"), details, _line(str(error).replace("_", " "), _LONGEST_REASON))
     if isinstance(code, int) and code:
-        return Fold(_call(use, "failed"), inside, f"return code {code}")
+        return ToolCallView(_call(block, "failed"), details, f"return code {code}")
     if result.data.get("is_error"):
-        return Fold(_call(use, "failed"), inside, _line(_words(content) or _UNKNOWN, _LONGEST_REASON))
-    return Fold(_call(use, "done"), inside)
+        return ToolCallView(_call(block, "failed"), details, _line(_all_text(content) or _NO_REASON, _LONGEST_REASON))
+    return ToolCallView(_call(block, "done"), details)
 
 
-class Uses:
-    """Knows what the server was asked to run, until its result comes, which may be a message later."""
+class ServerCalls(dict[str, ToolUseBlock]):
+    """The calls that the server runs, by id, until their results arrive, maybe in a later message."""
 
-    def __init__(self) -> None:
-        self._uses: dict[str, ToolUseBlock] = {}
-
-    def see(self, block: Block) -> None:
-        """Note a block that may be such a call."""
+    def add(self, block: Block) -> None:
+        """Remember a block if it is such a call."""
         if isinstance(block, ToolUseBlock) and block.type != "tool_use":
-            self._uses[block.id] = block
+            self[block.id] = block
 
     def answered_by(self, block: Block) -> ToolUseBlock | None:
         """The call whose result a block is."""
-        return self._uses.get(str(block.data.get("tool_use_id"))) if isinstance(block, RawBlock) else None
+        return self.get(str(block.data.get("tool_use_id"))) if isinstance(block, RawBlock) else None
 
 
-def folds(reply: Reply, pictures: Pictures = lambda call: "") -> Iterator[tuple[Reply, Block | None, Fold]]:
-    """The calls of an answer, in order: with the message, and the block in whose place they stand.
+def view_calls(
+    reply: Reply, pictures: Pictures = lambda call: ""
+) -> Iterator[tuple[Reply, Block | None, ToolCallView]]:
+    """View the calls of an answer in order, each with its message and the block it replaces, if any.
 
-    A call in which the answer was cut is none yet.
+    A call during which the answer was cut off is left out.
 
     Parameters
     ----------
     reply : Reply
     pictures : callable
-        Those of a call's result, for Markdown.
+        Returns the pictures in a call's result, as Markdown.
     """
     blocks = [block for message in reply.messages for block in message.blocks]
     answered = {str(block.data.get("tool_use_id")) for block in blocks if isinstance(block, RawBlock)}
-    uses = Uses()
+    server_calls = ServerCalls()
     for message in reply.messages:
         ran = {call.id for call in message.calls}
         for block in message.blocks:
-            uses.see(block)
-            if (use := uses.answered_by(block)) is not None and isinstance(block, RawBlock):
-                yield message, block, of_result(use, block)
+            server_calls.add(block)
+            if (use := server_calls.answered_by(block)) is not None and isinstance(block, RawBlock):
+                yield message, block, view_server_call(use, block)
             elif isinstance(block, ToolUseBlock) and block.closed and block.id not in answered | ran:
-                yield message, block, of_use(block)
+                error = "not run here" if block.type == "tool_use" else "nothing came back"
+                yield message, block, ToolCallView(_call(block, "asked"), error=error)
         for call in message.calls:
-            yield message, None, of_call(call, pictures(call))
+            yield message, None, view_call(call, pictures(call))
 
 
-def _call(use: ToolUseBlock, state: str) -> Call:
-    return Call(use.id, use.name, use.input, use.invalid, state=state)
+def _call(block: ToolUseBlock, state: str) -> Call:
+    return Call(block.id, block.name, block.input, block.invalid, state=state)
 
 
-def _shown(content: object) -> Iterator[str]:
-    """What came of a call on the server, by what is in it."""
-    if isinstance(content, list) and any(isinstance(found, dict) and "url" in found for found in content):
-        pages = [found for found in content if isinstance(found, dict)]
-        yield "\n".join(f"- {_page(page)}" for page in pages[:_MOST_FOUND])
-        if len(pages) > _MOST_FOUND:
-            yield f"*… {len(pages) - _MOST_FOUND} more*"
+def _server_result(content: object) -> Iterator[str]:
+    """The result of a server tool as Markdown: search results, a fetched page, or the output of code."""
+    if isinstance(content, list) and any(isinstance(item, dict) and "url" in item for item in content):
+        pages = [item for item in content if isinstance(item, dict)]
+        yield "\n".join(f"- {_page(page)}" for page in pages[:_MOST_PAGES])
+        if len(pages) > _MOST_PAGES:
+            yield f"*… {len(pages) - _MOST_PAGES} more*"
         return
-    fields: Mapping[str, Any] = content if isinstance(content, dict) else {}
+    fields: Mapping[str, object] = content if isinstance(content, dict) else {}
     if "url" in fields:
         document = fields.get("content")
         yield _page({**(document if isinstance(document, dict) else {}), "url": fields["url"]})
-        yield _text(_words(document))
+        yield _text(_all_text(document))
     elif "stdout" in fields or "stderr" in fields:
         yield _text(str(fields.get("stdout") or ""))
         if fields.get("stderr"):
             yield f"*stderr*\n\n{_text(str(fields['stderr']))}"
         yield f"return code {escaped(_line(str(fields.get('return_code')), 20))}"
-    elif words := _words(content):
-        yield _text(words)
+    elif text := _all_text(content):
+        yield _text(text)
     elif "error_code" not in fields and content:
-        yield _text(json.dumps(_readable(content), ensure_ascii=False, default=str))
+        yield _text(json.dumps(_without_encrypted(content), ensure_ascii=False, default=str))
 
 
-def _page(page: Mapping[str, Any]) -> str:
+def _page(page: Mapping[str, object]) -> str:
     heading = escaped(_line(str(page.get("title") or ""), _LONGEST_REASON))
     return " ".join(filter(None, [heading, link(_line(str(page.get("url") or ""), LONGEST))]))
 
 
-def _words(content: object) -> str:
-    """The text in a result, wherever it stands."""
+def _all_text(content: object) -> str:
+    """All text in a result, however deeply it is nested."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        return "\n".join(filter(None, map(_words, content)))
+        return "\n".join(filter(None, map(_all_text, content)))
     if isinstance(content, dict):
         source = content.get("source")
         if isinstance(source, dict):
             return str(source.get("data") or "") if source.get("type") == "text" else ""
-        return _words(content.get("text") or content.get("content"))
+        return _all_text(content.get("text") or content.get("content"))
     return ""
 
 
-def _readable(content: object) -> object:
+def _without_encrypted(content: object) -> object:
     if not isinstance(content, dict):
         return content
     return {key: value for key, value in content.items() if not key.startswith("encrypted_")}
 
 
-def _in_full(call: Call) -> str:
-    """The arguments, where the line above cannot show them as they are."""
+def _full_arguments(call: Call) -> str:
+    """The arguments, unless the title already shows them as they are."""
     whole = ", ".join(f"{key}={value!r}" for key, value in call.input.items())
     if call.invalid is not None:
         return _text(call.invalid)
-    if title(call) == f"{name(call)}({whole})" and "\\n" not in whole:
+    if title(call) == f"{tool_name(call)}({whole})" and "\\n" not in whole:
         return ""
-    return _text("\n".join(f"{_line(key, 60)} = {_value(value)}" for key, value in call.input.items()))
+    return _text("\n".join(f"{_line(key, 60)} = {_argument(value)}" for key, value in call.input.items()))
 
 
-def _value(value: object) -> str:
+def _argument(value: object) -> str:
     return f"\n{value}" if isinstance(value, str) and "\n" in value else repr(value)
 
 
 def _text(text: str) -> str:
-    """Text as it is, up to a length."""
+    """Text in a code fence, truncated."""
     shown = clean(text[:LONGEST])
     more = f"\n\n*… {len(text) - LONGEST:,} more characters*" if len(text) > LONGEST else ""
     return inert(code_fence(shown.rstrip("\n"))) + more if shown.strip() else ""
 
 
-def _printed(text: str) -> str:
-    return f"*printed*\n\n{_text(text.removeprefix(_PRINTED))}"
-
-
-def _named(part: Part) -> str:
+def _description(part: Part) -> str:
     if part.is_picture and (box := getattr(part, "box", None)):
         return f"picture {box[2] - box[0]}x{box[3] - box[1]}"
     return _line(part.about or str(part.wire["type"]), _LONGEST_REASON)
@@ -266,10 +262,10 @@ def _seconds(seconds: float) -> str:
 
 
 def _line(text: str, limit: int) -> str:
-    """Text in one line, with nothing in it that cannot be seen."""
+    """Text in one line, without unprintable characters."""
     return "".join(char for char in one_line(clean(text), limit) if char.isprintable())
 
 
 def _in_html(text: str) -> str:
-    """Text in an HTML element: no marks, and no formula."""
-    return _ALIVE_IN_HTML.sub(lambda match: f"<span>&#{ord(match[0])};</span>", html.escape(text, quote=False))
+    """Text escaped for an HTML element, in which no formula can begin."""
+    return _FORMULA_CHARACTER.sub(lambda match: f"<span>&#{ord(match[0])};</span>", html.escape(text, quote=False))
