@@ -103,8 +103,8 @@ def checked_options(given: Mapping[str, Any]) -> Options:
     annotations = {name: hint.__forward_arg__ for name, hint in Options.__annotations__.items()}
     for name in given.keys() - annotations.keys():
         near = difflib.get_close_matches(name, annotations, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"The options are {', '.join(annotations)}."
-        raise BadInput(f"Unknown option {name}. {hint}")
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise BadInput(f"Unknown option {name}.{hint} The options are {', '.join(annotations)}.")
     found = {name: value for name, value in given.items() if value is not None or name == "system"}
     for name, value in found.items():
         types, words = _CHECKED.get(annotations[name], ((object, bool), ""))
