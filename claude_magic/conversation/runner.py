@@ -148,6 +148,7 @@ class Runner:
             answer.start(work)
         except BaseException:
             self._queue.leave(ticket)
+            self._background.remove(answer)
             raise
         return answer
 

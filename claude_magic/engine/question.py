@@ -128,4 +128,4 @@ def _name_of(value: object, number: int) -> str:
         name = getattr(value, "__name__", None) or getattr(value, "name", None)
     except Exception:  # noqa: BLE001  (an object's own code may fail in any way; it only costs the name)
         name = None
-    return name if isinstance(name, str) else f"value {number}"
+    return (one_line(name, 60) if isinstance(name, str) else "") or f"value {number}"

@@ -27,7 +27,7 @@ def run(prepared: Prepared, renderer: Renderer, stop: Callable[[], None] | None 
     try:
         renderer.start(dataclasses.replace(prepared.opening, stop=stop))
         prepared.loop.run(renderer.update)
-    except BaseException as caught:  # noqa: BLE001  (raised by the conversation once everything is in order)
+    except BaseException as caught:  # noqa: BLE001  (raised by the caller once everything is in order)
         error = caught
     request = prepared.request
     reply = request.reply

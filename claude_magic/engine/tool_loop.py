@@ -68,7 +68,7 @@ class ToolLoop:
         self._steps = self._pauses = 0
         self._concluding = self._asked_again = False
         self._withdrawn: tuple[Call, ...] = ()
-        self._started = time.monotonic()
+        self._started = 0.0
         self.notices: list[str] = [answer_type.note] if answer_type is not None and answer_type.note else []
 
     def run(self, update: Callable[[Update], None]) -> None:
@@ -79,6 +79,7 @@ class ToolLoop:
         AnswerUnfit
             If the answer twice does not fit the type that was asked for.
         """
+        self._started = time.monotonic()
         while True:
             try:
                 self._request.send(update)
@@ -148,7 +149,8 @@ class ToolLoop:
         self._withdrawn = calls
         for call in calls:
             call.close("failed", _TOO_LARGE)
-        self._request.own[-1] = Message("user", tuple(call.result() for call in calls))
+        conclude = [text_part(_CONCLUDE)] if self._concluding else []
+        self._request.own[-1] = Message("user", (*(call.result() for call in calls), *conclude))
         return True
 
     def _reached_limit(self, reply: Reply) -> str:

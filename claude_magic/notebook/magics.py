@@ -19,7 +19,7 @@ from claude_magic.notebook import card, expressions, inspection
 from claude_magic.notebook.cell_history import LastError
 from claude_magic.notebook.option_line import OptionLine, continued, parse
 from claude_magic.notebook.traits import ConfiguredMagics
-from claude_magic.tools.toolset import tool_name
+from claude_magic.tools.toolset import read_tools, tool_name
 
 _WHAT_WENT_WRONG = "What went wrong here, and how do I fix it?"
 
@@ -159,6 +159,7 @@ class ClaudeMagics(ConfiguredMagics):
 def _apply(conversation: Conversation, line: OptionLine, options: Options) -> list[str]:
     """Apply a line without a question to a conversation, and describe the changes."""
     done = []
+    tools = read_tools(options.get("tools", ()))  # fails before anything changes
     if line.cell is not None:
         if conversation.last is None:
             raise BadInput(f"There is no answer in {conversation.name!r} yet to take code from.")
@@ -174,7 +175,7 @@ def _apply(conversation: Conversation, line: OptionLine, options: Options) -> li
         conversation.system = line.system
         system = f"system prompt {one_line(line.system, 60)!r}" if line.system else "no system prompt"
         done.append(system)
-    if tools := options.get("tools"):
-        conversation.tools.add(tools)
+    if tools:
+        conversation.tools.add(*tools)
         done.append(f"may call {', '.join(map(tool_name, conversation.tools))}")
     return done
