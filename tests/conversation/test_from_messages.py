@@ -152,7 +152,7 @@ def test_thinking_is_sent_back_as_long_as_nothing_before_it_changes(home: Conver
     assert thinks(simulator) == [False]
 
 
-def test_objects_of_the_official_sdk_are_taken(home: Conversations, simulator: Simulator) -> None:
+def test_objects_of_the_official_sdk_are_taken(home: Conversations) -> None:
     answer = Message(
         id="msg_1",
         content=[TextBlock(type="text", text="Hello!")],

@@ -56,9 +56,7 @@ def test_the_twenty_first_picture_makes_the_others_smaller_once_and_says_so(
     assert sizes(simulator) == [(2000, 250)] * 21
 
 
-def test_another_tier_refits_what_it_would_shrink(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_another_tier_refits_what_it_would_shrink(claude: Conversation, simulator: Simulator) -> None:
     claude("Look.", WIDE)
     claude("Again.", model="claude-haiku-4-5")
     assert sizes(simulator) == [(1568, 196)]

@@ -154,9 +154,7 @@ def test_a_forced_choice_holds_for_the_first_message_alone(claude: Conversation,
         claude["other"]("Add.", tool_choice="any")
 
 
-def test_an_interrupt_stops_the_tool_and_answers_every_call(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_an_interrupt_stops_the_tool_and_answers_every_call(claude: Conversation, simulator: Simulator) -> None:
     begun = threading.Event()
 
     main_thread = threading.get_ident()
@@ -512,7 +510,7 @@ def test_each_message_is_priced_by_the_model_that_wrote_it(claude: Conversation,
 
 
 def test_an_answer_inside_a_tool_is_not_part_of_what_the_tool_printed(
-    claude: Conversation, home: Conversations, simulator: Simulator, capsys: pytest.CaptureFixture[str]
+    claude: Conversation, simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def asks() -> None:
         """Ask."""

@@ -360,7 +360,7 @@ def test_a_plain_tool_waits_until_then_and_can_be_stopped(claude: Conversation, 
     assert not ran
 
 
-def test_a_call_is_confirmed_by_who_waits(home: Conversations, notebook: Notebook, claude: Conversation) -> None:
+def test_a_call_is_confirmed_by_who_waits(notebook: Notebook, claude: Conversation) -> None:
     asked: list[int] = []
 
     def agree(call: object) -> str:

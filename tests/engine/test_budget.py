@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -198,7 +197,7 @@ def test_a_question_inside_a_tool_counts_with_the_one_around_it(claude: Conversa
 
 
 def test_conversations_that_answer_at_once_share_the_budget(
-    home: Conversations, claude: Conversation, notebook: Notebook, simulator: Simulator
+    claude: Conversation, notebook: Notebook, simulator: Simulator
 ) -> None:
     """A request on its way is reserved: two that fit only one by one are not sent both."""
     claude("Hi")
@@ -270,7 +269,7 @@ def test_an_interactive_kernel_has_no_default_budget(
     assert claude("Hi").complete
 
 
-def test_tokens_are_the_budget_where_no_price_is_known(claude: Conversation, simulator: Simulator) -> None:
+def test_tokens_are_the_budget_where_no_price_is_known(simulator: Simulator) -> None:
     home = Conversations(Settings(base_url=simulator.url))
     local = Conversation(model="llama-9", home=home)
     local.budget_tokens = 3000
@@ -296,9 +295,7 @@ def test_a_budget_of_nonsense(claude: Conversation, name: str, value: object) ->
     assert getattr(claude, name) == before
 
 
-def test_a_price_table_without_the_model_is_said(
-    claude: Conversation, home: Conversations, simulator: Simulator
-) -> None:
+def test_a_price_table_without_the_model_is_said(claude: Conversation, home: Conversations) -> None:
     claude("Hi")
     home.spendings.append(Spending("main", "llama-9", Usage(1000, 1500), None, simulated=False))
     assert claude.cost is None
@@ -334,7 +331,7 @@ def test_pictures_cost_what_the_rule_says(size: tuple[int, int], name: str) -> N
     assert exact <= found <= exact + 100  # the rest is the frame of the request
 
 
-def test_an_estimate_is_near_what_the_server_counts(claude: Conversation, simulator: Simulator, tmp_path: Path) -> None:
+def test_an_estimate_is_near_what_the_server_counts(claude: Conversation) -> None:
     """The simulator counts a token for four characters, and pictures exactly; the estimate is on the safe side."""
     picture = Image.new("RGB", (1200, 800))
     claude.ask_above = 0.0

@@ -280,9 +280,7 @@ def test_without_a_key_nothing_is_sent(home: Conversations, claude: Conversation
         claude.files.upload(b"words")
 
 
-def test_a_failed_upload_is_not_remembered(
-    claude: Conversation, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_upload_is_not_remembered(claude: Conversation, simulator: Simulator) -> None:
     simulator.files.most_bytes = 3
     with pytest.raises(Exception, match="413"):
         claude.files.upload(b"words")

@@ -87,7 +87,7 @@ def test_a_model_without_a_price_is_counted_all_the_same(at: At) -> None:
     assert repr(count).startswith("12 input tokens for local-model, price not known.\n")
 
 
-def test_neither_changes_anything(claude: Conversation, simulator: Simulator, notebook: Notebook) -> None:
+def test_neither_changes_anything(claude: Conversation, notebook: Notebook) -> None:
     notebook.run("a")
     claude("One.")
     state, last, asked = claude.state, claude.last, notebook.number

@@ -141,6 +141,5 @@ def ask(**fields: Any) -> RequestBody:
 
 def answer(client: Client, **fields: Any) -> Reply:
     stream = client.stream(ask(**fields))
-    for _ in stream:
-        pass
+    list(stream)
     return stream.reply

@@ -128,7 +128,7 @@ class TestHeaders:
 
     @pytest.mark.parametrize("line", ["x-bad: sécret", "x bad: secret"])
     def test_custom_headers_that_cannot_be_sent(
-        self, line: str, key: str, connect: Connect, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+        self, line: str, connect: Connect, pauses: list[float], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", line)
         with raw(OK) as server, pytest.raises(BadInput, match="ANTHROPIC_CUSTOM_HEADERS, version and betas") as caught:
@@ -137,7 +137,7 @@ class TestHeaders:
         assert (server.got, pauses) == ([], [])
 
     @pytest.mark.parametrize("version", ["2023\n06", "ä"])
-    def test_a_version_that_cannot_be_sent(self, version: str, key: str, connect: Connect) -> None:
+    def test_a_version_that_cannot_be_sent(self, version: str, connect: Connect) -> None:
         with raw(OK) as server, pytest.raises(BadInput, match="version and betas"):
             answer(connect(server.url, version=version))
 
@@ -163,12 +163,12 @@ class TestBaseUrl:
             ("/a/b/v1", "POST /a/b/v1/messages HTTP/1.1"),
         ],
     )
-    def test_paths(self, path: str, line: str, key: str, connect: Connect) -> None:
+    def test_paths(self, path: str, line: str, connect: Connect) -> None:
         with raw(OK) as server:
             answer(connect(f" {server.url}{path} "))
         assert server.got[0].line == line
 
-    def test_the_environment_names_it(self, key: str, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_environment_names_it(self, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
         assert connect().base_url == "https://api.anthropic.com"
         assert connect().is_anthropic
         monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:8000/v1/")
@@ -239,7 +239,7 @@ class TestBaseUrl:
         assert (server.got[0].header("x-region"), server.got[0].header("x-api-key")) == ("north", key)
         assert client.outgoing(ask()).headers == {"x-region": "north"}
 
-    def test_redirects_are_not_followed(self, key: str, connect: Connect, pauses: list[float]) -> None:
+    def test_redirects_are_not_followed(self, connect: Connect, pauses: list[float]) -> None:
         with (
             raw(OK) as elsewhere,
             raw(http(b"", status="307 Moved", location=elsewhere.url)) as server,
@@ -306,17 +306,16 @@ class TestProxies:
 class TestBody:
     """What is sent."""
 
-    def test_its_length_is_said_and_its_pieces_go_one_by_one(self, key: str, connect: Connect) -> None:
+    def test_its_length_is_said_and_its_pieces_go_one_by_one(self, connect: Connect) -> None:
         body = RequestBody([b'{"a":"', b"x" * 100_000, b'"}'])
         with raw(None, OK) as server:
-            for _ in connect(server.url, max_retries=1).stream(body):
-                pass
+            list(connect(server.url, max_retries=1).stream(body))
         for got in server.got:  # the second try sends them once more
             assert got.body == bytes(body)
             assert got.header("content-length") == str(len(body)) == "100008"
             assert got.header("transfer-encoding") is None
 
-    def test_large_pieces_are_not_copied(self, key: str, connect: Connect) -> None:
+    def test_large_pieces_are_not_copied(self, connect: Connect) -> None:
         body = RequestBody([b'{"a":"', b"x" * 30_000_000, b'"}'])
 
         def serve() -> None:
@@ -335,8 +334,7 @@ class TestBody:
             thread.start()
             tracemalloc.start()
             try:
-                for _ in connect(f"http://127.0.0.1:{listener.getsockname()[1]}").stream(body):
-                    pass
+                list(connect(f"http://127.0.0.1:{listener.getsockname()[1]}").stream(body))
                 _, peak = tracemalloc.get_traced_memory()
             finally:
                 tracemalloc.stop()
@@ -355,7 +353,7 @@ class TestRetries:
 
     @pytest.mark.parametrize(("status", "requests"), STATUSES.items())
     def test_which_statuses(
-        self, status: int, requests: int, simulator: Simulator, key: str, connect: Connect, pauses: list[float]
+        self, status: int, requests: int, simulator: Simulator, connect: Connect, pauses: list[float]
     ) -> None:
         simulator.faults.append(f"{status}; times=9")
         with pytest.raises(APIError) as caught:
@@ -366,7 +364,7 @@ class TestRetries:
 
     @pytest.mark.parametrize(("word", "status", "requests"), [("true", 400, 3), ("false", 529, 1), ("TRUE", 404, 3)])
     def test_the_servers_own_word_comes_first(
-        self, word: str, status: int, requests: int, key: str, connect: Connect, pauses: list[float]
+        self, word: str, status: int, requests: int, connect: Connect, pauses: list[float]
     ) -> None:
         with (
             raw(http(b"{}", "application/json", f"{status} No", x_should_retry=word)) as server,
@@ -377,16 +375,14 @@ class TestRetries:
 
     @pytest.mark.parametrize(("retries", "requests"), [(0, 1), (1, 2), (4, 5)])
     def test_how_often(
-        self, retries: int, requests: int, simulator: Simulator, key: str, connect: Connect, pauses: list[float]
+        self, retries: int, requests: int, simulator: Simulator, connect: Connect, pauses: list[float]
     ) -> None:
         simulator.faults.append("529; times=9")
         with pytest.raises(APIError):
             answer(connect(simulator.url, max_retries=retries))
         assert len(simulator.requests) == requests
 
-    def test_the_answer_that_comes_at_last(
-        self, simulator: Simulator, key: str, connect: Connect, pauses: list[float]
-    ) -> None:
+    def test_the_answer_that_comes_at_last(self, simulator: Simulator, connect: Connect, pauses: list[float]) -> None:
         for fault in ("529", "429; retry-after=7"):
             simulator.faults.append(fault)
         assert answer(connect(simulator.url)).complete
@@ -414,7 +410,7 @@ class TestRetries:
         ],
     )
     def test_how_long(
-        self, headers: dict[str, str], seconds: float | None, key: str, connect: Connect, pauses: list[float]
+        self, headers: dict[str, str], seconds: float | None, connect: Connect, pauses: list[float]
     ) -> None:
         with raw(http(b"{}", "application/json", "529 Busy", **headers), OK) as server:
             answer(connect(server.url))
@@ -423,7 +419,7 @@ class TestRetries:
         else:
             assert pauses == [seconds]
 
-    def test_until_a_date(self, key: str, connect: Connect, pauses: list[float]) -> None:
+    def test_until_a_date(self, connect: Connect, pauses: list[float]) -> None:
         date = email.utils.formatdate(time.time() + 30, usegmt=True)
         with raw(http(b"{}", "application/json", "529 Busy", retry_after=date), OK) as server:
             answer(connect(server.url))
@@ -431,7 +427,7 @@ class TestRetries:
 
     @pytest.mark.parametrize(("asked", "says"), [("61", "Wait a minute or two."), ("3600", "asks to wait 60 min.")])
     def test_a_server_that_asks_for_too_long_is_taken_at_its_word(
-        self, asked: str, says: str, simulator: Simulator, key: str, connect: Connect, pauses: list[float]
+        self, asked: str, says: str, simulator: Simulator, connect: Connect, pauses: list[float]
     ) -> None:
         simulator.faults.append(f"429; retry-after={asked}")
         with pytest.raises(RateLimited, match=says) as caught:
@@ -447,13 +443,12 @@ class TestRetries:
             assert [wait.seconds / factor for wait in waits] == [0.5, 1, 2, 4, 8, 8, 8]
             assert [wait.attempt for wait in waits] == list(range(2, 9))
 
-    def test_every_wait_is_told(self, simulator: Simulator, key: str, connect: Connect) -> None:
+    def test_every_wait_is_told(self, simulator: Simulator, connect: Connect) -> None:
         for fault in ("hangup", "529; retry-after-ms=1", "429; retry-after-ms=2", "503; retry-after-ms=3"):
             simulator.faults.append(fault)
         waits: list[Wait] = []
         stream = connect(simulator.url, max_retries=4).stream(ask(), on_wait=waits.append)
-        for _ in stream:
-            pass
+        list(stream)
         assert [(wait.reason, wait.attempt) for wait in waits] == [
             ("no connection", 2),
             ("overloaded", 3),
@@ -465,7 +460,7 @@ class TestRetries:
         assert str(waits[1]) == "overloaded, trying again"
 
     def test_an_error_in_the_stream_before_any_content(
-        self, simulator: Simulator, key: str, connect: Connect, pauses: list[float]
+        self, simulator: Simulator, connect: Connect, pauses: list[float]
     ) -> None:
         for fault in ("fault=error; after=0", "fault=error; after=0; type=invalid_request_error"):
             simulator.faults.append(fault)
@@ -477,20 +472,19 @@ class TestRetries:
 
     @pytest.mark.parametrize("fault", ["fault=error", "fault=cut"])
     def test_never_after_the_first_content(
-        self, fault: str, simulator: Simulator, key: str, connect: Connect, pauses: list[float]
+        self, fault: str, simulator: Simulator, connect: Connect, pauses: list[float]
     ) -> None:
         simulator.faults.append(f"{fault}; after=1; deltas=9")
         stream = connect(simulator.url).stream(ask())
         with pytest.raises((AnswerBroken, APIError)):
-            for _ in stream:
-                pass
+            list(stream)
         assert stream.reply.text
         assert not stream.reply.complete
         assert (len(simulator.requests), pauses) == (1, [])
 
     @pytest.mark.parametrize("beginning", [b"", sse(START)])
     def test_a_stream_that_ends_before_any_content(
-        self, beginning: bytes, key: str, connect: Connect, pauses: list[float]
+        self, beginning: bytes, connect: Connect, pauses: list[float]
     ) -> None:
         lost = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n" + beginning
         with (
@@ -504,7 +498,7 @@ class TestRetries:
 class TestConnections:
     """Kept, lost, refused."""
 
-    def test_one_serves_many_requests(self, key: str, connect: Connect) -> None:
+    def test_one_serves_many_requests(self, connect: Connect) -> None:
         with raw(OK) as server:
             client = connect(server.url)
             for _ in range(3):
@@ -514,7 +508,7 @@ class TestConnections:
             answer(client)
             assert server.connections == 2
 
-    def test_also_after_an_error(self, simulator: Simulator, key: str, connect: Connect) -> None:
+    def test_also_after_an_error(self, simulator: Simulator, connect: Connect) -> None:
         with raw(http(b'{"error": "No."}', "application/json", "400 Bad"), OK) as server:
             client = connect(server.url)
             with pytest.raises(APIError):
@@ -523,7 +517,7 @@ class TestConnections:
         assert server.connections == 1
 
     def test_a_kept_one_that_the_server_closed_is_replaced_without_a_word(
-        self, key: str, connect: Connect, pauses: list[float]
+        self, connect: Connect, pauses: list[float]
     ) -> None:
         with raw(OK, None, OK) as server:
             client = connect(server.url, max_retries=0)
@@ -531,35 +525,31 @@ class TestConnections:
             assert answer(client).complete  # the second request found the connection closing
         assert (len(server.got), server.connections, pauses) == (3, 2, [])
 
-    def test_one_that_broke_in_a_new_connection_is_a_failure(
-        self, key: str, connect: Connect, pauses: list[float]
-    ) -> None:
+    def test_one_that_broke_in_a_new_connection_is_a_failure(self, connect: Connect, pauses: list[float]) -> None:
         with raw(None) as server, pytest.raises(ConnectionFailed, match="was lost"):
             answer(connect(server.url))
         assert (len(server.got), len(pauses)) == (3, 2)
 
-    def test_nobody_listens(self, key: str, connect: Connect, pauses: list[float]) -> None:
+    def test_nobody_listens(self, connect: Connect, pauses: list[float]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(ConnectionFailed, match=f"Cannot connect to {url} .*ANTHROPIC_BASE_URL"):
             answer(connect(url))
         assert len(pauses) == 2
 
-    def test_silence_ends(self, key: str, connect: Connect) -> None:
+    def test_silence_ends(self, connect: Connect) -> None:
         with raw(lambda connection: None) as server:
             client = connect(server.url, timeout=0.05, max_retries=1)
             waits: list[Wait] = []
             with pytest.raises(TimedOut, match="sent nothing"):
-                for _ in client.stream(ask(), on_wait=waits.append):
-                    pass
+                list(client.stream(ask(), on_wait=waits.append))
         assert [wait.reason for wait in waits] == ["no answer"]
 
-    def test_silence_in_the_middle(self, key: str, connect: Connect, pauses: list[float]) -> None:
+    def test_silence_in_the_middle(self, connect: Connect, pauses: list[float]) -> None:
         with raw(lambda connection: connection.sendall(endless(START, TEXT))) as server:
             stream = connect(server.url, timeout=0.05).stream(ask())
             with pytest.raises(AnswerBroken, match="sent nothing"):
-                for _ in stream:
-                    pass
+                list(stream)
         assert (stream.reply.text, pauses) == ("Hello!", [])
 
     def test_patience(self) -> None:
@@ -568,7 +558,7 @@ class TestConnections:
         assert (timeout.read or 0) >= 600
         assert 0 < (timeout.connect or 0) <= 15
 
-    def test_only_what_is_needed_is_read_of_an_error(self, key: str, connect: Connect) -> None:
+    def test_only_what_is_needed_is_read_of_an_error(self, connect: Connect) -> None:
         def endless_error(connection: socket.socket) -> None:
             connection.sendall(b"HTTP/1.1 400 Bad\r\ncontent-type: text/plain\r\n\r\n")
             while True:
@@ -577,7 +567,7 @@ class TestConnections:
         with raw(endless_error) as server, pytest.raises(APIError, match=r"No\. No\."):
             answer(connect(server.url))
 
-    def test_an_error_whose_body_breaks_off_is_still_that_error(self, key: str, connect: Connect) -> None:
+    def test_an_error_whose_body_breaks_off_is_still_that_error(self, connect: Connect) -> None:
         short = b"HTTP/1.1 401 No\r\nrequest-id: req_1\r\ncontent-length: 99\r\n\r\n"
         with (
             raw(lambda connection: (connection.sendall(short), connection.shutdown(socket.SHUT_RDWR))) as server,
@@ -617,9 +607,7 @@ class TestAnswers:
             "as=json",
         ],
     )
-    def test_the_simulators_ways_to_write_one(
-        self, plan: str, simulator: Simulator, key: str, connect: Connect
-    ) -> None:
+    def test_the_simulators_ways_to_write_one(self, plan: str, simulator: Simulator, connect: Connect) -> None:
         simulator.faults.append(f"{plan}; say=Hello there." if plan else "say=Hello there.")
         reply = answer(connect(simulator.url))
         assert (reply.text, reply.complete, reply.simulated) == ("Hello there.", True, True)
@@ -629,18 +617,18 @@ class TestAnswers:
     @pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/plain", ""])
     @pytest.mark.parametrize("indent", [None, 2])
     def test_a_whole_message_instead_of_a_stream(
-        self, message: dict[str, Any], kind: str, indent: int | None, key: str, connect: Connect
+        self, message: dict[str, Any], kind: str, indent: int | None, connect: Connect
     ) -> None:
         body = json.dumps(message, indent=indent).encode()
         with raw(http(body, kind)) as server:
             reply = answer(connect(server.url))
         assert (reply.text, reply.complete, reply.usage.output_tokens) == ("Hello!", True, 2)
 
-    def test_a_compressed_answer(self, key: str, connect: Connect) -> None:
+    def test_a_compressed_answer(self, connect: Connect) -> None:
         with raw(http(gzip.compress(HELLO), content_encoding="gzip")) as server:
             assert answer(connect(server.url)).text == "Hello!"
 
-    def test_compression_that_is_none(self, key: str, connect: Connect, pauses: list[float]) -> None:
+    def test_compression_that_is_none(self, connect: Connect, pauses: list[float]) -> None:
         with raw(http(HELLO, content_encoding="gzip")) as server, pytest.raises(ConnectionFailed):
             answer(connect(server.url))
 
@@ -656,7 +644,7 @@ class TestAnswers:
             (b"data: [DONE]\n\n", "text/event-stream"),
         ],
     )
-    def test_what_is_no_answer(self, body: bytes, kind: str, key: str, connect: Connect, pauses: list[float]) -> None:
+    def test_what_is_no_answer(self, body: bytes, kind: str, connect: Connect, pauses: list[float]) -> None:
         with (
             raw(http(body, kind)) as server,
             pytest.raises(NotTheMessagesAPI, match=r"did not answer as the Messages API does .*Check base_url"),
@@ -664,7 +652,7 @@ class TestAnswers:
             answer(connect(server.url))
         assert (len(server.got), pauses) == (1, [])
 
-    def test_an_error_with_status_200(self, key: str, connect: Connect, pauses: list[float]) -> None:
+    def test_an_error_with_status_200(self, connect: Connect, pauses: list[float]) -> None:
         body = json.dumps({"error": {"message": "No such model", "type": "not_found_error", "code": None}}).encode()
         with (
             raw(http(body, "application/json", request_id="req_7")) as server,
@@ -672,44 +660,43 @@ class TestAnswers:
         ):
             answer(connect(server.url))
 
-    def test_a_web_page_for_an_error(self, simulator: Simulator, key: str, connect: Connect) -> None:
+    def test_a_web_page_for_an_error(self, simulator: Simulator, connect: Connect) -> None:
         simulator.faults.append("503; body=html; x-should-retry=false")
         with pytest.raises(ServerError, match=r"^the server sent a web page \(.*\) \(503 api_error, req_"):
             answer(connect(simulator.url))
 
     @pytest.mark.parametrize("shape", ["json", "openai", "empty", "no-outer-type", "string"])
-    def test_errors_of_every_shape(self, shape: str, simulator: Simulator, key: str, connect: Connect) -> None:
+    def test_errors_of_every_shape(self, shape: str, simulator: Simulator, connect: Connect) -> None:
         simulator.faults.append(f"400; body={shape}; message=Nope.")
         with pytest.raises(APIError, match="Nope" if shape != "empty" else "without saying why") as caught:
             answer(connect(simulator.url))
         assert (caught.value.status, str(caught.value.request_id)[:4]) == (400, "req_")
 
-    def test_damaged(self, key: str, connect: Connect, pauses: list[float]) -> None:
+    def test_damaged(self, connect: Connect, pauses: list[float]) -> None:
         with raw(http(sse(START, TEXT) + b"data: {oops}\n\n" + sse(TAIL, STOP))) as server:
             stream = connect(server.url).stream(ask())
             with pytest.raises(AnswerBroken, match="damaged"):
-                for _ in stream:
-                    pass
+                list(stream)
         assert stream.reply.text == "Hello!"
 
     @pytest.mark.parametrize(
         "rest", [b"", b"data: [DONE]\n\n", b'event: message_delta\ndata: {"type":"message_del', b"da"]
     )
-    def test_an_end_that_nobody_announced(self, rest: bytes, key: str, connect: Connect) -> None:
+    def test_an_end_that_nobody_announced(self, rest: bytes, connect: Connect) -> None:
         with raw(http(sse(START, TEXT) + rest)) as server:
             reply = answer(connect(server.url))
         assert (reply.text, reply.ended, reply.complete) == ("Hello!", False, False)
 
-    def test_an_answer_without_content(self, key: str, connect: Connect) -> None:
+    def test_an_answer_without_content(self, connect: Connect) -> None:
         with raw(http(sse(START, TAIL, STOP))) as server:
             reply = answer(connect(server.url))
         assert (reply.text, reply.complete, reply.blocks) == ("", True, [])
 
-    def test_the_request_id_of_another_cloud(self, key: str, connect: Connect) -> None:
+    def test_the_request_id_of_another_cloud(self, connect: Connect) -> None:
         with raw(http(HELLO, x_amzn_requestid="aws-1")) as server:
             assert answer(connect(server.url)).request_id == "aws-1"
 
-    def test_the_first_words_are_there_before_the_last(self, key: str, connect: Connect) -> None:
+    def test_the_first_words_are_there_before_the_last(self, connect: Connect) -> None:
         go_on = threading.Event()
 
         def slowly(connection: socket.socket) -> None:
@@ -730,21 +717,21 @@ class TestAnswers:
 class TestOtherCalls:
     """Counting, and the list of models."""
 
-    def test_models(self, simulator: Simulator, key: str, connect: Connect) -> None:
+    def test_models(self, simulator: Simulator, connect: Connect) -> None:
         ids = [entry["id"] for entry in connect(simulator.url).models()]
         assert ids[0] == "claude-fable-5-2"
         assert simulator.requests[0].path == "/v1/models"
 
-    def test_models_of_another_server(self, key: str, connect: Connect) -> None:
+    def test_models_of_another_server(self, connect: Connect) -> None:
         with raw(http(b'{"object": "list", "data": [{"id": "llama"}, null]}', "application/json")) as server:
             assert connect(server.url).models() == [{"id": "llama"}]
 
     @pytest.mark.parametrize("body", [b"[]", b'{"models": []}', b"Hello", b'{"data": null}'])
-    def test_models_of_something_else(self, body: bytes, key: str, connect: Connect) -> None:
+    def test_models_of_something_else(self, body: bytes, connect: Connect) -> None:
         with raw(http(body, "application/json")) as server, pytest.raises(NotTheMessagesAPI):
             connect(server.url).models()
 
-    def test_tokens(self, simulator: Simulator, key: str, connect: Connect) -> None:
+    def test_tokens(self, simulator: Simulator, connect: Connect) -> None:
         body = RequestBody(
             [json.dumps({"model": "claude-sonnet-5-5", "messages": [{"role": "user", "content": "Hi"}]}).encode()]
         )
@@ -776,7 +763,7 @@ def soon(what: Callable[[], None], after: threading.Event) -> threading.Thread:
 class TestStopping:
     """An answer can be stopped wherever it is, from any thread and by Ctrl-C."""
 
-    def test_before_it_begins(self, key: str, connect: Connect) -> None:
+    def test_before_it_begins(self, connect: Connect) -> None:
         with raw(OK) as server:
             stream = connect(server.url).stream(ask())
             stream.abort()
@@ -784,19 +771,18 @@ class TestStopping:
                 next(iter(stream))
         assert server.got == []
 
-    def test_in_a_wait(self, simulator: Simulator, key: str, connect: Connect) -> None:
+    def test_in_a_wait(self, simulator: Simulator, connect: Connect) -> None:
         simulator.faults.append("529; retry-after=59; times=9")
         client, waiting = connect(simulator.url), threading.Event()
         thread = soon(client.abort, waiting)
         began = time.monotonic()
         with pytest.raises(Interrupted):
-            for _ in client.stream(ask(), on_wait=lambda wait: waiting.set()):
-                pass
+            list(client.stream(ask(), on_wait=lambda wait: waiting.set()))
         thread.join()
         assert time.monotonic() - began < 30
         assert len(simulator.requests) == 1
 
-    def test_in_a_silent_stream(self, key: str, connect: Connect) -> None:
+    def test_in_a_silent_stream(self, connect: Connect) -> None:
         with raw(lambda connection: connection.sendall(endless(START, TEXT))) as server:
             client, reading = connect(server.url), threading.Event()
             stream = client.stream(ask())
@@ -811,7 +797,7 @@ class TestStopping:
             assert len(server.got) == 1
 
     @pytest.mark.parametrize("used_before", [False, True])
-    def test_while_nothing_has_come_yet(self, used_before: bool, key: str, connect: Connect) -> None:
+    def test_while_nothing_has_come_yet(self, used_before: bool, connect: Connect) -> None:
         arrived = threading.Event()
         with raw(*[OK] * used_before, lambda connection: arrived.set()) as server:
             client = connect(server.url)
@@ -825,7 +811,7 @@ class TestStopping:
             server.answers = [OK]
             assert answer(client).complete
 
-    def test_only_the_one_that_is_meant(self, key: str, connect: Connect) -> None:
+    def test_only_the_one_that_is_meant(self, connect: Connect) -> None:
         """Another answer of the same client goes on, whichever connection it reads from."""
         arrived, go_on = threading.Event(), threading.Event()
 
@@ -844,24 +830,22 @@ class TestStopping:
             meant = client.stream(ask())
             thread = soon(meant.abort, arrived)
             with pytest.raises(Interrupted):
-                for _ in meant:
-                    pass
+                list(meant)
             thread.join()
             go_on.set()
             assert list(changes) == []
             assert other.reply.complete
 
-    def test_ctrl_c_in_a_wait(self, simulator: Simulator, key: str, connect: Connect) -> None:
+    def test_ctrl_c_in_a_wait(self, simulator: Simulator, connect: Connect) -> None:
         simulator.faults.append("529; retry-after=59; times=9")
         began = time.monotonic()
         with ctrl_c() as press:
-            for _ in connect(simulator.url).stream(ask(), on_wait=lambda wait: press.set()):
-                pass
+            list(connect(simulator.url).stream(ask(), on_wait=lambda wait: press.set()))
         assert time.monotonic() - began < 30
         assert len(simulator.requests) == 1
 
     @pytest.mark.parametrize("words", [True, False])
-    def test_ctrl_c_in_a_silent_stream(self, words: bool, key: str, connect: Connect) -> None:
+    def test_ctrl_c_in_a_silent_stream(self, words: bool, connect: Connect) -> None:
         with ctrl_c() as press:
 
             def silent(connection: socket.socket) -> None:
@@ -914,7 +898,7 @@ class TestTLS:
     """Certificates."""
 
     def test_an_untrusted_certificate(
-        self, certificate: tuple[Path, ssl.SSLContext], key: str, connect: Connect, pauses: list[float]
+        self, certificate: tuple[Path, ssl.SSLContext], connect: Connect, pauses: list[float]
     ) -> None:
         with (
             raw(OK, context=certificate[1]) as server,
@@ -924,7 +908,7 @@ class TestTLS:
         assert server.got == []
 
     def test_one_that_the_environment_trusts(
-        self, certificate: tuple[Path, ssl.SSLContext], key: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
+        self, certificate: tuple[Path, ssl.SSLContext], connect: Connect, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
         silent = threading.Event()
@@ -944,7 +928,7 @@ class TestTLS:
 
     @pytest.mark.parametrize("content", [None, "no certificate"])
     def test_certificates_that_cannot_be_read(
-        self, content: str | None, tmp_path: Path, key: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
+        self, content: str | None, tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         if content is not None:
             (tmp_path / "cert.pem").write_text(content)
@@ -952,7 +936,7 @@ class TestTLS:
         with pytest.raises(BadInput, match="SSL_CERT_FILE or SSL_CERT_DIR cannot be read"):
             answer(connect("https://127.0.0.1:9"))
 
-    def test_a_server_that_speaks_no_tls(self, key: str, connect: Connect, pauses: list[float]) -> None:
+    def test_a_server_that_speaks_no_tls(self, connect: Connect, pauses: list[float]) -> None:
         def greet() -> None:
             connection, _ = listener.accept()
             with connection:

@@ -211,7 +211,7 @@ def test_of_very_many_events_the_first_and_the_last_are_shown(simulator: Simulat
 class TestCallsThatChangeNothing:
     """Models and counts are tried as often as a question."""
 
-    def test_both_are_tried_again(self, simulator: Simulator, connect: Connect, pauses: list[float]) -> None:
+    def test_both_are_tried_again(self, connect: Connect, pauses: list[float]) -> None:
         waits: list[Any] = []
         body = RequestBody(
             [json.dumps({"model": "claude-sonnet-5-5", "messages": [{"role": "user", "content": "Hi"}]}).encode()]

@@ -51,8 +51,7 @@ class Llmock:
 def read(client: Client) -> tuple[Reply, ClaudeError | None]:
     stream = client.stream(ask(model="claude-sonnet-4-6"))
     try:
-        for _ in stream:
-            pass
+        list(stream)
     except ClaudeError as error:
         return stream.reply, error
     return stream.reply, None
@@ -183,8 +182,7 @@ def test_steady_accepts_the_other_calls_and_refuses_what_is_wrong(steady: str, k
     body.pieces = [json.dumps({"model": "claude-opus-4-8", "messages": [{"role": "user", "content": "Hi"}]}).encode()]
     assert client.count_tokens(body) >= 0
     with pytest.raises(InvalidRequest, match="Validation failed"):
-        for _ in client.stream(ask(temprature=1)):
-            pass
+        list(client.stream(ask(temprature=1)))
 
 
 def test_there_is_a_place_for_judges() -> None:

@@ -65,8 +65,7 @@ def failing(client: Client, monkeypatch: pytest.MonkeyPatch, where: str | None) 
 
         monkeypatch.setattr(http11.HTTP11Connection, where, pressed)
     try:
-        for _ in client.stream(ask()):
-            pass
+        list(client.stream(ask()))
     except BaseException as error:
         return error
     raise AssertionError("nothing failed")

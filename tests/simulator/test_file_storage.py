@@ -216,7 +216,7 @@ def test_files_within_tool_results_and_documents(api: Api) -> None:
     )
 
 
-def test_files_that_a_message_cannot_hold(api: Api, simulator: Simulator) -> None:
+def test_files_that_a_message_cannot_hold(api: Api) -> None:
     assert api.error([block("image", "file_x"), WORDS], status=404) == "File not found: file_x"
     picture = upload(api, "a.png", png(), "image/png")["id"]
     sheet = upload(api, "a.csv", b"1,2", "text/csv")["id"]
