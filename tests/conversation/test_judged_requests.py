@@ -151,7 +151,7 @@ def test_judged(
         assert answer.status_code == 200, answer.text
 
 
-def test_citations_that_go_back(
+def test_citations_that_are_sent_back(
     claude: Conversation, simulator: Simulator, described: Draft202012Validator, judge: httpx2.Client
 ) -> None:
     claude("Read.", Document(["One."], **CITED))

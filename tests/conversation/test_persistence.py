@@ -213,9 +213,7 @@ def pair() -> Iterator[tuple[Simulator, Simulator]]:
 @example(
     [step for value in VALUES for step in (lambda world, v=value: world.cell(v, asked(THINK, v, "haiku")), RELOAD)]
 )
-def test_any_sequence_sends_the_same_bytes_with_and_without_saving(
-    pair: tuple[Simulator, Simulator], steps: list[Any]
-) -> None:
+def test_saving_changes_no_byte_that_is_sent_later(pair: tuple[Simulator, Simulator], steps: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         one, other = (World(simulator, Path(folder)) for simulator in pair)
         begun = len(one.sent)
@@ -359,9 +357,7 @@ def test_replies_come_back_as_data(claude: Conversation, path: Path) -> None:
     assert [part.wire["type"] for part in call.parts] == ["image", "text"]
 
 
-def test_a_call_without_its_function_goes_back_in_words_until_it_is_given(
-    claude: Conversation, simulator: Simulator, path: Path
-) -> None:
+def test_a_loaded_tool_has_no_function_until_given_one(claude: Conversation, simulator: Simulator, path: Path) -> None:
     claude("Go.\nsimulate: tool=draw\nsimulate: say=Done.", tools=[draw])
     claude.save(path)
     home = another(claude)
@@ -615,9 +611,7 @@ def test_where_nothing_can_be_written(claude: Conversation, tmp_path: Path) -> N
             claude.save(odd)  # type: ignore[arg-type]
 
 
-def test_an_interrupted_save_leaves_nothing_behind(
-    saved: Path, claude: Conversation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_save_leaves_nothing(saved: Path, claude: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:
     before = everything(saved), attachments(saved)
 
     def stopped(descriptor: int) -> None:

@@ -108,9 +108,7 @@ def test_it_returns_at_once_and_wait_gives_the_reply(claude: Conversation, gate:
     assert claude.wait() is reply  # nothing is under way: the latest
 
 
-def test_the_next_question_waits_for_it_and_carries_its_answer(
-    claude: Conversation, gate: Gate, simulator: Simulator
-) -> None:
+def test_the_next_question_waits_and_carries_its_answer(claude: Conversation, gate: Gate, simulator: Simulator) -> None:
     gate.ask(claude, "One")
     threading.Timer(0.0, gate.open.set).start()
     claude("Two")
@@ -120,9 +118,7 @@ def test_the_next_question_waits_for_it_and_carries_its_answer(
     assert len(simulator.requests) == 3
 
 
-def test_several_are_answered_in_the_order_in_which_they_were_asked(
-    claude: Conversation, gate: Gate, simulator: Simulator
-) -> None:
+def test_several_are_answered_in_the_order_asked(claude: Conversation, gate: Gate, simulator: Simulator) -> None:
     handles = [
         gate.ask(claude, "0"),
         *(claude(f"{n}\nsimulate: say=Number {n}.", background=True) for n in range(1, 5)),
@@ -173,7 +169,7 @@ def test_bad_input_fails_where_it_is_asked_and_nothing_is_sent(claude: Conversat
     assert len(simulator.requests) == 1
 
 
-def test_rubbish_is_said_in_a_line(claude: Conversation) -> None:
+def test_nonsense_is_refused_in_a_line(claude: Conversation) -> None:
     with pytest.raises(BadInput, match="background.*'yes'"):
         claude("What?", background="yes")  # type: ignore[call-overload]
     with pytest.raises(BadInput, match="seconds.*'soon'"):
@@ -182,9 +178,7 @@ def test_rubbish_is_said_in_a_line(claude: Conversation) -> None:
         claude.wait(float("nan"))
 
 
-def test_what_became_impossible_meanwhile_is_said_in_its_own_place(
-    claude: Conversation, gate: Gate, notebook: Notebook
-) -> None:
+def test_what_became_impossible_is_reported_in_its_place(claude: Conversation, gate: Gate, notebook: Notebook) -> None:
     gate.ask(claude, "One")
     answer = claude("Two", background=True)
     claude.system = "sk-ant-api03-" + "x" * 40
@@ -205,9 +199,7 @@ def test_what_is_saved_meanwhile_is_without_it(claude: Conversation, gate: Gate,
     assert "under way" not in repr(claude.save(tmp_path / "talk"))
 
 
-def test_an_error_is_said_in_its_own_place_and_raised_by_wait_once(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_an_error_is_shown_and_raised_once(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     claude("What?\nsimulate: fault=refusal", background=True)
     with pytest.raises(Exception, match="Claude declined") as raised:
         claude.wait()
@@ -465,9 +457,7 @@ def test_reset_while_it_is_under_way(claude: Conversation, gate: Gate, undone: b
     claude("Two")
 
 
-def test_a_cell_that_runs_again_stops_its_former_answer_and_nothing_of_it_stays(
-    claude: Conversation, notebook: Notebook, gate: Gate, simulator: Simulator
-) -> None:
+def test_a_rerun_drops_the_answer(claude: Conversation, notebook: Notebook, gate: Gate, simulator: Simulator) -> None:
     notebook.ask(claude, "A", "First\nsimulate: say=Old.")
     notebook.run("A")
     former = gate.ask(claude, "Second")
@@ -488,9 +478,7 @@ def test_a_cell_that_runs_again_stops_its_former_answer_and_nothing_of_it_stays(
     assert answers(simulator) == []  # the new one stands where the first stood
 
 
-def test_a_cell_that_asks_no_more_or_is_deleted_stops_its_answer(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_deleted_and_empty_cells_stop_answers(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     for again, deleted in (("A", ""), ("B", "A")):
         gate = Gate()
         notebook.run("A")

@@ -20,7 +20,6 @@ from claude_magic.messages import limits
 from claude_magic.messages.errors import AnswerBroken, ClaudeError, Interrupted
 from claude_magic.messages.usage import Usage
 from claude_magic.simulator import Simulator
-from tests.conversation.conftest import Notebook
 
 ANTHROPIC = next(provider for provider in providers if provider.id == "anthropic")
 PRICED = [
@@ -111,22 +110,23 @@ def test_the_price_of_a_model_that_only_we_know() -> None:
 # -- what counts -------------------------------------------------------------------------------------
 
 
-def test_a_stopped_answer_counts_with_what_was_received(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
+@pytest.mark.parametrize(
+    ("plan", "received"), [("fault=cut; after=30", 5), ("deltas=50; chars=40; fault=cut; after=40", 399)]
+)
+def test_a_cut_answer_counts_with_what_was_received(
+    claude: Conversation, simulator: Simulator, plan: str, received: int
 ) -> None:
-    simulator.faults.append("fault=cut; after=30")
+    simulator.faults.append(plan)
     with pytest.raises(AnswerBroken):
         claude("Explain and compare why this is so, please, at some length.")
     usage = claude.usage
     assert usage.at_least
     assert usage.input_tokens > 10
-    assert usage.output_tokens > 5
+    assert usage.output_tokens > received
     assert "at least" in usage._repr_markdown_()
 
 
-def test_one_that_stopped_before_its_first_block_has_been_read(
-    claude: Conversation, home: Conversations, simulator: Simulator
-) -> None:
+def test_one_stopped_before_its_first_block(claude: Conversation, home: Conversations, simulator: Simulator) -> None:
     simulator.faults.append("think=0; think-delay=60; say=Hi")
 
     def stop_when_it_is_counted() -> None:

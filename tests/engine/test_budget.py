@@ -42,9 +42,7 @@ def asked(simulator: Simulator) -> int:
     return len(simulator.requests)
 
 
-def test_a_question_beyond_the_budget_is_not_sent(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_a_question_over_the_budget_is_not_sent(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     claude("Hi")
     of_the_first = notebook.recorder
     claude.budget = 0.05
@@ -111,9 +109,7 @@ def test_a_tool_step(claude: Conversation, simulator: Simulator) -> None:
     assert "x" * 18_000 in str(body(simulator)["messages"])  # the result of the call that was paid for stays
 
 
-def test_a_tool_loop_at_its_budget_is_asked_to_conclude(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_a_tool_loop_concludes_at_its_budget(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     claude("Hi")
     simulator.faults.extend(['tool=long {"number": 2000}'] * 50)
     claude.tools.steps = 100
@@ -196,9 +192,7 @@ def test_a_question_inside_a_tool_counts_with_the_one_around_it(claude: Conversa
     assert asked(simulator) == 3
 
 
-def test_conversations_that_answer_at_once_share_the_budget(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_parallel_conversations_share_a_budget(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     """A request on its way is reserved: two that fit only one by one are not sent both."""
     claude("Hi")
     claude.budget = 0.15
@@ -233,9 +227,7 @@ def test_all_conversations_of_a_kernel_share_it(claude: Conversation, simulator:
     assert asked(simulator) == 1
 
 
-def test_simulated_amounts_have_a_budget_of_their_own(
-    claude: Conversation, home: Conversations, simulator: Simulator
-) -> None:
+def test_simulated_amounts_are_budgeted_apart(claude: Conversation, home: Conversations, simulator: Simulator) -> None:
     claude("Hi")
     home.spendings.append(Spending("main", "claude-opus-5", Usage(10), 4.99, simulated=False))
     claude.budget = 5.0
@@ -246,9 +238,7 @@ def test_simulated_amounts_have_a_budget_of_their_own(
     assert asked(simulator) == 2
 
 
-def test_the_default_budget_of_an_unattended_run_is_a_dollar(
-    claude: Conversation, home: Conversations, simulator: Simulator
-) -> None:
+def test_an_unattended_run_may_spend_a_dollar(claude: Conversation, home: Conversations, simulator: Simulator) -> None:
     assert claude.budget == 1.0
     home.spendings.append(Spending("main", "claude-opus-5", Usage(10), 0.999, simulated=False))
     with pytest.raises(OverBudget, match=r"1.00 of 1.00 USD.*unattended"):
@@ -260,9 +250,7 @@ def test_the_default_budget_of_an_unattended_run_is_a_dollar(
     assert claude("Hi").complete  # the answers were simulated, and no money is spent for that
 
 
-def test_an_interactive_kernel_has_no_default_budget(
-    claude: Conversation, home: Conversations, notebook: Notebook
-) -> None:
+def test_attended_kernels_have_no_default_budget(claude: Conversation, home: Conversations, notebook: Notebook) -> None:
     home.spendings.append(Spending("main", "claude-opus-5", Usage(10), 99.0, simulated=False))
     notebook.__class__ = type("Attended", (Notebook,), {"is_interactive": True})
     assert claude.budget is None
@@ -295,7 +283,7 @@ def test_a_budget_of_nonsense(claude: Conversation, name: str, value: object) ->
     assert getattr(claude, name) == before
 
 
-def test_a_price_table_without_the_model_is_said(claude: Conversation, home: Conversations) -> None:
+def test_an_unknown_price_is_reported(claude: Conversation, home: Conversations) -> None:
     claude("Hi")
     home.spendings.append(Spending("main", "llama-9", Usage(1000, 1500), None, simulated=False))
     assert claude.cost is None
@@ -343,9 +331,7 @@ def test_an_estimate_is_near_what_the_server_counts(claude: Conversation) -> Non
     assert counted <= about <= counted + 150
 
 
-def test_what_lies_in_the_cache_is_expected_to_be_cheap(
-    claude: Conversation, home: Conversations, simulator: Simulator
-) -> None:
+def test_cached_content_is_assumed_to_be_cheap(claude: Conversation, home: Conversations, simulator: Simulator) -> None:
     home.client.is_anthropic = True
     claude(LONG)
     claude.ask_above = 0.02

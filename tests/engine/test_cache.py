@@ -158,7 +158,7 @@ def notices(notebook: Notebook) -> list[str]:
     return [line for line in notebook.recorder.ending.notices if "changed" in line]
 
 
-def test_a_changed_system_prompt_is_said_once(claude: Conversation, notebook: Notebook) -> None:
+def test_a_changed_system_prompt_is_reported_once(claude: Conversation, notebook: Notebook) -> None:
     claude("Why and how? " + "It is long. " * 400, system="Be kind.")
     assert notices(notebook) == []
     claude("And?", system="Be brief.")
@@ -173,7 +173,7 @@ def test_a_changed_system_prompt_is_said_once(claude: Conversation, notebook: No
     assert all(word in notice for word in ("System prompt", "cache", "thinking"))
 
 
-def test_a_changed_list_of_tools_is_said(claude: Conversation, notebook: Notebook) -> None:
+def test_a_changed_list_of_tools_is_reported(claude: Conversation, notebook: Notebook) -> None:
     def other() -> str:
         """Another."""
         return "x"
@@ -195,7 +195,7 @@ def lambda_like() -> str:
     return "y"
 
 
-def test_where_nothing_is_lost_nothing_is_said(claude: Conversation, notebook: Notebook) -> None:
+def test_where_nothing_is_lost_nothing_is_reported(claude: Conversation, notebook: Notebook) -> None:
     claude("Hi", system="a")
     claude("Hi", system="b")
     assert notices(notebook) == []

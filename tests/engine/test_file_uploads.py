@@ -56,9 +56,7 @@ def test_a_picture_is_uploaded_once_and_asked_about(claude: Conversation, simula
     assert asked(simulator) == before
 
 
-def test_the_same_request_count_for_the_same_content(
-    claude: Conversation, simulator: Simulator, tmp_path: Path
-) -> None:
+def test_the_same_content_is_uploaded_once(claude: Conversation, simulator: Simulator, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"words")
     (tmp_path / "b.txt").write_bytes(b"words")
     first = claude.files.upload(tmp_path / "a.txt")

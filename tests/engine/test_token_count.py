@@ -73,7 +73,7 @@ def test_what_concerns_the_answer_alone_is_not_sent(claude: Conversation, simula
     assert body(simulator).keys() <= token_count.COUNTED
 
 
-def test_it_says_what_it_is(claude: Conversation) -> None:
+def test_it_explains_itself(claude: Conversation) -> None:
     line, said = repr(claude.count("Look.", PICTURE, RemotePicture("https://example.org/a.png"))).splitlines()
     assert line.startswith("1,")
     assert "input tokens for claude-sonnet-5-5, 0." in line

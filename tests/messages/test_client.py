@@ -266,9 +266,7 @@ class TestProxies:
         assert answer(connect("http://api.example.test/claude")).text == "Hello!"
         assert proxy.got[0].line == "POST http://api.example.test/claude/v1/messages HTTP/1.1"
 
-    def test_loopback_never_goes_through_it(
-        self, proxy: Raw, key: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_loopback_is_direct(self, proxy: Raw, key: str, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
         with raw(OK) as server:
@@ -276,9 +274,7 @@ class TestProxies:
             answer(connect(server.url.replace("127.0.0.1", "localhost")))
         assert (len(server.got), proxy.got) == (2, [])
 
-    def test_exceptions_are_honoured(
-        self, proxy: Raw, key: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_no_proxy_is_heeded(self, proxy: Raw, key: str, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setenv("no_proxy", "example.test")
         with pytest.raises(ConnectionFailed, match="Cannot connect to http://api.example.test"):
@@ -295,9 +291,7 @@ class TestProxies:
         assert "secret" not in str(caught.value)
 
     @pytest.mark.parametrize(("proxy", "says"), [("ftp://a", "proxy address"), ("socks5://127.0.0.1:9", "socksio")])
-    def test_one_that_cannot_be_used(
-        self, proxy: str, says: str, key: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_unusable(self, proxy: str, says: str, key: str, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("http_proxy", proxy)
         with pytest.raises(BadInput, match=says):
             answer(connect("http://api.example.test"))
@@ -363,9 +357,7 @@ class TestRetries:
         assert len(pauses) == requests - 1
 
     @pytest.mark.parametrize(("word", "status", "requests"), [("true", 400, 3), ("false", 529, 1), ("TRUE", 404, 3)])
-    def test_the_servers_own_word_comes_first(
-        self, word: str, status: int, requests: int, connect: Connect, pauses: list[float]
-    ) -> None:
+    def test_x_should_retry(self, word: str, status: int, requests: int, connect: Connect, pauses: list[float]) -> None:
         with (
             raw(http(b"{}", "application/json", f"{status} No", x_should_retry=word)) as server,
             pytest.raises(APIError),
@@ -409,9 +401,7 @@ class TestRetries:
             ({}, None),
         ],
     )
-    def test_how_long(
-        self, headers: dict[str, str], seconds: float | None, connect: Connect, pauses: list[float]
-    ) -> None:
+    def test_delay(self, headers: dict[str, str], seconds: float | None, connect: Connect, pauses: list[float]) -> None:
         with raw(http(b"{}", "application/json", "529 Busy", **headers), OK) as server:
             answer(connect(server.url))
         if seconds is None:
@@ -426,9 +416,7 @@ class TestRetries:
         assert 20 < pauses[0] <= 30
 
     @pytest.mark.parametrize(("asked", "says"), [("61", "Wait a minute or two."), ("3600", "asks to wait 60 min.")])
-    def test_a_server_that_asks_for_too_long_is_taken_at_its_word(
-        self, asked: str, says: str, simulator: Simulator, connect: Connect, pauses: list[float]
-    ) -> None:
+    def test_too_long(self, asked: str, says: str, simulator: Simulator, connect: Connect, pauses: list[float]) -> None:
         simulator.faults.append(f"429; retry-after={asked}")
         with pytest.raises(RateLimited, match=says) as caught:
             answer(connect(simulator.url))
@@ -443,7 +431,7 @@ class TestRetries:
             assert [wait.seconds / factor for wait in waits] == [0.5, 1, 2, 4, 8, 8, 8]
             assert [wait.attempt for wait in waits] == list(range(2, 9))
 
-    def test_every_wait_is_told(self, simulator: Simulator, connect: Connect) -> None:
+    def test_every_wait_is_reported(self, simulator: Simulator, connect: Connect) -> None:
         for fault in ("hangup", "529; retry-after-ms=1", "429; retry-after-ms=2", "503; retry-after-ms=3"):
             simulator.faults.append(fault)
         waits: list[Wait] = []
@@ -459,9 +447,7 @@ class TestRetries:
         assert str(Wait("overloaded", 2.4, 2)) == "overloaded, again in 2 s"
         assert str(waits[1]) == "overloaded, trying again"
 
-    def test_an_error_in_the_stream_before_any_content(
-        self, simulator: Simulator, connect: Connect, pauses: list[float]
-    ) -> None:
+    def test_an_error_event_before_content(self, simulator: Simulator, connect: Connect, pauses: list[float]) -> None:
         for fault in ("fault=error; after=0", "fault=error; after=0; type=invalid_request_error"):
             simulator.faults.append(fault)
         with pytest.raises(APIError) as caught:
@@ -471,9 +457,7 @@ class TestRetries:
         assert len(pauses) == 1
 
     @pytest.mark.parametrize("fault", ["fault=error", "fault=cut"])
-    def test_never_after_the_first_content(
-        self, fault: str, simulator: Simulator, connect: Connect, pauses: list[float]
-    ) -> None:
+    def test_never_after_content(self, fault: str, simulator: Simulator, connect: Connect, pauses: list[float]) -> None:
         simulator.faults.append(f"{fault}; after=1; deltas=9")
         stream = connect(simulator.url).stream(ask())
         with pytest.raises((AnswerBroken, APIError)):
@@ -483,9 +467,7 @@ class TestRetries:
         assert (len(simulator.requests), pauses) == (1, [])
 
     @pytest.mark.parametrize("beginning", [b"", sse(START)])
-    def test_a_stream_that_ends_before_any_content(
-        self, beginning: bytes, connect: Connect, pauses: list[float]
-    ) -> None:
+    def test_a_stream_lost_before_any_content(self, beginning: bytes, connect: Connect, pauses: list[float]) -> None:
         lost = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n" + beginning
         with (
             raw(lambda connection: (connection.sendall(lost), connection.shutdown(socket.SHUT_RDWR))) as server,
@@ -516,9 +498,7 @@ class TestConnections:
             answer(client)
         assert server.connections == 1
 
-    def test_a_kept_one_that_the_server_closed_is_replaced_without_a_word(
-        self, connect: Connect, pauses: list[float]
-    ) -> None:
+    def test_a_kept_one_closed_by_the_server_is_replaced_silently(self, connect: Connect, pauses: list[float]) -> None:
         with raw(OK, None, OK) as server:
             client = connect(server.url, max_retries=0)
             answer(client)
@@ -616,9 +596,7 @@ class TestAnswers:
     @pytest.mark.parametrize("message", [WHOLE, UNTYPED])
     @pytest.mark.parametrize("kind", ["application/json", "text/event-stream", "text/plain", ""])
     @pytest.mark.parametrize("indent", [None, 2])
-    def test_a_whole_message_instead_of_a_stream(
-        self, message: dict[str, Any], kind: str, indent: int | None, connect: Connect
-    ) -> None:
+    def test_a_whole_message(self, message: dict[str, Any], kind: str, indent: int | None, connect: Connect) -> None:
         body = json.dumps(message, indent=indent).encode()
         with raw(http(body, kind)) as server:
             reply = answer(connect(server.url))
@@ -897,9 +875,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSL
 class TestTLS:
     """Certificates."""
 
-    def test_an_untrusted_certificate(
-        self, certificate: tuple[Path, ssl.SSLContext], connect: Connect, pauses: list[float]
-    ) -> None:
+    def test_untrusted(self, certificate: tuple[Path, ssl.SSLContext], connect: Connect, pauses: list[float]) -> None:
         with (
             raw(OK, context=certificate[1]) as server,
             pytest.raises(ConnectionFailed, match=r"certificate .* not trusted here\. Set SSL_CERT_FILE"),

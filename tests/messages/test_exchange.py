@@ -61,9 +61,7 @@ def test_events_are_found_however_the_bytes_were_cut(piece: int, connect: Connec
 
 
 @pytest.mark.parametrize("plan", ["say=Hello!", "think=30", 'tool=run {"x": [1, {"y": "é"}]}', "stop=max_tokens"])
-def test_the_message_is_what_the_official_library_makes_of_the_events(
-    simulator: Simulator, connect: Connect, plan: str
-) -> None:
+def test_the_official_library_builds_the_same_message(simulator: Simulator, connect: Connect, plan: str) -> None:
     tools = [{"name": "run", "input_schema": {"type": "object"}}] if "tool" in plan else []
     thinking = {"thinking": {"type": "adaptive", "display": "summarized"}} if "think" in plan else {}
     simulator.faults.append(plan)
@@ -108,9 +106,7 @@ def test_what_is_secret_is_not_kept(key: str, connect: Connect) -> None:
     assert key[10:] not in "".join(map(repr, [response, reply.request(), reply.events, vars(reply.transmission)]))
 
 
-def test_a_key_without_a_form_that_is_quoted_in_mid_answer_is_not_kept(
-    monkeypatch: pytest.MonkeyPatch, connect: Connect
-) -> None:
+def test_an_unusual_key_quoted_in_mid_answer_is_not_kept(monkeypatch: pytest.MonkeyPatch, connect: Connect) -> None:
     word = "a-word-that-a-gateway-takes"
     monkeypatch.setenv("ANTHROPIC_API_KEY", word)
     error = (
@@ -170,9 +166,7 @@ def test_a_page_that_is_no_json_stays_as_it_is(connect: Connect) -> None:
     assert reply.response._repr_mimebundle_()["text/markdown"].startswith("````http\n")
 
 
-def test_memory_is_bounded_whatever_comes(
-    simulator: Simulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_is_bounded(simulator: Simulator, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "MAX_RESPONSE_BYTES", 4_000)
     monkeypatch.setattr(kept, "MAX_TOTAL_BYTES", 10_000)
     recent = kept.RecentExchanges()

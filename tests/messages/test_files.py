@@ -126,9 +126,7 @@ def test_a_big_file_is_never_in_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [-1, 1, 3 * MB])
-def test_a_file_that_changes_is_not_taken_for_whole(
-    change: int, simulator: Simulator, key: str, connect: Connect, tmp_path: Path
-) -> None:
+def test_a_file_that_changes(change: int, simulator: Simulator, key: str, connect: Connect, tmp_path: Path) -> None:
     path = big(tmp_path / "log.txt", 2 * MB)
     client = connect(simulator.url)
     form = files._Form(path, "log.txt", "text/plain", None)
@@ -285,9 +283,7 @@ def test_how_a_file_looks() -> None:
         File("file_1").id = "file_2"  # type: ignore[misc]
 
 
-def test_errors_are_those_of_every_request(
-    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, connect: Connect
-) -> None:
+def test_errors_are_the_usual_ones(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, connect: Connect) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "wrong-key-of-mine-0123456789")
     for ask in (
         lambda: files.upload(connect(simulator.url), b"x", "a", "text/plain"),
