@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -222,12 +222,9 @@ def test_a_deletion_that_was_undone_is_not_reported(three: Conversation, noteboo
 
 def test_questions_from_several_threads_all_stay(claude: Conversation, simulator: Simulator) -> None:
     simulator.faults.append("delay=0.2; say=slow; times=3")
-    threads = [threading.Thread(target=claude, args=(f"q{number}",)) for number in range(3)]
-    for thread in threads:
-        thread.start()
-    claude.system = "Be brief."
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor() as pool:
+        pool.map(claude, ["q0", "q1", "q2"])
+        claude.system = "Be brief."
     assert sorted(turn.prompt for turn in claude.turns) == ["q0", "q1", "q2"]
     assert claude.system == "Be brief."
     assert len(questions(simulator)) == 3

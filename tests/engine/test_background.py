@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from claude_magic.tools import tool
 from claude_magic.tools.main_thread import MainThreadQueue
 from tests.conversation.conftest import Notebook
 from tests.conversation.wire import answers, body, questions
+from tests.processes import PATIENCE, eventually
 
-PATIENCE = 60.0
 ENDLESS = "Go on.\nsimulate: think=0; deltas=20000; chars=4; pace=200"
 
 
@@ -78,13 +79,19 @@ def interrupt_once_it_waits() -> threading.Thread:
         return frame is not None
 
     def press() -> None:
-        while not waits():
-            threading.Event().wait(0.01)
+        eventually(waits)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=press)
     thread.start()
     return thread
+
+
+def wait_for(answer: Answer) -> None:
+    """Do nothing else until it is complete, not even run its tools."""
+    done = threading.Event()
+    answer.when_done(done.set)
+    assert done.wait(PATIENCE)
 
 
 def words(conversation: Conversation) -> list[str]:
@@ -240,8 +247,7 @@ def test_stop_keeps_what_has_come(claude: Conversation, notebook: Notebook, simu
 def test_stop_before_there_is_text_leaves_nothing(stage: str, claude: Conversation, simulator: Simulator) -> None:
     claude.home.settings.max_retries = 2
     answer = claude(f"Go on.\nsimulate: {stage}", background=True)
-    while not simulator.requests:
-        threading.Event().wait(0.01)
+    eventually(lambda: simulator.requests)
     answer.stop()
     with pytest.raises(Interrupted, match="before there was an answer"):
         claude.wait(PATIENCE)
@@ -295,9 +301,7 @@ def test_a_coroutine_and_a_parallel_tool_need_nobody(claude: Conversation) -> No
         return 2
 
     answer = claude("Go\nsimulate: tool=one; tool=two\nsimulate: say=Three.", tools=[one, two], background=True)
-    done = threading.Event()
-    answer.when_done(done.set)
-    assert done.wait(PATIENCE)  # this thread does nothing else meanwhile
+    wait_for(answer)
     assert [call.value for call in claude.turns[0].tool_calls] == [1, 2]
     assert threading.get_ident() not in ran
 
@@ -343,9 +347,7 @@ def test_a_plain_tool_waits_until_then_and_can_be_stopped(claude: Conversation, 
     assert waiting.wait(PATIENCE)
     assert not ran
     answer.stop()
-    done = threading.Event()
-    answer.when_done(done.set)
-    assert done.wait(PATIENCE)
+    wait_for(answer)
     assert not ran
     assert [call.state for call in claude.turns[0].tool_calls] == ["stopped"]
     claude("Two")
@@ -486,9 +488,7 @@ def test_deleted_and_empty_cells_stop_answers(claude: Conversation, notebook: No
         notebook.end()
         notebook.run(again, set(deleted))
         notebook.end()
-        done = threading.Event()
-        former.when_done(done.set)
-        assert done.wait(PATIENCE)
+        wait_for(former)
         gate.open.set()
         assert not claude.turns
         assert claude.last is None
@@ -551,14 +551,12 @@ def test_no_change_is_lost_when_several_threads_change_at_once() -> None:
         for _ in range(200):
             journal.change(lambda state: ("one more", State(system=(state.system or "") + "x")))
 
-    threads = [threading.Thread(target=add) for _ in range(8)]
     switch = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(8):
+                pool.submit(add)
     finally:
         sys.setswitchinterval(switch)
     assert len(journal.state.system or "") == 1600

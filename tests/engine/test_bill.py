@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +19,7 @@ from claude_magic.messages import limits
 from claude_magic.messages.errors import AnswerBroken, ClaudeError, Interrupted
 from claude_magic.messages.usage import Usage
 from claude_magic.simulator import Simulator
+from tests.processes import eventually
 
 ANTHROPIC = next(provider for provider in providers if provider.id == "anthropic")
 PRICED = [
@@ -111,7 +111,7 @@ def test_the_price_of_a_model_that_only_we_know() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "received"), [("fault=cut; after=30", 5), ("deltas=50; chars=40; fault=cut; after=40", 399)]
+    ("plan", "received"), [("fault=cut; after=30", 5), ("think=0; deltas=50; chars=40; fault=cut; after=40", 399)]
 )
 def test_a_cut_answer_counts_with_what_was_received(
     claude: Conversation, simulator: Simulator, plan: str, received: int
@@ -130,9 +130,7 @@ def test_one_stopped_before_its_first_block(claude: Conversation, home: Conversa
     simulator.faults.append("think=0; think-delay=60; say=Hi")
 
     def stop_when_it_is_counted() -> None:
-        pause, deadline = threading.Event(), time.monotonic() + 60
-        while time.monotonic() < deadline and not any(each.reply.counted.total_input for each in home.client._streams):
-            pause.wait(0.01)
+        eventually(lambda: any(each.reply.counted.total_input for each in home.client._streams), 60)
         home.client.abort()
 
     stopping = threading.Thread(target=stop_when_it_is_counted)

@@ -8,7 +8,7 @@ import io
 import pytest
 from PIL import Image
 
-from .conftest import JSON, OLD, Api, fold
+from .conftest import JSON, OLD_HEADERS, Api, fold
 
 ANT_URL = "https://upload.wikimedia.org/wikipedia/commons/a/a7/Camponotus_flavomarginatus_ant.jpg"
 TURNS = [
@@ -34,7 +34,6 @@ WEATHER = {
     },
 }
 OPUS, SONNET = "claude-opus-4-20250514", "claude-3-5-sonnet-20241022"
-OLD_HEADERS = {"anthropic-version": OLD}
 
 
 def user(content: object) -> list[dict[str, object]]:
