@@ -271,7 +271,7 @@ def test_half_of_a_surrogate_pair_does_not_break_the_request(claude: Conversatio
 CHANGES = st.sampled_from(["ask", "rerun", "undo", "redo", "delete cell", "forget", "system", "model", "fail", "cut"])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(CHANGES, st.integers(0, 5)), max_size=14))
 def test_the_next_request_is_always_valid_and_shows_the_turns(steps: list[tuple[str, int]]) -> None:
     """The simulator checks each request as the API does, signatures of thinking included."""

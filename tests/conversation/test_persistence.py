@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import signal
@@ -35,18 +34,13 @@ from tests.conftest import KEY
 from tests.content.test_pdf import pdf
 from tests.conversation.conftest import Notebook
 from tests.conversation.wire import body, thinks
+from tests.images import encoded
 
 THINK = "Explain and compare why this is so, please, at some length: "
 
 
 def noise(width: int, height: int) -> Image.Image:
     return Image.fromarray(np.random.default_rng(1).integers(0, 255, (height, width, 3), np.uint8))
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def photograph() -> bytes:
@@ -203,9 +197,7 @@ def pair() -> Iterator[tuple[Simulator, Simulator]]:
 
 
 @pytest.mark.slow
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.one_of(STEP, STEP, STEP, st.just(RELOAD)), min_size=2, max_size=9))
 @example([*(plain(cell) for cell in "ABC"), RELOAD, quietly(lambda claude: claude.undo()), RELOAD, plain("D")])
 @example([*(plain(cell) for cell in "AB"), lambda world: world.cell("X", deleted="A"), RELOAD, plain("A")])
@@ -458,7 +450,7 @@ def use(loaded: Conversation, path: Path) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_stands_in_a_file_it_is_loaded_or_refused_in_one_line(saved: Path, data: st.DataObject) -> None:
     """Some value somewhere in the file is another one."""

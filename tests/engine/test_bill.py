@@ -10,7 +10,7 @@ import pytest
 from genai_prices import Usage as Priced
 from genai_prices import calc_price
 from genai_prices.data import providers
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_magic.conversation.conversation import Conversation, Conversations
@@ -84,7 +84,6 @@ def test_every_run_of_an_answer_is_paid_for_by_its_own_model() -> None:
         assert Usage(1, 2).updated({"iterations": nonsense}).output_tokens in (0, 2)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(*[COUNTS] * 4, st.integers(0, 5), st.booleans()), max_size=6), st.randoms())
 def test_usages_add_up_in_any_order(counts: list[tuple[Any, ...]], random: Any) -> None:
     usages = [Usage(a, b, c, d, min(c, e), e, least) for a, b, c, d, e, least in counts]

@@ -306,7 +306,7 @@ def test_the_table_of_prices_is_that_of_genai_prices(model: limits.Model, tokens
 SIZES = st.tuples(st.integers(1, 2800), st.integers(1, 2800))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(SIZES, st.sampled_from([model.id for model in limits.models()]))
 def test_pictures_cost_what_the_rule_says(size: tuple[int, int], name: str) -> None:
     model = limits.lookup(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_magic.conversation.conversation import Conversation, Conversations
@@ -129,7 +129,6 @@ def test_a_mark_changes_nothing_but_the_mark() -> None:
 SIZES = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=12)
 
 
-@settings(deadline=None)
 @given(SIZES, st.integers(0, 3))
 def test_marks_reach_from_one_to_the_next(sizes: list[tuple[int, int]], most: int) -> None:
     block = {"type": "text", "text": "x"}

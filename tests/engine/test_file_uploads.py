@@ -22,6 +22,7 @@ from claude_magic.messages.files import File
 from claude_magic.simulator import Simulator, start
 from tests.conftest import KEY
 from tests.conversation.wire import body
+from tests.images import encoded
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Pages/Count 1>>endobj\n"
 RED = Image.new("RGB", (30, 20), "red")
@@ -34,12 +35,6 @@ def asked(simulator: Simulator, method: str = "POST") -> int:
 
 def stored(simulator: Simulator, file: File) -> bytes:
     return simulator.files.get(file.id).data
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def test_a_picture_is_uploaded_once_and_asked_about(claude: Conversation, simulator: Simulator) -> None:

@@ -44,7 +44,22 @@ from claude_magic.messages.retry import Wait
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
 from tests.messages.conftest import Connect
-from tests.messages.servers import HELLO, START, STOP, TAIL, TEXT, Got, Raw, answer, ask, endless, http, raw, sse
+from tests.messages.servers import (
+    COUNTED,
+    HELLO,
+    START,
+    STOP,
+    TAIL,
+    TEXT,
+    Got,
+    Raw,
+    answer,
+    ask,
+    endless,
+    http,
+    raw,
+    sse,
+)
 
 OK = http(HELLO)
 
@@ -710,15 +725,12 @@ class TestOtherCalls:
             connect(server.url).models()
 
     def test_tokens(self, simulator: Simulator, connect: Connect) -> None:
-        body = RequestBody(
-            [json.dumps({"model": "claude-sonnet-5-5", "messages": [{"role": "user", "content": "Hi"}]}).encode()]
-        )
-        assert connect(simulator.url).count_tokens(body) > 0
+        assert connect(simulator.url).count_tokens(COUNTED) > 0
         with (
             raw(http(b"{}", "application/json")) as server,
             pytest.raises(NotTheMessagesAPI, match="no token count"),
         ):
-            connect(server.url).count_tokens(body)
+            connect(server.url).count_tokens(COUNTED)
 
     def test_a_wrong_key(self, simulator: Simulator, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ANTHROPIC_API_KEY", "wrong-key")

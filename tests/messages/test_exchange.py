@@ -16,7 +16,7 @@ from claude_magic.messages.reply import Reply
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
 from tests.messages.conftest import Connect
-from tests.messages.servers import HELLO, answer, ask, http, raw
+from tests.messages.servers import COUNTED, HELLO, answer, ask, http, raw
 
 SECRETS = {
     "set-cookie": "session=abc",
@@ -207,15 +207,12 @@ class TestCallsThatChangeNothing:
 
     def test_both_are_tried_again(self, connect: Connect, pauses: list[float]) -> None:
         waits: list[Any] = []
-        body = RequestBody(
-            [json.dumps({"model": "claude-sonnet-5-5", "messages": [{"role": "user", "content": "Hi"}]}).encode()]
-        )
         refused, count = (
             http(b"{}", "application/json", "529 Overloaded"),
             http(b'{"input_tokens": 9}', "application/json"),
         )
         with raw(refused, None, count) as server:
-            assert connect(server.url).count_tokens(body, waits.append) == 9
+            assert connect(server.url).count_tokens(COUNTED, waits.append) == 9
             assert len(server.got) == 3
         assert [wait.attempt for wait in waits] == [2, 3]
         with raw(refused, http(b'{"data": [{"id": "m"}]}', "application/json")) as server:

@@ -176,8 +176,8 @@ ODD = {
     "space": f"{KEY[:20]} {KEY[20:]}",
     "non-ASCII": KEY + "é",
     "dash": KEY + "\u2013",
+    "control": KEY + "\x07x",
 }
-ODD |= {"control": KEY + "\x07x"}
 
 
 @pytest.mark.slow

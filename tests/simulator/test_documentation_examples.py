@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-import io
 
 import pytest
 from PIL import Image
+
+from tests.images import encoded
 
 from .conftest import JSON, OLD_HEADERS, Api, fold
 
@@ -105,9 +106,7 @@ def test_retired_models_answer_nothing_else(api: Api, model: str) -> None:
 
 
 def test_the_vision_page_with_any_image_is_answered_from_its_pixels(api: Api) -> None:
-    stream = io.BytesIO()
-    Image.new("RGB", (64, 48), "red").save(stream, "JPEG")
-    data = base64.b64encode(stream.getvalue()).decode()
+    data = base64.b64encode(encoded(Image.new("RGB", (64, 48), "red"), "JPEG")).decode()
     source = {"type": "base64", "media_type": "image/jpeg", "data": data}
     content = [{"type": "image", "source": source}, {"type": "text", "text": "What is in the above image?"}]
     assert "JPEG, 64 x 48 pixels, mostly red" in api.text(content, model=OPUS, headers=OLD_HEADERS)

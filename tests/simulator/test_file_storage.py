@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import subprocess
 import sys
@@ -14,15 +13,14 @@ import pytest
 from PIL import Image
 
 from claude_magic.simulator import Simulator
+from tests.images import encoded
 from tests.judges import require_judge
 
 from .conftest import JSON, Api
 
 
 def png(colour: str = "red", size: tuple[int, int] = (30, 20)) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", size, colour).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded(Image.new("RGB", size, colour))
 
 
 def send(api: Api, *part: Any, **fields: str) -> httpx2.Response:
