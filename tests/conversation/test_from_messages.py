@@ -192,7 +192,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "no text": ([user([{"type": "text"}])], "needs 'text'"),
     "Claude's block": ([user([use()])], "message of the user cannot contain tool_use"),
     "the user's block": ([user("x"), assistant([picture()])], "message of the assistant cannot contain image"),
-    "odd source": ([user([{"type": "image", "source": {"type": "ftp"}}])], "type of its source is one of"),
+    "odd source": ([user([{"type": "image", "source": {"type": "ftp"}}])], "source must have one of the types"),
     "no data": ([user([{"type": "image", "source": {"type": "base64", "media_type": "image/png"}}])], "'data'"),
     "no picture": (
         [user([{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}])],

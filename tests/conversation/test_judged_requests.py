@@ -58,7 +58,7 @@ def in_rounds(claude: Conversation) -> None:
 
 
 def on_the_server(claude: Conversation) -> None:
-    """Calls that the server runs, one of them in vain, with a pause between."""
+    """Calls that the server runs: one fails, and a pause comes between them."""
     tools = ["web_search", "web_fetch", "code_execution"]
     claude("Search.\nsimulate: stop=pause_turn\nsimulate: tool=web_search; tool=code_execution", tools=tools)
     claude("Fetch.\nsimulate: tool=web_fetch; tool-error=url_not_accessible")

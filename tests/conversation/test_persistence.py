@@ -44,7 +44,7 @@ def noise(width: int, height: int) -> Image.Image:
 
 
 def photograph() -> bytes:
-    """Turned, and with something in it that nobody else should see."""
+    """Rotated by its EXIF data, which also holds something private."""
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x010E] = "taken at home"
@@ -229,7 +229,7 @@ def test_saving_changes_no_byte_that_is_sent_later(pair: tuple[Simulator, Simula
 
 
 def another(claude: Conversation) -> Conversations:
-    """The family of another kernel, asking the same server."""
+    """The conversations of another kernel, with the same server."""
     return Conversations(claude.home.settings, Notebook())
 
 

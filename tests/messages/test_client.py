@@ -72,7 +72,7 @@ def sent(connect: Connect, **options: Any) -> Got:
 
 
 class TestHeaders:
-    """What stands above a request."""
+    """The headers of a request."""
 
     def test_all_of_them(self, key: str, connect: Connect) -> None:
         got = sent(connect)
@@ -871,7 +871,7 @@ def ctrl_c() -> Iterator[threading.Event]:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSLContext]:
-    """A certificate that nobody has signed, and a server's context with it."""
+    """A self-signed certificate, and a server's context with it."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
     folder = tmp_path_factory.mktemp("tls")

@@ -115,15 +115,15 @@ QUESTIONS: dict[str, Callable[[Conversation], object]] = {
 
 @pytest.fixture
 def converse(key: str) -> Iterator[Callable[[str], Conversation]]:
-    families: list[Conversations] = []
+    homes: list[Conversations] = []
 
     def make(url: str) -> Conversation:
-        families.append(Conversations(Settings(base_url=url)))
-        return Conversation(home=families[-1])
+        homes.append(Conversations(Settings(base_url=url)))
+        return Conversation(home=homes[-1])
 
     yield make
-    for family in families:
-        family.close()
+    for home in homes:
+        home.close()
 
 
 @pytest.fixture(scope="module")
