@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from claude_magic.messages.reply import Reply
 
 
+class UnknownAttribute(BadInput, AttributeError):
+    """An attribute was set that a conversation does not have."""
+
+
 class Conversation(Portable, Accounting):
     """A conversation with Claude.
 
@@ -90,7 +94,7 @@ class Conversation(Portable, Accounting):
                 settable = [each for each in dir(type(self)) if getattr(getattr(type(self), each), "fset", None)]
                 near = difflib.get_close_matches(name, settable, n=1)
                 hint = f"Did you mean {near[0]!r}?" if near else f"What can be set: {', '.join(settable)}."
-                raise AttributeError(f"A conversation has no attribute {name!r} to set. {hint}") from None
+                raise UnknownAttribute(f"A conversation has no attribute {name!r} to set. {hint}") from None
 
     # -- what it is ------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, cast, overload
 
 from claude_magic.conversation.cell_turns import CellTurns
 from claude_magic.conversation.journal import Journal, first_step
@@ -43,18 +43,6 @@ class Portable:
     _journal: Journal
     home: Registry[Any]
     load = _Load()
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self,
-            model: str | None = None,
-            system: str | None = None,
-            *,
-            tools: Iterable[object] = (),
-            name: str = "main",
-            home: Any = None,
-        ) -> None: ...
 
     def save(self, path: Path, *, undo: bool = True) -> Notice:
         """Save the conversation so that another kernel can continue it; see :meth:`load`.
@@ -131,7 +119,7 @@ class Portable:
         name = name or content.name
         if home is not None and name in home:
             raise BadInput(f"There already is a conversation {name!r}. Load this one under another name: name=….")
-        made = cls(name=name, home=home)
+        made: Self = cast(Any, cls)(name=name, home=home)
         made._journal.begin(content.steps, content.at)
         made._settle(content)
         return made
@@ -188,7 +176,7 @@ class Portable:
 
         if home is not None and name in home:
             raise BadInput(f"There already is a conversation {name!r}. Give this one another name: name=….")
-        made = cls(model, system, tools=tools, name=name, home=home)
+        made: Self = cast(Any, cls)(model, system, tools=tools, name=name, home=home)
         turns = turns_of(messages, made._journal.state, made.home, made.runner.history)
         made._journal.begin(first_step(dataclasses.replace(made._journal.state, turns=turns)))
         return made

@@ -18,17 +18,9 @@ if TYPE_CHECKING:
 class Member(Protocol):
     """What a registry needs of a conversation."""
 
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def runner(self) -> Runner:
-        """What runs its questions."""
-
-    @property
-    def cells(self) -> CellTurns:
-        """What follows its cells."""
+    name: str
+    runner: Runner
+    cells: CellTurns
 
 
 M = TypeVar("M", bound=Member)

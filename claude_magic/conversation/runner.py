@@ -116,9 +116,10 @@ class Runner:
         """Ask in the background; see :meth:`Conversation.start`."""
         session, environment = self._session, self._session.environment
         session.client.require_credentials()
+        asking = self._asking(question, environment.place(self._name))
         model = question.options.get("model") or session.model_id(self._journal.state.model)
         question = dataclasses.replace(question.converted(), options={**question.options, "model": model})
-        asking = self._asking(question, environment.place(self._name))
+        asking = dataclasses.replace(asking, question=question)
         self._prepare(asking)  # what is wrong with it is raised here
         renderer = GuardedRenderer(question.renderer or environment.renderer(background=True))
         notices = environment.notices()

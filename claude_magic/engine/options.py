@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
@@ -100,8 +101,10 @@ def checked_options(given: Mapping[str, Any]) -> Options:
         For an unknown option, or a value of the wrong type.
     """
     annotations = {name: hint.__forward_arg__ for name, hint in Options.__annotations__.items()}
-    if unknown := given.keys() - annotations.keys():
-        raise BadInput(f"Unknown option {', '.join(sorted(unknown))}. The options are {', '.join(annotations)}.")
+    for name in given.keys() - annotations.keys():
+        near = difflib.get_close_matches(name, annotations, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise BadInput(f"Unknown option {name}.{hint} The options are {', '.join(annotations)}.")
     found = {name: value for name, value in given.items() if value is not None or name == "system"}
     for name, value in found.items():
         types, words = _CHECKED.get(annotations[name], ((object, bool), ""))

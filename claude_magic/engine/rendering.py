@@ -113,14 +113,10 @@ class Renderer(Protocol):
 class SilentRenderer:
     """Draws nothing."""
 
-    def start(self, opening: Opening) -> None:
-        """Do nothing."""
+    def _ignore(self, _: object) -> None:
+        pass
 
-    def update(self, update: Update) -> None:
-        """Do nothing."""
-
-    def finish(self, ending: Ending) -> None:
-        """Do nothing."""
+    start = update = finish = _ignore
 
 
 class GuardedRenderer:

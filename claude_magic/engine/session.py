@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from claude_magic.engine import bill
@@ -132,10 +131,7 @@ class Session:
         float or None
             None if the price of one of them is not known.
         """
-        return bill.total_cost(self._spent(conversation, simulated=simulated))
-
-    def _spent(self, conversation: str | None, *, simulated: bool) -> Iterable[Spending]:
-        return (
+        return bill.total_cost(
             spending
             for spending in self.spendings
             if conversation in (None, spending.conversation) and spending.simulated == simulated

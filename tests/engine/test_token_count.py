@@ -16,6 +16,7 @@ from claude_magic.conversation.conversation import Conversation, Conversations
 from claude_magic.engine import token_count
 from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput, InvalidRequest, NoCredentials, ServerError
+from claude_magic.messages.retry import Retries
 from claude_magic.messages.usage import Usage
 from claude_magic.simulator import Simulator
 from tests.conversation.conftest import Notebook
@@ -146,7 +147,7 @@ def test_what_the_api_refuses_is_refused_here_too(at: At) -> None:
 
 
 def test_it_is_tried_again_and_says_so(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("claude_magic.messages.client.pause", lambda seconds, stopped: None)
+    monkeypatch.setattr(Retries, "_sleep", lambda retries, seconds: None)
     busy, count = http(b"{}", "application/json", "529 Busy"), http(b'{"input_tokens": 9}', "application/json")
     with raw(busy, busy, count) as server:
         found = at(server.url).count("Hi")
