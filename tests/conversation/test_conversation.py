@@ -67,9 +67,7 @@ def test_what_is_sent_unasked_is_what_is_documented(claude: Conversation, simula
     assert body(simulator).keys() == {"model", "max_tokens", "stream", "messages"}
 
 
-def test_caching_is_asked_of_anthropic_alone_and_for_questions_that_stay(
-    claude: Conversation, home: Conversations, simulator: Simulator
-) -> None:
+def test_what_is_marked_for_the_cache(claude: Conversation, home: Conversations, simulator: Simulator) -> None:
     home.client.is_anthropic = True
     expected = [None, {"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}, None]
     claude("Hi", once=True)
@@ -201,7 +199,7 @@ def test_a_table_of_the_turns(claude: Conversation, notebook: Notebook) -> None:
         ({"once": 1}, "takes "),
     ],
 )
-def test_what_a_model_does_not_take_never_reaches_the_network(
+def test_unsupported_options_are_refused(
     claude: Conversation, simulator: Simulator, options: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(BadInput, match=said):
@@ -273,11 +271,9 @@ def test_half_of_a_surrogate_pair_does_not_break_the_request(claude: Conversatio
 CHANGES = st.sampled_from(["ask", "rerun", "undo", "redo", "delete cell", "forget", "system", "model", "fail", "cut"])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(CHANGES, st.integers(0, 5)), max_size=14))
-def test_whatever_happens_the_next_request_is_valid_and_shows_the_turns(
-    steps: list[tuple[str, int]],
-) -> None:
+def test_the_next_request_is_always_valid_and_shows_the_turns(steps: list[tuple[str, int]]) -> None:
     """The simulator checks each request as the API does, signatures of thinking included."""
     notebook = Notebook()
     with start() as simulator:
@@ -356,9 +352,7 @@ def test_a_key_of_another_kind_is_not_sent_either(claude: Conversation, home: Co
     assert claude("What is a gateway?").complete
 
 
-def test_a_tool_call_that_nobody_can_answer_does_not_block_the_conversation(
-    claude: Conversation, notebook: Notebook
-) -> None:
+def test_a_call_of_an_unknown_tool_does_not_block_the_conversation(claude: Conversation, notebook: Notebook) -> None:
     claude("simulate: tool=foo; say=Let me look.")
     assert "Claude called foo, which is not run here" in notebook.recorder.ending.notices[0]
     assert claude("next").complete
@@ -402,9 +396,7 @@ def test_deleting_turns_one_by_one_ends(claude: Conversation) -> None:
     assert "deletion of 'c'" in repr(claude.undo())
 
 
-def test_what_the_models_api_said_goes_before_the_table(
-    claude: Conversation, home: Conversations, simulator: Simulator
-) -> None:
+def test_the_models_api_overrides_the_table(claude: Conversation, home: Conversations, simulator: Simulator) -> None:
     claude.login("sk-ant-any-key")
     assert "claude-sonnet-5-5" in home.learned
     home.learned["claude-sonnet-5-5"] = dataclasses.replace(home.learned["claude-sonnet-5-5"], max_output=77)

@@ -27,6 +27,7 @@ from claude_magic.content.values import Named, RemotePicture
 from claude_magic.conversation.conversation import Conversation
 from claude_magic.engine.question import Prompt
 from tests.content.test_pdf import pdf
+from tests.images import encoded
 from tests.messages.servers import http, raw
 
 mpl.use("agg")
@@ -99,12 +100,6 @@ ARRAYS: dict[str, tuple[Made, str]] = {
     "float": (lambda: colour_array(3, np.float32, 1.0, (59, 40)), "59 x 40 pixels, mostly blue"),
     "float, grey": (lambda: np.full((41, 60), 0.5), "60 x 41 pixels, mostly grey"),
 }
-
-
-def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def named(data: bytes, name: str) -> io.BytesIO:

@@ -20,6 +20,7 @@ from claude_magic.simulator import Simulator
 from tests.conftest import KEY
 from tests.conversation.test_judged_requests import described as described
 from tests.conversation.wire import body, thinks
+from tests.images import encoded
 
 THINK = "Explain and compare why this is so, please, at some length."
 
@@ -37,9 +38,7 @@ def text(words: str) -> dict[str, Any]:
 
 
 def picture(width: int = 30, height: int = 20) -> dict[str, Any]:
-    stream = io.BytesIO()
-    Image.new("RGB", (width, height), "red").save(stream, "PNG")
-    data = base64.b64encode(stream.getvalue()).decode()
+    data = base64.b64encode(encoded(Image.new("RGB", (width, height), "red"))).decode()
     return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
 
 
@@ -130,9 +129,7 @@ def test_all_that_was_asked_comes_back(home: Conversations, simulator: Simulator
 def test_pictures_are_fitted_and_have_no_metadata(home: Conversations, simulator: Simulator) -> None:
     exif = Image.Exif()
     exif[0x010E] = "taken at home"
-    stream = io.BytesIO()
-    Image.new("RGB", (9000, 50), "red").save(stream, "JPEG", exif=exif)
-    data = base64.b64encode(stream.getvalue()).decode()
+    data = base64.b64encode(encoded(Image.new("RGB", (9000, 50), "red"), "JPEG", exif=exif)).decode()
     large = {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": data}}
     claude = given(home, [user([large, text("What?")]), assistant("Red.")])
     claude("And now?")
@@ -152,7 +149,7 @@ def test_thinking_is_sent_back_as_long_as_nothing_before_it_changes(home: Conver
     assert thinks(simulator) == [False]
 
 
-def test_objects_of_the_official_sdk_are_taken(home: Conversations, simulator: Simulator) -> None:
+def test_objects_of_the_official_sdk_are_taken(home: Conversations) -> None:
     answer = Message(
         id="msg_1",
         content=[TextBlock(type="text", text="Hello!")],
@@ -195,7 +192,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "no text": ([user([{"type": "text"}])], "needs 'text'"),
     "Claude's block": ([user([use()])], "message of the user cannot contain tool_use"),
     "the user's block": ([user("x"), assistant([picture()])], "message of the assistant cannot contain image"),
-    "odd source": ([user([{"type": "image", "source": {"type": "ftp"}}])], "type of its source is one of"),
+    "odd source": ([user([{"type": "image", "source": {"type": "ftp"}}])], "source must have one of the types"),
     "no data": ([user([{"type": "image", "source": {"type": "base64", "media_type": "image/png"}}])], "'data'"),
     "no picture": (
         [user([{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}])],

@@ -58,7 +58,7 @@ def in_rounds(claude: Conversation) -> None:
 
 
 def on_the_server(claude: Conversation) -> None:
-    """Calls that the server runs, one of them in vain, with a pause between."""
+    """Calls that the server runs: one fails, and a pause comes between them."""
     tools = ["web_search", "web_fetch", "code_execution"]
     claude("Search.\nsimulate: stop=pause_turn\nsimulate: tool=web_search; tool=code_execution", tools=tools)
     claude("Fetch.\nsimulate: tool=web_fetch; tool-error=url_not_accessible")
@@ -151,7 +151,7 @@ def test_judged(
         assert answer.status_code == 200, answer.text
 
 
-def test_citations_that_go_back(
+def test_citations_that_are_sent_back(
     claude: Conversation, simulator: Simulator, described: Draft202012Validator, judge: httpx2.Client
 ) -> None:
     claude("Read.", Document(["One."], **CITED))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import signal
@@ -35,6 +34,7 @@ from tests.conftest import KEY
 from tests.content.test_pdf import pdf
 from tests.conversation.conftest import Notebook
 from tests.conversation.wire import body, thinks
+from tests.images import encoded
 
 THINK = "Explain and compare why this is so, please, at some length: "
 
@@ -43,14 +43,8 @@ def noise(width: int, height: int) -> Image.Image:
     return Image.fromarray(np.random.default_rng(1).integers(0, 255, (height, width, 3), np.uint8))
 
 
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
-
-
 def photograph() -> bytes:
-    """Turned, and with something in it that nobody else should see."""
+    """Rotated by its EXIF data, which also holds something private."""
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x010E] = "taken at home"
@@ -203,9 +197,7 @@ def pair() -> Iterator[tuple[Simulator, Simulator]]:
 
 
 @pytest.mark.slow
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.one_of(STEP, STEP, STEP, st.just(RELOAD)), min_size=2, max_size=9))
 @example([*(plain(cell) for cell in "ABC"), RELOAD, quietly(lambda claude: claude.undo()), RELOAD, plain("D")])
 @example([*(plain(cell) for cell in "AB"), lambda world: world.cell("X", deleted="A"), RELOAD, plain("A")])
@@ -213,9 +205,7 @@ def pair() -> Iterator[tuple[Simulator, Simulator]]:
 @example(
     [step for value in VALUES for step in (lambda world, v=value: world.cell(v, asked(THINK, v, "haiku")), RELOAD)]
 )
-def test_any_sequence_sends_the_same_bytes_with_and_without_saving(
-    pair: tuple[Simulator, Simulator], steps: list[Any]
-) -> None:
+def test_saving_changes_no_byte_that_is_sent_later(pair: tuple[Simulator, Simulator], steps: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         one, other = (World(simulator, Path(folder)) for simulator in pair)
         begun = len(one.sent)
@@ -239,7 +229,7 @@ def test_any_sequence_sends_the_same_bytes_with_and_without_saving(
 
 
 def another(claude: Conversation) -> Conversations:
-    """The family of another kernel, asking the same server."""
+    """The conversations of another kernel, with the same server."""
     return Conversations(claude.home.settings, Notebook())
 
 
@@ -359,9 +349,7 @@ def test_replies_come_back_as_data(claude: Conversation, path: Path) -> None:
     assert [part.wire["type"] for part in call.parts] == ["image", "text"]
 
 
-def test_a_call_without_its_function_goes_back_in_words_until_it_is_given(
-    claude: Conversation, simulator: Simulator, path: Path
-) -> None:
+def test_a_loaded_tool_has_no_function_until_given_one(claude: Conversation, simulator: Simulator, path: Path) -> None:
     claude("Go.\nsimulate: tool=draw\nsimulate: say=Done.", tools=[draw])
     claude.save(path)
     home = another(claude)
@@ -462,7 +450,7 @@ def use(loaded: Conversation, path: Path) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_stands_in_a_file_it_is_loaded_or_refused_in_one_line(saved: Path, data: st.DataObject) -> None:
     """Some value somewhere in the file is another one."""
@@ -615,9 +603,7 @@ def test_where_nothing_can_be_written(claude: Conversation, tmp_path: Path) -> N
             claude.save(odd)  # type: ignore[arg-type]
 
 
-def test_an_interrupted_save_leaves_nothing_behind(
-    saved: Path, claude: Conversation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_save_leaves_nothing(saved: Path, claude: Conversation, monkeypatch: pytest.MonkeyPatch) -> None:
     before = everything(saved), attachments(saved)
 
     def stopped(descriptor: int) -> None:

@@ -42,9 +42,7 @@ def test_several_pictures_are_called_by_their_names(claude: Conversation, simula
     assert texts == ["Picture 1 (before):", "Picture 2 (after):", "Compare."]
 
 
-def test_the_twenty_first_picture_makes_the_others_smaller_once_and_says_so(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_a_21st_picture_shrinks_the_others(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     claude("Look.", *[WIDE] * 20)
     assert sizes(simulator) == [(2400, 300)] * 20
     claude("And this.", WIDE)
@@ -56,9 +54,7 @@ def test_the_twenty_first_picture_makes_the_others_smaller_once_and_says_so(
     assert sizes(simulator) == [(2000, 250)] * 21
 
 
-def test_another_tier_refits_what_it_would_shrink(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_another_tier_refits_what_it_would_shrink(claude: Conversation, simulator: Simulator) -> None:
     claude("Look.", WIDE)
     claude("Again.", model="claude-haiku-4-5")
     assert sizes(simulator) == [(1568, 196)]
@@ -79,9 +75,7 @@ def test_too_many_pictures_are_not_sent(claude: Conversation, simulator: Simulat
     assert not simulator.requests
 
 
-def test_a_picture_that_the_api_refuses_takes_no_later_question_along(
-    claude: Conversation, simulator: Simulator
-) -> None:
+def test_a_picture_that_the_api_refuses_leaves_the_history(claude: Conversation, simulator: Simulator) -> None:
     simulator.faults.append("fault=400; message=messages.0.content.0.image: could not process image")
     with pytest.raises(Exception, match="could not process"):
         claude("Look.", WIDE)
@@ -134,9 +128,7 @@ def test_pages_are_counted_over_the_history(claude: Conversation, simulator: Sim
     assert len(simulator.requests) == 2
 
 
-def test_a_string_that_names_a_picture_is_not_sent_as_text(
-    claude: Conversation, simulator: Simulator, tmp_path: Path
-) -> None:
+def test_a_path_to_a_picture_is_not_sent_as_text(claude: Conversation, simulator: Simulator, tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     Image.new("RGB", (40, 30)).save(path)
     with pytest.raises(BadInput, match=r"string.*Path\("):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -26,9 +26,7 @@ def prompts(conversation: Conversation) -> str:
     return "".join(turn.prompt.removeprefix(THINK) for turn in conversation.turns)
 
 
-def test_a_cell_that_runs_again_replaces_its_question_in_place(
-    three: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_a_rerun_replaces_the_question_in_place(three: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     notebook.ask(three, "B", "b")
     assert questions(simulator) == [THINK + "A", "b"]
     assert prompts(three) == "AbC"
@@ -52,9 +50,7 @@ def test_thinking_goes_only_where_it_is_valid(three: Conversation, notebook: Not
     assert thinks(simulator) == [True, True, True]
 
 
-def test_another_model_or_system_prompt_leaves_earlier_thinking_out(
-    three: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_thinking_is_bound_to_model_and_system(three: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     notebook.run("D")
     three("D", model="opus")
     assert thinks(simulator) == [False] * 3
@@ -93,9 +89,7 @@ def test_a_question_that_is_new_in_a_cell_follows_its_neighbour(claude: Conversa
     assert prompts(claude) == "a1a2B"
 
 
-def test_a_failed_question_changes_nothing_and_says_so(
-    three: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_a_failed_question_changes_nothing(three: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     before = three.state
     simulator.faults.append("fault=400")
     notebook.run("B")
@@ -105,9 +99,7 @@ def test_a_failed_question_changes_nothing_and_says_so(
     assert three.state is before
 
 
-def test_deleted_cells_take_their_turns_along_and_bring_them_back(
-    three: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_deleted_cells_take_and_restore_turns(three: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     notebook.run("D", deleted={"B"})
     three("D")
     notebook.end()
@@ -127,9 +119,7 @@ def test_a_deletion_can_be_undone(three: Conversation, notebook: Notebook) -> No
     assert prompts(three) == "ABC"
 
 
-def test_a_cell_that_comes_back_and_fails_is_back_all_the_same(
-    three: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_a_cell_that_returns_and_fails_is_back(three: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     notebook.run("X", deleted={"B"})
     notebook.end()
     simulator.faults.append("fault=400")
@@ -183,9 +173,7 @@ def test_once_sees_nothing_and_leaves_nothing(three: Conversation, notebook: Not
     assert three.last is reply
 
 
-def test_from_the_sixth_question_of_an_execution_a_line_says_what_it_costs(
-    claude: Conversation, notebook: Notebook
-) -> None:
+def test_from_the_sixth_question_of_a_cell_the_cost_is_noted(claude: Conversation, notebook: Notebook) -> None:
     notebook.run("A")
     for number in range(6):
         assert not any("once=True" in notice for ending in notebook.recorder.endings for notice in ending.notices)
@@ -201,9 +189,7 @@ def test_conversations_do_not_mix(claude: Conversation, notebook: Notebook, simu
     assert len(claude.turns) == len(claude["stats"].turns) == 1
 
 
-def test_a_question_that_failed_among_several_leaves_its_earlier_answer(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_one_failed_of_several_keeps_its_answer(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     notebook.ask(claude, "A", *"123")
     notebook.run("A")
     claude("one")
@@ -225,7 +211,7 @@ def test_a_fork_is_not_touched_by_the_cells_of_the_original(claude: Conversation
     assert [turn.prompt for turn in fork.turns] == ["a"]
 
 
-def test_a_deletion_that_was_undone_is_not_told(three: Conversation, notebook: Notebook) -> None:
+def test_a_deletion_that_was_undone_is_not_reported(three: Conversation, notebook: Notebook) -> None:
     notebook.run("X", deleted={"B"})
     notebook.end()
     three.undo()
@@ -236,12 +222,9 @@ def test_a_deletion_that_was_undone_is_not_told(three: Conversation, notebook: N
 
 def test_questions_from_several_threads_all_stay(claude: Conversation, simulator: Simulator) -> None:
     simulator.faults.append("delay=0.2; say=slow; times=3")
-    threads = [threading.Thread(target=claude, args=(f"q{number}",)) for number in range(3)]
-    for thread in threads:
-        thread.start()
-    claude.system = "Be brief."
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor() as pool:
+        pool.map(claude, ["q0", "q1", "q2"])
+        claude.system = "Be brief."
     assert sorted(turn.prompt for turn in claude.turns) == ["q0", "q1", "q2"]
     assert claude.system == "Be brief."
     assert len(questions(simulator)) == 3

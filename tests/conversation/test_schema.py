@@ -59,9 +59,7 @@ def test_other_types(claude: Conversation, simulator: Simulator, wanted: object,
     assert claude("?", schema=wanted).parsed == parsed
 
 
-def test_what_does_not_fit_is_asked_for_once_more(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_an_answer_that_does_not_fit_is_retried(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     simulator.faults.extend([f"say={BAD}", f"say={GOOD}"])
     reply = claude("Which grew?", schema=Region)
     assert reply.parsed == Region("North", 0.25)
@@ -72,9 +70,7 @@ def test_what_does_not_fit_is_asked_for_once_more(
     assert len(claude.turns) == 1
 
 
-def test_a_second_failure_fails_and_shows_the_text(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_a_second_misfit_fails_with_the_text(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     simulator.faults.extend([f"say={BAD}"] * 2)
     with pytest.raises(AnswerUnfit, match=r"does not fit Region: growth.*reply\.text") as caught:
         claude("Which grew?", schema=Region)
@@ -84,9 +80,7 @@ def test_a_second_failure_fails_and_shows_the_text(
     assert claude("next").complete
 
 
-def test_a_model_without_structured_answers_is_asked_in_words(
-    claude: Conversation, home: Conversations, simulator: Simulator
-) -> None:
+def test_a_model_without_structured_output(claude: Conversation, home: Conversations, simulator: Simulator) -> None:
     model = dataclasses.replace(limits.lookup("claude-haiku-4-5"), structured_output=False)
     home.learned = {model.id: model}
     simulator.faults.append(f"say={GOOD}")
@@ -125,17 +119,13 @@ def test_a_cut_answer_is_not_asked_for_again(claude: Conversation, notebook: Not
         ({"schema": Region, "prefill": "{", "model": "claude-haiku-4-5"}, "cannot be combined"),
     ],
 )
-def test_what_is_no_type_never_reaches_the_network(
-    claude: Conversation, simulator: Simulator, options: dict[str, Any], said: str
-) -> None:
+def test_bad_types_are_refused(claude: Conversation, simulator: Simulator, options: dict[str, Any], said: str) -> None:
     with pytest.raises(BadInput, match=said):
         claude("?", **options)
     assert not simulator.requests
 
 
-def test_more_than_the_api_can_compile_is_refused_here(
-    claude: Conversation, home: Conversations, simulator: Simulator
-) -> None:
+def test_a_schema_beyond_the_api_is_refused(claude: Conversation, home: Conversations, simulator: Simulator) -> None:
     wide = dataclasses.make_dataclass("Wide", [(f"f{number}", int, number) for number in range(30)])
     home.client.is_anthropic = True
     with pytest.raises(BadInput, match="30 fields may be left out; the API takes 24"):

@@ -38,9 +38,7 @@ def test_the_line_and_python_have_the_same_options() -> None:
 
 
 @pytest.mark.parametrize("method", ["__call__", "ask", "count", "request"])
-def test_an_unknown_option_is_refused_with_the_known_ones(
-    claude: Conversation, simulator: Simulator, method: str
-) -> None:
+def test_an_unknown_option_is_refused_with_a_list(claude: Conversation, simulator: Simulator, method: str) -> None:
     with pytest.raises(BadInput, match="modle") as caught:
         getattr(claude, method)("Hi", modle="haiku")
     assert all(name in str(caught.value) for name in Options.__annotations__)
@@ -50,18 +48,14 @@ def test_an_unknown_option_is_refused_with_the_known_ones(
 
 
 @pytest.mark.parametrize(("wrong", "meant"), [("budgett", "budget"), ("sytem", "system"), ("turn", "ask_above")])
-def test_an_unknown_attribute_is_refused_with_the_one_that_is_meant(
-    claude: Conversation, wrong: str, meant: str
-) -> None:
+def test_an_unknown_attribute_is_refused_with_the_nearest(claude: Conversation, wrong: str, meant: str) -> None:
     with pytest.raises(AttributeError, match=rf"{wrong}.*\b{meant}\b"):
         setattr(claude, wrong, 5)
     assert not hasattr(claude, wrong)
 
 
 @pytest.mark.parametrize("prompt", [["Hi."], ["Is ", Named("value", 42), " even?"]])
-def test_a_question_is_passed_whole(
-    claude: Conversation, notebook: Notebook, simulator: Simulator, prompt: list[Any]
-) -> None:
+def test_a_whole_question(claude: Conversation, notebook: Notebook, simulator: Simulator, prompt: list[Any]) -> None:
     renderer = Recorder(lambda change: None)
     question = Question(prompt, {"system": "Be brief.", "max_tokens": 99}, renderer)
     reply = claude.run(question)

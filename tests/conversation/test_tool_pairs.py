@@ -101,9 +101,7 @@ def ask(claude: Conversation, simulator: Simulator, plans: list[str]) -> None:
 
 
 @pytest.mark.slow
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.lists(ROUND, max_size=4), ENDING), min_size=1, max_size=3), st.integers(1, 4))
 @example([(["tool=works; tool=presses; tool=works"], "say=Done.")], 20)
 @example([(["tool=works"], "529"), (["tool=presses"], "400")], 1)

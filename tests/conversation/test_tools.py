@@ -154,9 +154,7 @@ def test_a_forced_choice_holds_for_the_first_message_alone(claude: Conversation,
         claude["other"]("Add.", tool_choice="any")
 
 
-def test_an_interrupt_stops_the_tool_and_answers_every_call(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_an_interrupt_stops_the_tool_and_answers_every_call(claude: Conversation, simulator: Simulator) -> None:
     begun = threading.Event()
 
     main_thread = threading.get_ident()
@@ -249,9 +247,7 @@ def test_a_pause_with_an_open_call_is_answered(claude: Conversation, simulator: 
     check_pairs(body(simulator)["messages"])
 
 
-def test_thinking_of_earlier_rounds_goes_back_as_it_came(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_thinking_of_earlier_rounds_goes_back(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     simulator.faults.extend(['think=20; tool=add {"a": 1}; say=So.', 'think=20; tool=add {"a": 2}; say=So.'])
     claude("Add.", tools=[add])
     claude("Go on.")
@@ -408,9 +404,7 @@ def test_two_tools_of_one_name_are_refused(claude: Conversation, simulator: Simu
     assert not simulator.requests
 
 
-def test_a_call_without_function_comes_back_to_the_user(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_a_call_without_a_function_is_returned(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     simulator.faults.append('tool=raw; input={"a": 1}')
     reply = claude("Call it.", tools=[{"name": "raw", "input_schema": {"type": "object"}}])
     assert [(use.name, use.input) for use in reply.tool_uses] == [("raw", {"a": 1})]
@@ -460,9 +454,7 @@ def test_where_nobody_can_answer_a_call_is_refused(claude: Conversation, simulat
     assert "There is nobody to ask" in str(results(simulator))
 
 
-def test_a_tool_loop_that_leaves_nothing_is_cached_from_its_second_request_on(
-    claude: Conversation, home: Conversations, simulator: Simulator
-) -> None:
+def test_once_caches_from_the_second_request(claude: Conversation, home: Conversations, simulator: Simulator) -> None:
     home.client.is_anthropic = True
     simulator.faults.extend(['tool=add; input={"a": 1}'])
     claude("Add.", tools=[add], once=True)
@@ -512,7 +504,7 @@ def test_each_message_is_priced_by_the_model_that_wrote_it(claude: Conversation,
 
 
 def test_an_answer_inside_a_tool_is_not_part_of_what_the_tool_printed(
-    claude: Conversation, home: Conversations, simulator: Simulator, capsys: pytest.CaptureFixture[str]
+    claude: Conversation, simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def asks() -> None:
         """Ask."""
@@ -526,9 +518,7 @@ def test_an_answer_inside_a_tool_is_not_part_of_what_the_tool_printed(
     assert "Inside." in capsys.readouterr().out
 
 
-def test_tries_are_counted_by_the_message(
-    claude: Conversation, notebook: Notebook, home: Conversations, simulator: Simulator
-) -> None:
+def test_tries_are_counted(claude: Conversation, notebook: Notebook, home: Conversations, simulator: Simulator) -> None:
     home.settings.max_retries = 2
     plan = "529; retry-after=0.01"
     simulator.faults.extend([plan, 'tool=add {"a": 1}', plan, plan, "say=Done."])
@@ -537,9 +527,7 @@ def test_tries_are_counted_by_the_message(
     assert [notice[:12] for notice in tries] == ["Sent 3 times", "Sent 2 times"]
 
 
-def test_always_is_for_the_function_that_was_asked_about(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_always_means_the_function_asked_about(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     asked = []
 
     def confirm(call: Call) -> str:
@@ -563,7 +551,7 @@ def test_always_is_for_the_function_that_was_asked_about(
     assert asked == ["drop", "drop"]
 
 
-def test_what_ran_to_its_end_is_not_told_as_stopped(claude: Conversation, simulator: Simulator) -> None:
+def test_what_ran_to_its_end_is_not_reported_as_stopped(claude: Conversation, simulator: Simulator) -> None:
     class Slow:
         def __claude__(self) -> str:
             signal.raise_signal(signal.SIGINT)
@@ -581,9 +569,7 @@ def test_what_ran_to_its_end_is_not_told_as_stopped(claude: Conversation, simula
     assert "It ran to completion, but its result was not read: stopped by the user." in str(results_before(simulator))
 
 
-def test_results_that_are_too_large_do_not_cost_the_turn(
-    claude: Conversation, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_large_results(claude: Conversation, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_message, "MAX_REQUEST_BYTES", 30_000)
 
     def pages(number: int) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from claude_magic.tools import tool
 from claude_magic.tools.main_thread import MainThreadQueue
 from tests.conversation.conftest import Notebook
 from tests.conversation.wire import answers, body, questions
+from tests.processes import PATIENCE, eventually
 
-PATIENCE = 60.0
 ENDLESS = "Go on.\nsimulate: think=0; deltas=20000; chars=4; pace=200"
 
 
@@ -78,13 +79,19 @@ def interrupt_once_it_waits() -> threading.Thread:
         return frame is not None
 
     def press() -> None:
-        while not waits():
-            threading.Event().wait(0.01)
+        eventually(waits)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=press)
     thread.start()
     return thread
+
+
+def wait_for(answer: Answer) -> None:
+    """Do nothing else until it is complete, not even run its tools."""
+    done = threading.Event()
+    answer.when_done(done.set)
+    assert done.wait(PATIENCE)
 
 
 def words(conversation: Conversation) -> list[str]:
@@ -108,9 +115,7 @@ def test_it_returns_at_once_and_wait_gives_the_reply(claude: Conversation, gate:
     assert claude.wait() is reply  # nothing is under way: the latest
 
 
-def test_the_next_question_waits_for_it_and_carries_its_answer(
-    claude: Conversation, gate: Gate, simulator: Simulator
-) -> None:
+def test_the_next_question_waits_and_carries_its_answer(claude: Conversation, gate: Gate, simulator: Simulator) -> None:
     gate.ask(claude, "One")
     threading.Timer(0.0, gate.open.set).start()
     claude("Two")
@@ -120,9 +125,7 @@ def test_the_next_question_waits_for_it_and_carries_its_answer(
     assert len(simulator.requests) == 3
 
 
-def test_several_are_answered_in_the_order_in_which_they_were_asked(
-    claude: Conversation, gate: Gate, simulator: Simulator
-) -> None:
+def test_several_are_answered_in_the_order_asked(claude: Conversation, gate: Gate, simulator: Simulator) -> None:
     handles = [
         gate.ask(claude, "0"),
         *(claude(f"{n}\nsimulate: say=Number {n}.", background=True) for n in range(1, 5)),
@@ -173,7 +176,7 @@ def test_bad_input_fails_where_it_is_asked_and_nothing_is_sent(claude: Conversat
     assert len(simulator.requests) == 1
 
 
-def test_rubbish_is_said_in_a_line(claude: Conversation) -> None:
+def test_nonsense_is_refused_in_a_line(claude: Conversation) -> None:
     with pytest.raises(BadInput, match="background.*'yes'"):
         claude("What?", background="yes")  # type: ignore[call-overload]
     with pytest.raises(BadInput, match="seconds.*'soon'"):
@@ -182,9 +185,7 @@ def test_rubbish_is_said_in_a_line(claude: Conversation) -> None:
         claude.wait(float("nan"))
 
 
-def test_what_became_impossible_meanwhile_is_said_in_its_own_place(
-    claude: Conversation, gate: Gate, notebook: Notebook
-) -> None:
+def test_what_became_impossible_is_reported_in_its_place(claude: Conversation, gate: Gate, notebook: Notebook) -> None:
     gate.ask(claude, "One")
     answer = claude("Two", background=True)
     claude.system = "sk-ant-api03-" + "x" * 40
@@ -205,9 +206,7 @@ def test_what_is_saved_meanwhile_is_without_it(claude: Conversation, gate: Gate,
     assert "under way" not in repr(claude.save(tmp_path / "talk"))
 
 
-def test_an_error_is_said_in_its_own_place_and_raised_by_wait_once(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_an_error_is_shown_and_raised_once(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     claude("What?\nsimulate: fault=refusal", background=True)
     with pytest.raises(Exception, match="Claude declined") as raised:
         claude.wait()
@@ -248,8 +247,7 @@ def test_stop_keeps_what_has_come(claude: Conversation, notebook: Notebook, simu
 def test_stop_before_there_is_text_leaves_nothing(stage: str, claude: Conversation, simulator: Simulator) -> None:
     claude.home.settings.max_retries = 2
     answer = claude(f"Go on.\nsimulate: {stage}", background=True)
-    while not simulator.requests:
-        threading.Event().wait(0.01)
+    eventually(lambda: simulator.requests)
     answer.stop()
     with pytest.raises(Interrupted, match="before there was an answer"):
         claude.wait(PATIENCE)
@@ -303,9 +301,7 @@ def test_a_coroutine_and_a_parallel_tool_need_nobody(claude: Conversation) -> No
         return 2
 
     answer = claude("Go\nsimulate: tool=one; tool=two\nsimulate: say=Three.", tools=[one, two], background=True)
-    done = threading.Event()
-    answer.when_done(done.set)
-    assert done.wait(PATIENCE)  # this thread does nothing else meanwhile
+    wait_for(answer)
     assert [call.value for call in claude.turns[0].tool_calls] == [1, 2]
     assert threading.get_ident() not in ran
 
@@ -351,16 +347,14 @@ def test_a_plain_tool_waits_until_then_and_can_be_stopped(claude: Conversation, 
     assert waiting.wait(PATIENCE)
     assert not ran
     answer.stop()
-    done = threading.Event()
-    answer.when_done(done.set)
-    assert done.wait(PATIENCE)
+    wait_for(answer)
     assert not ran
     assert [call.state for call in claude.turns[0].tool_calls] == ["stopped"]
     claude("Two")
     assert not ran
 
 
-def test_a_call_is_confirmed_by_who_waits(home: Conversations, notebook: Notebook, claude: Conversation) -> None:
+def test_a_call_is_confirmed_by_who_waits(notebook: Notebook, claude: Conversation) -> None:
     asked: list[int] = []
 
     def agree(call: object) -> str:
@@ -465,9 +459,7 @@ def test_reset_while_it_is_under_way(claude: Conversation, gate: Gate, undone: b
     claude("Two")
 
 
-def test_a_cell_that_runs_again_stops_its_former_answer_and_nothing_of_it_stays(
-    claude: Conversation, notebook: Notebook, gate: Gate, simulator: Simulator
-) -> None:
+def test_a_rerun_drops_the_answer(claude: Conversation, notebook: Notebook, gate: Gate, simulator: Simulator) -> None:
     notebook.ask(claude, "A", "First\nsimulate: say=Old.")
     notebook.run("A")
     former = gate.ask(claude, "Second")
@@ -488,9 +480,7 @@ def test_a_cell_that_runs_again_stops_its_former_answer_and_nothing_of_it_stays(
     assert answers(simulator) == []  # the new one stands where the first stood
 
 
-def test_a_cell_that_asks_no_more_or_is_deleted_stops_its_answer(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_deleted_and_empty_cells_stop_answers(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     for again, deleted in (("A", ""), ("B", "A")):
         gate = Gate()
         notebook.run("A")
@@ -498,9 +488,7 @@ def test_a_cell_that_asks_no_more_or_is_deleted_stops_its_answer(
         notebook.end()
         notebook.run(again, set(deleted))
         notebook.end()
-        done = threading.Event()
-        former.when_done(done.set)
-        assert done.wait(PATIENCE)
+        wait_for(former)
         gate.open.set()
         assert not claude.turns
         assert claude.last is None
@@ -563,14 +551,12 @@ def test_no_change_is_lost_when_several_threads_change_at_once() -> None:
         for _ in range(200):
             journal.change(lambda state: ("one more", State(system=(state.system or "") + "x")))
 
-    threads = [threading.Thread(target=add) for _ in range(8)]
     switch = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(8):
+                pool.submit(add)
     finally:
         sys.setswitchinterval(switch)
     assert len(journal.state.system or "") == 1600

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -43,9 +42,7 @@ def asked(simulator: Simulator) -> int:
     return len(simulator.requests)
 
 
-def test_a_question_beyond_the_budget_is_not_sent(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_a_question_over_the_budget_is_not_sent(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     claude("Hi")
     of_the_first = notebook.recorder
     claude.budget = 0.05
@@ -112,9 +109,7 @@ def test_a_tool_step(claude: Conversation, simulator: Simulator) -> None:
     assert "x" * 18_000 in str(body(simulator)["messages"])  # the result of the call that was paid for stays
 
 
-def test_a_tool_loop_at_its_budget_is_asked_to_conclude(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_a_tool_loop_concludes_at_its_budget(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     claude("Hi")
     simulator.faults.extend(['tool=long {"number": 2000}'] * 50)
     claude.tools.steps = 100
@@ -197,9 +192,7 @@ def test_a_question_inside_a_tool_counts_with_the_one_around_it(claude: Conversa
     assert asked(simulator) == 3
 
 
-def test_conversations_that_answer_at_once_share_the_budget(
-    home: Conversations, claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_parallel_conversations_share_a_budget(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     """A request on its way is reserved: two that fit only one by one are not sent both."""
     claude("Hi")
     claude.budget = 0.15
@@ -234,9 +227,7 @@ def test_all_conversations_of_a_kernel_share_it(claude: Conversation, simulator:
     assert asked(simulator) == 1
 
 
-def test_simulated_amounts_have_a_budget_of_their_own(
-    claude: Conversation, home: Conversations, simulator: Simulator
-) -> None:
+def test_simulated_amounts_are_budgeted_apart(claude: Conversation, home: Conversations, simulator: Simulator) -> None:
     claude("Hi")
     home.spendings.append(Spending("main", "claude-opus-5", Usage(10), 4.99, simulated=False))
     claude.budget = 5.0
@@ -247,9 +238,7 @@ def test_simulated_amounts_have_a_budget_of_their_own(
     assert asked(simulator) == 2
 
 
-def test_the_default_budget_of_an_unattended_run_is_a_dollar(
-    claude: Conversation, home: Conversations, simulator: Simulator
-) -> None:
+def test_an_unattended_run_may_spend_a_dollar(claude: Conversation, home: Conversations, simulator: Simulator) -> None:
     assert claude.budget == 1.0
     home.spendings.append(Spending("main", "claude-opus-5", Usage(10), 0.999, simulated=False))
     with pytest.raises(OverBudget, match=r"1.00 of 1.00 USD.*unattended"):
@@ -261,16 +250,14 @@ def test_the_default_budget_of_an_unattended_run_is_a_dollar(
     assert claude("Hi").complete  # the answers were simulated, and no money is spent for that
 
 
-def test_an_interactive_kernel_has_no_default_budget(
-    claude: Conversation, home: Conversations, notebook: Notebook
-) -> None:
+def test_attended_kernels_have_no_default_budget(claude: Conversation, home: Conversations, notebook: Notebook) -> None:
     home.spendings.append(Spending("main", "claude-opus-5", Usage(10), 99.0, simulated=False))
     notebook.__class__ = type("Attended", (Notebook,), {"is_interactive": True})
     assert claude.budget is None
     assert claude("Hi").complete
 
 
-def test_tokens_are_the_budget_where_no_price_is_known(claude: Conversation, simulator: Simulator) -> None:
+def test_tokens_are_the_budget_where_no_price_is_known(simulator: Simulator) -> None:
     home = Conversations(Settings(base_url=simulator.url))
     local = Conversation(model="llama-9", home=home)
     local.budget_tokens = 3000
@@ -296,9 +283,7 @@ def test_a_budget_of_nonsense(claude: Conversation, name: str, value: object) ->
     assert getattr(claude, name) == before
 
 
-def test_a_price_table_without_the_model_is_said(
-    claude: Conversation, home: Conversations, simulator: Simulator
-) -> None:
+def test_an_unknown_price_is_reported(claude: Conversation, home: Conversations) -> None:
     claude("Hi")
     home.spendings.append(Spending("main", "llama-9", Usage(1000, 1500), None, simulated=False))
     assert claude.cost is None
@@ -321,7 +306,7 @@ def test_the_table_of_prices_is_that_of_genai_prices(model: limits.Model, tokens
 SIZES = st.tuples(st.integers(1, 2800), st.integers(1, 2800))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(SIZES, st.sampled_from([model.id for model in limits.models()]))
 def test_pictures_cost_what_the_rule_says(size: tuple[int, int], name: str) -> None:
     model = limits.lookup(name)
@@ -334,7 +319,7 @@ def test_pictures_cost_what_the_rule_says(size: tuple[int, int], name: str) -> N
     assert exact <= found <= exact + 100  # the rest is the frame of the request
 
 
-def test_an_estimate_is_near_what_the_server_counts(claude: Conversation, simulator: Simulator, tmp_path: Path) -> None:
+def test_an_estimate_is_near_what_the_server_counts(claude: Conversation) -> None:
     """The simulator counts a token for four characters, and pictures exactly; the estimate is on the safe side."""
     picture = Image.new("RGB", (1200, 800))
     claude.ask_above = 0.0
@@ -346,9 +331,7 @@ def test_an_estimate_is_near_what_the_server_counts(claude: Conversation, simula
     assert counted <= about <= counted + 150
 
 
-def test_what_lies_in_the_cache_is_expected_to_be_cheap(
-    claude: Conversation, home: Conversations, simulator: Simulator
-) -> None:
+def test_cached_content_is_assumed_to_be_cheap(claude: Conversation, home: Conversations, simulator: Simulator) -> None:
     home.client.is_anthropic = True
     claude(LONG)
     claude.ask_above = 0.02

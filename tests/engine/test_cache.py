@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_magic.conversation.conversation import Conversation, Conversations
@@ -129,7 +129,6 @@ def test_a_mark_changes_nothing_but_the_mark() -> None:
 SIZES = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), min_size=1, max_size=12)
 
 
-@settings(deadline=None)
 @given(SIZES, st.integers(0, 3))
 def test_marks_reach_from_one_to_the_next(sizes: list[tuple[int, int]], most: int) -> None:
     block = {"type": "text", "text": "x"}
@@ -158,7 +157,7 @@ def notices(notebook: Notebook) -> list[str]:
     return [line for line in notebook.recorder.ending.notices if "changed" in line]
 
 
-def test_a_changed_system_prompt_is_said_once(claude: Conversation, notebook: Notebook) -> None:
+def test_a_changed_system_prompt_is_reported_once(claude: Conversation, notebook: Notebook) -> None:
     claude("Why and how? " + "It is long. " * 400, system="Be kind.")
     assert notices(notebook) == []
     claude("And?", system="Be brief.")
@@ -173,7 +172,7 @@ def test_a_changed_system_prompt_is_said_once(claude: Conversation, notebook: No
     assert all(word in notice for word in ("System prompt", "cache", "thinking"))
 
 
-def test_a_changed_list_of_tools_is_said(claude: Conversation, notebook: Notebook) -> None:
+def test_a_changed_list_of_tools_is_reported(claude: Conversation, notebook: Notebook) -> None:
     def other() -> str:
         """Another."""
         return "x"
@@ -195,7 +194,7 @@ def lambda_like() -> str:
     return "y"
 
 
-def test_where_nothing_is_lost_nothing_is_said(claude: Conversation, notebook: Notebook) -> None:
+def test_where_nothing_is_lost_nothing_is_reported(claude: Conversation, notebook: Notebook) -> None:
     claude("Hi", system="a")
     claude("Hi", system="b")
     assert notices(notebook) == []

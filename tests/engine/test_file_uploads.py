@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import os
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from claude_magic.messages.files import File
 from claude_magic.simulator import Simulator, start
 from tests.conftest import KEY
 from tests.conversation.wire import body
+from tests.images import encoded
 
 PDF = b"%PDF-1.4\n1 0 obj<</Type/Pages/Count 1>>endobj\n"
 RED = Image.new("RGB", (30, 20), "red")
@@ -34,12 +35,6 @@ def asked(simulator: Simulator, method: str = "POST") -> int:
 
 def stored(simulator: Simulator, file: File) -> bytes:
     return simulator.files.get(file.id).data
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def test_a_picture_is_uploaded_once_and_asked_about(claude: Conversation, simulator: Simulator) -> None:
@@ -56,9 +51,7 @@ def test_a_picture_is_uploaded_once_and_asked_about(claude: Conversation, simula
     assert asked(simulator) == before
 
 
-def test_the_same_request_count_for_the_same_content(
-    claude: Conversation, simulator: Simulator, tmp_path: Path
-) -> None:
+def test_the_same_content_is_uploaded_once(claude: Conversation, simulator: Simulator, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"words")
     (tmp_path / "b.txt").write_bytes(b"words")
     first = claude.files.upload(tmp_path / "a.txt")
@@ -280,9 +273,7 @@ def test_without_a_key_nothing_is_sent(home: Conversations, claude: Conversation
         claude.files.upload(b"words")
 
 
-def test_a_failed_upload_is_not_remembered(
-    claude: Conversation, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_upload_is_not_remembered(claude: Conversation, simulator: Simulator) -> None:
     simulator.files.most_bytes = 3
     with pytest.raises(Exception, match="413"):
         claude.files.upload(b"words")
@@ -291,14 +282,9 @@ def test_a_failed_upload_is_not_remembered(
 
 
 def test_two_threads_are_one_upload(claude: Conversation, simulator: Simulator) -> None:
-    found: list[File] = []
-    threads = [threading.Thread(target=lambda: found.append(claude.files.upload(b"words"))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(claude.files.upload, [b"words"] * 8))
     assert len({file.id for file in found}) == 1
-    assert len(found) == 8
     assert asked(simulator) == 1
 
 

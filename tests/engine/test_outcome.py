@@ -28,7 +28,7 @@ from tests.conversation.wire import answers, body, questions
         ("fault=truncate; after=30", "ended without the server saying so"),
     ],
 )
-def test_a_cut_answer_is_kept_and_said(
+def test_a_cut_answer_is_kept_and_reported(
     claude: Conversation, notebook: Notebook, simulator: Simulator, plan: str, reason: str
 ) -> None:
     simulator.faults.append(plan)
@@ -40,9 +40,7 @@ def test_a_cut_answer_is_kept_and_said(
 
 
 @pytest.mark.parametrize("plan", ["fault=cut; after=30", "fault=error; type=overloaded_error; after=30"])
-def test_an_answer_that_breaks_off_keeps_its_text_and_fails(
-    claude: Conversation, notebook: Notebook, simulator: Simulator, plan: str
-) -> None:
+def test_a_broken_answer_keeps_text(claude: Conversation, notebook: Notebook, simulator: Simulator, plan: str) -> None:
     simulator.faults.append(plan)
     with pytest.raises(AnswerBroken, match=r"Broke off after \d+ words; kept") as caught:
         claude("Explain and compare why this is so, please, at some length.")
@@ -69,9 +67,7 @@ def test_an_answer_that_breaks_off_keeps_its_text_and_fails(
         ("think=20; fault=cut; after=10", ClaudeError),
     ],
 )
-def test_without_an_answer_nothing_has_happened(
-    claude: Conversation, simulator: Simulator, plan: str, kind: type[ClaudeError]
-) -> None:
+def test_no_answer_no_change(claude: Conversation, simulator: Simulator, plan: str, kind: type[ClaudeError]) -> None:
     before = claude.state
     simulator.faults.append(plan)
     with pytest.raises(kind) as caught:
@@ -90,9 +86,7 @@ def test_a_refusal_says_what_it_is_about(claude: Conversation, simulator: Simula
     assert claude.last.text  # what was shown is there to look at, but not in the history
 
 
-def test_an_answer_of_nothing_is_said_and_leaves_a_valid_history(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_an_empty_answer_leaves_a_valid_history(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     simulator.faults.append("empty")
     assert claude("Hi").complete
     assert "empty answer" in "".join(notebook.recorder.ending.notices)
@@ -101,9 +95,7 @@ def test_an_answer_of_nothing_is_said_and_leaves_a_valid_history(
     assert answers(simulator) == []
 
 
-def test_further_tries_are_told_and_counted(
-    claude: Conversation, home: Conversations, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_tries_are_counted(claude: Conversation, home: Conversations, notebook: Notebook, simulator: Simulator) -> None:
     home.settings.max_retries = 2
     simulator.faults.append("fault=529; retry-after-ms=1; times=2")
     claude("Hi")
@@ -133,9 +125,7 @@ def stop_at(claude: Conversation, notebook: Notebook, kind: str, presses: int = 
 
 
 @pytest.mark.parametrize("presses", [1, 2, 5])
-def test_stopped_in_the_text_the_text_stays(
-    claude: Conversation, notebook: Notebook, simulator: Simulator, presses: int
-) -> None:
+def test_a_stop_keeps_the_text(claude: Conversation, notebook: Notebook, simulator: Simulator, presses: int) -> None:
     simulator.faults.append("think=3")
     stopped = stop_at(claude, notebook, "text", presses)
     assert all(words in str(stopped) for words in ("Stopped after ", "kept", "undo()"))
@@ -145,7 +135,7 @@ def test_stopped_in_the_text_the_text_stays(
 
 
 @pytest.mark.parametrize("kind", ["thinking", "wait"])
-def test_stopped_before_the_text_nothing_stays(
+def test_a_stop_before_the_text_keeps_nothing(
     claude: Conversation, home: Conversations, notebook: Notebook, simulator: Simulator, kind: str
 ) -> None:
     home.settings.max_retries = 2
@@ -157,9 +147,7 @@ def test_stopped_before_the_text_nothing_stays(
     assert questions(simulator) == ["next"]
 
 
-def test_the_systems_own_handler_is_back_afterwards(
-    claude: Conversation, notebook: Notebook, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_handler_is_restored(claude: Conversation, notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interrupts, "_TOGETHER", 60.0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     claude("Hi")
@@ -170,16 +158,6 @@ def test_the_systems_own_handler_is_back_afterwards(
     with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_a_stopped_answer_counts_at_least_what_arrived(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
-    simulator.faults.append("deltas=50; chars=40; fault=cut; after=40")
-    with pytest.raises(AnswerBroken):
-        claude("Hi")
-    assert claude.usage.output_tokens >= 400
-    assert claude.usage.at_least
 
 
 def test_a_renderer_that_fails_loses_no_answer(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
@@ -194,9 +172,7 @@ def test_a_renderer_that_fails_loses_no_answer(claude: Conversation, notebook: N
     assert reply.complete
 
 
-def test_thinking_that_the_server_refuses_is_left_out_once_and_said(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_refused_thinking_is_left_out_once(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     claude("Explain and compare why this is so, please, at some length.")
     simulator.faults.append(
         "fault=400; message=messages.1.content.0: Invalid `signature` in `thinking` block. "
@@ -207,16 +183,14 @@ def test_thinking_that_the_server_refuses_is_left_out_once_and_said(
     assert "Earlier thinking was left out" in notebook.recorder.ending.notices[0]
 
 
-def test_a_field_that_we_added_is_taken_back_once_and_said(
-    claude: Conversation, notebook: Notebook, simulator: Simulator
-) -> None:
+def test_a_field_that_we_added_is_dropped_once(claude: Conversation, notebook: Notebook, simulator: Simulator) -> None:
     simulator.faults.append("fault=400; message=thinking: Extra inputs are not permitted")
     claude("Hi")
     assert "thinking" not in body(simulator)
     assert "'thinking'" in "".join(notebook.recorder.ending.notices)
 
 
-def test_a_field_that_the_user_asked_for_is_not_taken_back(claude: Conversation, simulator: Simulator) -> None:
+def test_a_field_that_the_user_asked_for_stays(claude: Conversation, simulator: Simulator) -> None:
     simulator.faults.append("fault=400; message=thinking: Extra inputs are not permitted")
     with pytest.raises(ClaudeError, match="Extra inputs"):
         claude("Hi", thinking="show")

@@ -74,7 +74,7 @@ def test_what_concerns_the_answer_alone_is_not_sent(claude: Conversation, simula
     assert body(simulator).keys() <= token_count.COUNTED
 
 
-def test_it_says_what_it_is(claude: Conversation) -> None:
+def test_it_explains_itself(claude: Conversation) -> None:
     line, said = repr(claude.count("Look.", PICTURE, RemotePicture("https://example.org/a.png"))).splitlines()
     assert line.startswith("1,")
     assert "input tokens for claude-sonnet-5-5, 0." in line
@@ -88,7 +88,7 @@ def test_a_model_without_a_price_is_counted_all_the_same(at: At) -> None:
     assert repr(count).startswith("12 input tokens for local-model, price not known.\n")
 
 
-def test_neither_changes_anything(claude: Conversation, simulator: Simulator, notebook: Notebook) -> None:
+def test_neither_changes_anything(claude: Conversation, notebook: Notebook) -> None:
     notebook.run("a")
     claude("One.")
     state, last, asked = claude.state, claude.last, notebook.number

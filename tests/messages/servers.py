@@ -131,6 +131,9 @@ TAIL = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": 
 STOP = {"type": "message_stop"}
 HELLO = sse(START, TEXT, TAIL, STOP)
 
+COUNTED = RequestBody([b'{"model": "claude-sonnet-5-5", "messages": [{"role": "user", "content": "Hi"}]}'])
+"""A request whose tokens are counted."""
+
 
 def ask(**fields: Any) -> RequestBody:
     """A request that the simulator takes."""
@@ -141,6 +144,5 @@ def ask(**fields: Any) -> RequestBody:
 
 def answer(client: Client, **fields: Any) -> Reply:
     stream = client.stream(ask(**fields))
-    for _ in stream:
-        pass
+    list(stream)
     return stream.reply

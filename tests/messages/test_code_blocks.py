@@ -67,9 +67,7 @@ lines = st.text(st.sampled_from("ab `~>-\t#$<\\"), max_size=8)
 
 
 @given(st.lists(lines, max_size=6), st.sampled_from(["```", "~~~"]), st.integers(0, 4), st.sampled_from(["", "py"]))
-def test_any_code_comes_back_from_a_fence_that_is_longer(
-    code: list[str], fence: str, longer: int, language: str
-) -> None:
+def test_any_code_comes_back_from_a_longer_fence(code: list[str], fence: str, longer: int, language: str) -> None:
     fence += fence[0] * (8 + longer)
     written = f"Words\n\n{fence}{language}\n" + "".join(f"{line}\n" for line in code)
     (closed,) = find_code_blocks(f"{written}{fence}\n\nwords")

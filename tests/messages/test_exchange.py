@@ -16,7 +16,7 @@ from claude_magic.messages.reply import Reply
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
 from tests.messages.conftest import Connect
-from tests.messages.servers import HELLO, answer, ask, http, raw
+from tests.messages.servers import COUNTED, HELLO, answer, ask, http, raw
 
 SECRETS = {
     "set-cookie": "session=abc",
@@ -61,9 +61,7 @@ def test_events_are_found_however_the_bytes_were_cut(piece: int, connect: Connec
 
 
 @pytest.mark.parametrize("plan", ["say=Hello!", "think=30", 'tool=run {"x": [1, {"y": "é"}]}', "stop=max_tokens"])
-def test_the_message_is_what_the_official_library_makes_of_the_events(
-    simulator: Simulator, connect: Connect, plan: str
-) -> None:
+def test_the_official_library_builds_the_same_message(simulator: Simulator, connect: Connect, plan: str) -> None:
     tools = [{"name": "run", "input_schema": {"type": "object"}}] if "tool" in plan else []
     thinking = {"thinking": {"type": "adaptive", "display": "summarized"}} if "think" in plan else {}
     simulator.faults.append(plan)
@@ -108,9 +106,7 @@ def test_what_is_secret_is_not_kept(key: str, connect: Connect) -> None:
     assert key[10:] not in "".join(map(repr, [response, reply.request(), reply.events, vars(reply.transmission)]))
 
 
-def test_a_key_without_a_form_that_is_quoted_in_mid_answer_is_not_kept(
-    monkeypatch: pytest.MonkeyPatch, connect: Connect
-) -> None:
+def test_an_unusual_key_quoted_in_mid_answer_is_not_kept(monkeypatch: pytest.MonkeyPatch, connect: Connect) -> None:
     word = "a-word-that-a-gateway-takes"
     monkeypatch.setenv("ANTHROPIC_API_KEY", word)
     error = (
@@ -170,9 +166,7 @@ def test_a_page_that_is_no_json_stays_as_it_is(connect: Connect) -> None:
     assert reply.response._repr_mimebundle_()["text/markdown"].startswith("````http\n")
 
 
-def test_memory_is_bounded_whatever_comes(
-    simulator: Simulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_is_bounded(simulator: Simulator, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "MAX_RESPONSE_BYTES", 4_000)
     monkeypatch.setattr(kept, "MAX_TOTAL_BYTES", 10_000)
     recent = kept.RecentExchanges()
@@ -211,17 +205,14 @@ def test_of_very_many_events_the_first_and_the_last_are_shown(simulator: Simulat
 class TestCallsThatChangeNothing:
     """Models and counts are tried as often as a question."""
 
-    def test_both_are_tried_again(self, simulator: Simulator, connect: Connect, pauses: list[float]) -> None:
+    def test_both_are_tried_again(self, connect: Connect, pauses: list[float]) -> None:
         waits: list[Any] = []
-        body = RequestBody(
-            [json.dumps({"model": "claude-sonnet-5-5", "messages": [{"role": "user", "content": "Hi"}]}).encode()]
-        )
         refused, count = (
             http(b"{}", "application/json", "529 Overloaded"),
             http(b'{"input_tokens": 9}', "application/json"),
         )
         with raw(refused, None, count) as server:
-            assert connect(server.url).count_tokens(body, waits.append) == 9
+            assert connect(server.url).count_tokens(COUNTED, waits.append) == 9
             assert len(server.got) == 3
         assert [wait.attempt for wait in waits] == [2, 3]
         with raw(refused, http(b'{"data": [{"id": "m"}]}', "application/json")) as server:

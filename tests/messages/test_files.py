@@ -66,7 +66,7 @@ def test_an_upload_is_a_form(key: str, connect: Connect) -> None:
     assert file == File("file_1", "a.txt", "text/plain", 5)
 
 
-def test_from_upload_to_deletion(simulator: Simulator, key: str, connect: Connect, tmp_path: Path) -> None:
+def test_from_upload_to_deletion(simulator: Simulator, connect: Connect, tmp_path: Path) -> None:
     client = connect(simulator.url)
     path = tmp_path / "a.pdf"
     path.write_bytes(b"%PDF-1.4 and so on")
@@ -99,7 +99,7 @@ def big(path: Path, size: int) -> Path:
 
 
 def test_a_big_file_is_read_in_pieces(
-    simulator: Simulator, key: str, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    simulator: Simulator, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, lengths, read = big(tmp_path / "big.txt", 40 * MB + 7), [], files.pieces
 
@@ -126,9 +126,7 @@ def test_a_big_file_is_never_in_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [-1, 1, 3 * MB])
-def test_a_file_that_changes_is_not_taken_for_whole(
-    change: int, simulator: Simulator, key: str, connect: Connect, tmp_path: Path
-) -> None:
+def test_a_file_that_changes(change: int, simulator: Simulator, key: str, connect: Connect, tmp_path: Path) -> None:
     path = big(tmp_path / "log.txt", 2 * MB)
     client = connect(simulator.url)
     form = files._Form(path, "log.txt", "text/plain", None)
@@ -160,7 +158,7 @@ def assert_without(key: str, error: BaseException) -> None:
 @pytest.mark.parametrize(
     "name", ["", "x" * 256, "a/b", "a\\b", 'a"b', "a:b", "a?", "a*", "a|b", "<a>", "a\nb", "a\0b", "a\x7f", "\ud800"]
 )
-def test_names_that_are_refused(name: str, simulator: Simulator, key: str, connect: Connect) -> None:
+def test_names_that_are_refused(name: str, simulator: Simulator, connect: Connect) -> None:
     with pytest.raises(BadInput, match="cannot be the name") as caught:
         files.upload(connect(simulator.url), b"x", name, "text/plain")
     assert "\n" not in str(caught.value)
@@ -169,20 +167,20 @@ def test_names_that_are_refused(name: str, simulator: Simulator, key: str, conne
 
 
 @pytest.mark.parametrize("expires", [0, -1, 3599, 7_776_001, 3600.0, True, "3600"])
-def test_lives_that_are_refused(expires: Any, simulator: Simulator, key: str, connect: Connect) -> None:
+def test_lives_that_are_refused(expires: Any, simulator: Simulator, connect: Connect) -> None:
     with pytest.raises(BadInput, match=r"3600 \(an hour\) and 7776000"):
         files.upload(connect(simulator.url), b"x", "a", "text/plain", expires=expires)
     assert simulator.requests == []
 
 
 @pytest.mark.parametrize("kind", ["", "text", "text/plain\r\nx: y", "a b/c", "text/"])
-def test_types_that_are_refused(kind: str, simulator: Simulator, key: str, connect: Connect) -> None:
+def test_types_that_are_refused(kind: str, simulator: Simulator, connect: Connect) -> None:
     with pytest.raises(BadInput, match="not a media type"):
         files.upload(connect(simulator.url), b"x", "a", kind)
     assert simulator.requests == []
 
 
-def test_files_that_are_refused(simulator: Simulator, key: str, connect: Connect, tmp_path: Path) -> None:
+def test_files_that_are_refused(simulator: Simulator, connect: Connect, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     refused: list[tuple[files.Content, str]] = [
         (b"", "is empty"),
@@ -201,7 +199,7 @@ def test_files_that_are_refused(simulator: Simulator, key: str, connect: Connect
 
 
 @pytest.mark.parametrize("id", ["", "..", "../messages", "file_1/content", "file_1?x", "file 1", "ä", None, 1])
-def test_ids_that_are_refused(id: Any, simulator: Simulator, key: str, connect: Connect) -> None:
+def test_ids_that_are_refused(id: Any, simulator: Simulator, connect: Connect) -> None:
     client = connect(simulator.url)
     for ask in (files.get, files.delete):
         with pytest.raises(BadInput, match="not a file id"):
@@ -217,7 +215,7 @@ def entry(number: int) -> dict[str, Any]:
     return {"id": f"file_{number}"}
 
 
-def test_all_pages_are_read(key: str, connect: Connect) -> None:
+def test_all_pages_are_read(connect: Connect) -> None:
     pages = [
         page(data=[entry(1), entry(2)], next_page="page_a b"),
         page(data=[entry(3)], next_page="page_c"),
@@ -233,14 +231,14 @@ def test_all_pages_are_read(key: str, connect: Connect) -> None:
     ]
 
 
-def test_older_servers_have_pages_too(key: str, connect: Connect) -> None:
+def test_older_servers_have_pages_too(connect: Connect) -> None:
     first = page(data=[entry(1)], has_more=True, first_id="file_1", last_id="file_1")
     with raw(first, page(data=[entry(2)], has_more=False, last_id="file_2")) as server:
         assert [file.id for file in files.list_all(connect(server.url))] == ["file_1", "file_2"]
     assert server.got[1].line.split()[1] == "/v1/files?limit=1000&after_id=file_1"
 
 
-def test_a_server_that_never_ends_its_list(key: str, connect: Connect) -> None:
+def test_a_server_that_never_ends_its_list(connect: Connect) -> None:
     with raw(page(data=[entry(1)], next_page="page_1")) as server:
         files.list_all(connect(server.url))
     assert len(server.got) == 2
@@ -264,12 +262,12 @@ def test_odd_descriptions_are_read(data: dict[str, Any], file: File) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"{}", b'{"id": ""}', b'{"id": 1}', b"[]", b"what?"])
-def test_answers_that_describe_no_file(answer: bytes, key: str, connect: Connect) -> None:
+def test_answers_that_describe_no_file(answer: bytes, connect: Connect) -> None:
     with raw(http(answer, "application/json")) as server, pytest.raises(NotTheMessagesAPI):
         files.get(connect(server.url), "file_1")
 
 
-def test_a_list_that_is_none(key: str, connect: Connect) -> None:
+def test_a_list_that_is_none(connect: Connect) -> None:
     with raw(page(files=[])) as server, pytest.raises(NotTheMessagesAPI, match="no list of files"):
         files.list_all(connect(server.url))
 
@@ -285,9 +283,7 @@ def test_how_a_file_looks() -> None:
         File("file_1").id = "file_2"  # type: ignore[misc]
 
 
-def test_errors_are_those_of_every_request(
-    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, connect: Connect
-) -> None:
+def test_errors_are_the_usual_ones(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, connect: Connect) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "wrong-key-of-mine-0123456789")
     for ask in (
         lambda: files.upload(connect(simulator.url), b"x", "a", "text/plain"),
@@ -298,7 +294,7 @@ def test_errors_are_those_of_every_request(
         assert_without("wrong-key-of-mine-0123456789", caught.value)
 
 
-def test_a_refusal_before_the_end_of_the_file(key: str, connect: Connect, tmp_path: Path) -> None:
+def test_a_refusal_before_the_end_of_the_file(connect: Connect, tmp_path: Path) -> None:
     """A server may say no after the headers, and close."""
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -347,7 +343,7 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def test_steady_takes_the_requests(steady: str, key: str, connect: Connect, tmp_path: Path) -> None:
+def test_steady_takes_the_requests(steady: str, connect: Connect, tmp_path: Path) -> None:
     client = connect(steady)
     assert files.upload(client, b"%PDF-1.4", "a.pdf", "application/pdf").id
     assert files.upload(client, big(tmp_path / "big.txt", 3 * MB), "big.txt", "text/plain").id
@@ -356,7 +352,7 @@ def test_steady_takes_the_requests(steady: str, key: str, connect: Connect, tmp_
     files.delete(client, "file_1")
 
 
-def test_steady_would_refuse_others(steady: str, key: str, connect: Connect) -> None:
+def test_steady_would_refuse_others(steady: str, connect: Connect) -> None:
     client = connect(steady)
     form = files._Form(b"x", "a", "text/plain", None)
     form._head = form._head.replace(b'name="file"', b'name="fool"')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,37 +23,27 @@ from claude_magic.messages.retry import Wait
 from claude_magic.simulator import Simulator
 from tests.judges import description, require_judge
 from tests.messages.conftest import Connect
-from tests.messages.servers import ask
+from tests.messages.servers import COUNTED, ask
 from tests.processes import running
 
 
-class Llmock:
-    """Gets everything wrong on purpose, and judges how a client takes it."""
+def llmock(folder: Path, *faults: str) -> AbstractContextManager[str]:
+    """Run a server that gets everything wrong on purpose, and judges how a client takes it."""
+    command = [require_judge("llmock"), "serve", "-h", "127.0.0.1", "-p", "0", "--report", *faults]
+    return running(command, r"running on (http://127\.0\.0\.1:\d+)", folder / "llmock.txt")
 
-    def __init__(self, folder: Path, *faults: str) -> None:
-        command = [require_judge("llmock"), "serve", "-h", "127.0.0.1", "-p", "0", "--report", *faults]
-        self._output = folder / "llmock.txt"
-        self._running = running(command, r"running on (http://127\.0\.0\.1:\d+)", self._output)
 
-    def __enter__(self) -> Llmock:
-        self.url = self._running.__enter__() + "/anthropic"
-        return self
-
-    def __exit__(self, *about: Any) -> None:
-        self._running.__exit__(*about)
-
-    def verdict(self) -> str:
-        """What it thinks, once it has stopped."""
-        said = self._output.read_text()
-        assert "resilience verdict" in said, said
-        return said[said.index("resilience verdict") :]
+def verdict(folder: Path) -> str:
+    """What llmock thinks, once it has stopped."""
+    _, found, said = (folder / "llmock.txt").read_text().partition("resilience verdict")
+    assert found
+    return said
 
 
 def read(client: Client) -> tuple[Reply, ClaudeError | None]:
     stream = client.stream(ask(model="claude-sonnet-4-6"))
     try:
-        for _ in stream:
-            pass
+        list(stream)
     except ClaudeError as error:
         return stream.reply, error
     return stream.reply, None
@@ -61,25 +52,25 @@ def read(client: Client) -> tuple[Reply, ClaudeError | None]:
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["disconnect", "truncate", "stall", "malformed"])
 def test_llmock_breaks_streams(fault: str, key: str, connect: Connect, tmp_path: Path) -> None:
-    with Llmock(tmp_path, "--stream-fault", f"{fault}=1", "--stream-stall-seconds", "20") as llmock:
-        reply, error = read(connect(llmock.url, timeout=1.0, max_retries=1))
+    with llmock(tmp_path, "--stream-fault", f"{fault}=1", "--stream-stall-seconds", "20") as url:
+        reply, error = read(connect(f"{url}/anthropic", timeout=1.0, max_retries=1))
     assert not reply.complete
     if fault == "truncate":
         assert error is None or not reply.begun
     else:
         assert isinstance(error, ClaudeError)
         assert isinstance(error, AnswerBroken) or not reply.begun
-    verdict = llmock.verdict()
-    assert "1 fault(s) injected" in verdict or "2 fault(s) injected" in verdict
-    assert "retry_after_ignored" not in verdict
-    assert "retried_non_retryable" not in verdict
+    said = verdict(tmp_path)
+    assert "1 fault(s) injected" in said or "2 fault(s) injected" in said
+    assert "retry_after_ignored" not in said
+    assert "retried_non_retryable" not in said
 
 
 @pytest.mark.slow
 def test_llmock_refuses(key: str, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: dict[int, int] = {}
-    with Llmock(tmp_path) as llmock:
-        client = connect(llmock.url, max_retries=1)
+    with llmock(tmp_path) as url:
+        client = connect(f"{url}/anthropic", max_retries=1)
         reply, error = read(client)
         assert (reply.complete, error) == (True, None)
         for status in (400, 401, 403, 404, 413, 429, 500, 503, 529):
@@ -94,10 +85,10 @@ def test_llmock_refuses(key: str, connect: Connect, tmp_path: Path, monkeypatch:
                 next(iter(stream))
             assert caught.value.status == status
     assert [status for status, number in tries.items() if number > 1] == [429, 500, 503, 529]
-    verdict = llmock.verdict()
-    assert "10 call(s), 14 attempt(s)" in verdict
-    assert "retry_after_ignored" not in verdict
-    assert "retried_non_retryable" not in verdict
+    said = verdict(tmp_path)
+    assert "10 call(s), 14 attempt(s)" in said
+    assert "retry_after_ignored" not in said
+    assert "retried_non_retryable" not in said
 
 
 PICTURE = Image.new("RGB", (3, 2), "red")
@@ -124,15 +115,15 @@ QUESTIONS: dict[str, Callable[[Conversation], object]] = {
 
 @pytest.fixture
 def converse(key: str) -> Iterator[Callable[[str], Conversation]]:
-    families: list[Conversations] = []
+    homes: list[Conversations] = []
 
     def make(url: str) -> Conversation:
-        families.append(Conversations(Settings(base_url=url)))
-        return Conversation(home=families[-1])
+        homes.append(Conversations(Settings(base_url=url)))
+        return Conversation(home=homes[-1])
 
     yield make
-    for family in families:
-        family.close()
+    for home in homes:
+        home.close()
 
 
 @pytest.fixture(scope="module")
@@ -179,12 +170,9 @@ def test_steady_accepts_the_requests(
 def test_steady_accepts_the_other_calls_and_refuses_what_is_wrong(steady: str, key: str, connect: Connect) -> None:
     client = connect(steady, max_retries=0)
     assert client.models()
-    body = ask()
-    body.pieces = [json.dumps({"model": "claude-opus-4-8", "messages": [{"role": "user", "content": "Hi"}]}).encode()]
-    assert client.count_tokens(body) >= 0
+    assert client.count_tokens(COUNTED) >= 0
     with pytest.raises(InvalidRequest, match="Validation failed"):
-        for _ in client.stream(ask(temprature=1)):
-            pass
+        list(client.stream(ask(temprature=1)))
 
 
 def test_there_is_a_place_for_judges() -> None:

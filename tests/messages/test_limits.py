@@ -15,91 +15,67 @@ from claude_magic.messages.limits import IMAGE_PATCH, ImageLimits, Price, fit_si
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 STANDARD, HIGH = ImageLimits(1568, 1568), ImageLimits(2576, 4784)
 
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "claude-fable-5-2": {
+        "price": Price(8, 40, 0.2),
+        "retires": "2027-11-09",
+        "thinking": ("adaptive",),
+        "forced_tool_choice": False,
+    },
+    "claude-mythos-5-1": {"status": "restricted", "price": Price(10, 50, 0.25), "effort": EFFORTS},
+    "claude-opus-5-5": {
+        "price": Price(4, 20, 0.2),
+        "default_effort": "medium",
+        "bound_thinking": True,
+        "thinking_display": "omitted",
+    },
+    "claude-opus-5": {
+        "thinking": ("adaptive", "disabled"),
+        "no_thinking_up_to": "high",
+        "forced_tool_choice": True,
+        "thinks_by_default": True,
+    },
+    "claude-opus-4-8": {"thinks_by_default": False, "system_messages": True, "sampling": False, "prefill": False},
+    "claude-opus-4-7": {"system_messages": False, "sampling": False, "thinking": ("adaptive", "disabled")},
+    "claude-opus-4-6": {
+        "sampling": True,
+        "prefill": False,
+        "effort": ("low", "medium", "high", "max"),
+        "thinking_display": "summarized",
+    },
+    "claude-opus-4-5": {
+        "context": 200_000,
+        "max_output": 64_000,
+        "prefill": True,
+        "effort": ("low", "medium", "high"),
+        "max_images": 100,
+    },
+    "claude-sonnet-5-5": {
+        "price": Price(2, 10, 0.1),
+        "thinking": ("adaptive", "between_tools"),
+        "context": 1_000_000,
+        "max_output": 128_000,
+    },
+    "claude-sonnet-4-5": {
+        "status": "deprecated",
+        "retires": "2026-11-30",
+        "effort": (),
+        "default_effort": None,
+        "image_tier": STANDARD,
+    },
+    "claude-haiku-5-5": {
+        "price": Price(0.1, 0.5, 0.01, long_above=100_000, long_factor=5),
+        "default_effort": "medium",
+        "max_images": 600,
+        "image_tier": HIGH,
+    },
+    "claude-haiku-4-5-20251001": {"id": "claude-haiku-4-5", "price": Price(1, 5, 0.1), "sampling": True},
+    "claude-mythos-preview": {"price": None, "status": "restricted", "prefill": False},
+}
+"""Rows of the published tables."""
 
-@pytest.mark.parametrize(
-    ("id", "facts"),
-    [
-        (
-            "claude-fable-5-2",
-            {
-                "price": Price(8, 40, 0.2),
-                "retires": "2027-11-09",
-                "thinking": ("adaptive",),
-                "forced_tool_choice": False,
-            },
-        ),
-        ("claude-mythos-5-1", {"status": "restricted", "price": Price(10, 50, 0.25), "effort": EFFORTS}),
-        (
-            "claude-opus-5-5",
-            {
-                "price": Price(4, 20, 0.2),
-                "default_effort": "medium",
-                "bound_thinking": True,
-                "thinking_display": "omitted",
-            },
-        ),
-        (
-            "claude-opus-5",
-            {
-                "thinking": ("adaptive", "disabled"),
-                "no_thinking_up_to": "high",
-                "forced_tool_choice": True,
-                "thinks_by_default": True,
-            },
-        ),
-        ("claude-opus-4-8", {"thinks_by_default": False, "system_messages": True, "sampling": False, "prefill": False}),
-        ("claude-opus-4-7", {"system_messages": False, "sampling": False, "thinking": ("adaptive", "disabled")}),
-        (
-            "claude-opus-4-6",
-            {
-                "sampling": True,
-                "prefill": False,
-                "effort": ("low", "medium", "high", "max"),
-                "thinking_display": "summarized",
-            },
-        ),
-        (
-            "claude-opus-4-5",
-            {
-                "context": 200_000,
-                "max_output": 64_000,
-                "prefill": True,
-                "effort": ("low", "medium", "high"),
-                "max_images": 100,
-            },
-        ),
-        (
-            "claude-sonnet-5-5",
-            {
-                "price": Price(2, 10, 0.1),
-                "thinking": ("adaptive", "between_tools"),
-                "context": 1_000_000,
-                "max_output": 128_000,
-            },
-        ),
-        (
-            "claude-sonnet-4-5",
-            {
-                "status": "deprecated",
-                "retires": "2026-11-30",
-                "effort": (),
-                "default_effort": None,
-                "image_tier": STANDARD,
-            },
-        ),
-        (
-            "claude-haiku-5-5",
-            {
-                "price": Price(0.1, 0.5, 0.01, long_above=100_000, long_factor=5),
-                "default_effort": "medium",
-                "max_images": 600,
-                "image_tier": HIGH,
-            },
-        ),
-        ("claude-haiku-4-5-20251001", {"id": "claude-haiku-4-5", "price": Price(1, 5, 0.1), "sampling": True}),
-        ("claude-mythos-preview", {"price": None, "status": "restricted", "prefill": False}),
-    ],
-)
+
+@pytest.mark.parametrize(("id", "facts"), PUBLISHED.items())
 def test_rows_of_the_published_tables(id: str, facts: dict[str, Any]) -> None:
     model = limits.lookup(id)
     assert {name: getattr(model, name) for name in facts} == facts

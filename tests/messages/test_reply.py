@@ -276,20 +276,9 @@ STRANGE = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
     max_leaves=4,
 )
-KEYS = [
-    "text",
-    "thinking",
-    "signature",
-    "partial_json",
-    "citation",
-    "citations",
-    "input",
-    "id",
-    "name",
-    "model",
-    "usage",
-]
-KEYS += ["stop_reason", "stop_sequence", "stop_details", "content", "to", "data", "output_tokens", "cache_creation"]
+KEYS = ["text", "thinking", "signature", "partial_json", "citation", "citations", "input", "id", "name", "model"]
+KEYS += ["usage", "stop_reason", "stop_sequence", "stop_details", "content", "to", "data"]
+KEYS += ["output_tokens", "cache_creation"]
 KINDS = ["text", "thinking", "tool_use", "redacted_thinking", "fallback", "compaction", "future"]
 KINDS += ["text_delta", "thinking_delta", "input_json_delta", "signature_delta", "citations_delta", "compaction_delta"]
 INNER = STRANGE | st.fixed_dictionaries(

@@ -13,6 +13,14 @@ from claude_magic.simulator import Simulator
 
 JSON = dict[str, Any]
 OLD, NEW = "2023-06-01", "2026-10-21"
+OLD_HEADERS = {"anthropic-version": OLD}
+HI = {"role": "user", "content": "Hi"}
+SHOWN = {"type": "adaptive", "display": "summarized"}
+ADD = {"name": "add", "input_schema": {"type": "object"}}
+SEARCH = {"type": "web_search_20260318", "name": "web_search"}
+FETCH = {"type": "web_fetch_20260318", "name": "web_fetch", "citations": {"enabled": True}}
+SHELL = {"type": "code_execution_20260521", "name": "code_execution"}
+PYTHON = {"type": "code_execution_20250522", "name": "code_execution"}
 
 
 class Api:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import JSON, Api, fold
+from .conftest import ADD, JSON, SHOWN, Api, fold
 
 PLAIN = "claude-opus-4-8"
 WEATHER = {
@@ -25,7 +25,6 @@ WEATHER = {
         "$defs": {"place": {"type": "object", "properties": {"open": {"type": "boolean"}}, "required": ["open"]}},
     },
 }
-ADD = {"name": "add", "input_schema": {"type": "object"}}
 
 
 def calls(message: JSON) -> list[tuple[str, Any]]:
@@ -63,7 +62,7 @@ def test_shapes_on_request(api: Api, question: str, part: str) -> None:
 
 @pytest.mark.parametrize("question", ["Why is it so?", "Please use add", "Compare these as a table, with code"])
 def test_a_stream_adds_up_to_the_message(api: Api, question: str) -> None:
-    request: JSON = {"tools": [ADD], "thinking": {"type": "adaptive", "display": "summarized"}}
+    request: JSON = {"tools": [ADD], "thinking": SHOWN}
     whole, streamed = api.ask(question, **request), fold(api.events(question, **request))
     for message in (whole, streamed):
         message.pop("id")
@@ -88,8 +87,7 @@ def test_hidden_thinking_counts_as_output(api: Api) -> None:
 
 
 def test_shown_thinking_that_is_cut_is_not_signed(api: Api) -> None:
-    shown = {"type": "adaptive", "display": "summarized"}
-    (block,) = api.ask("Why is it so?", max_tokens=5, thinking=shown)["content"]
+    (block,) = api.ask("Why is it so?", max_tokens=5, thinking=SHOWN)["content"]
     assert (len(block["thinking"]), block["signature"]) == (20, "")
 
 

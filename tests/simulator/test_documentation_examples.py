@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-import io
 
 import pytest
 from PIL import Image
 
-from .conftest import JSON, OLD, Api, fold
+from tests.images import encoded
+
+from .conftest import JSON, OLD_HEADERS, Api, fold
 
 ANT_URL = "https://upload.wikimedia.org/wikipedia/commons/a/a7/Camponotus_flavomarginatus_ant.jpg"
 TURNS = [
@@ -34,7 +35,6 @@ WEATHER = {
     },
 }
 OPUS, SONNET = "claude-opus-4-20250514", "claude-3-5-sonnet-20241022"
-OLD_HEADERS = {"anthropic-version": OLD}
 
 
 def user(content: object) -> list[dict[str, object]]:
@@ -106,9 +106,7 @@ def test_retired_models_answer_nothing_else(api: Api, model: str) -> None:
 
 
 def test_the_vision_page_with_any_image_is_answered_from_its_pixels(api: Api) -> None:
-    stream = io.BytesIO()
-    Image.new("RGB", (64, 48), "red").save(stream, "JPEG")
-    data = base64.b64encode(stream.getvalue()).decode()
+    data = base64.b64encode(encoded(Image.new("RGB", (64, 48), "red"), "JPEG")).decode()
     source = {"type": "base64", "media_type": "image/jpeg", "data": data}
     content = [{"type": "image", "source": source}, {"type": "text", "text": "What is in the above image?"}]
     assert "JPEG, 64 x 48 pixels, mostly red" in api.text(content, model=OPUS, headers=OLD_HEADERS)

@@ -10,7 +10,7 @@ import pytest
 
 from claude_magic.simulator.api_errors import STATUSES
 
-from .conftest import JSON, Api, fold
+from .conftest import JSON, SHOWN, Api, fold
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 409, 413, 429, 500, 503, 504, 529])
@@ -164,7 +164,7 @@ def test_shapes(api: Api, shape: str) -> None:
 
 def test_thinking_deltas(api: Api) -> None:
     plan = "think=6; deltas=2"
-    shown = api.events(plan=plan, thinking={"type": "adaptive", "display": "summarized"})
+    shown = api.events(plan=plan, thinking=SHOWN)
     kinds = [event["delta"]["type"] for event in deltas(shown)]
     assert kinds == ["thinking_delta"] * 6 + ["signature_delta"] + ["text_delta"] * 2
     hidden = api.events(plan=plan)
@@ -187,7 +187,7 @@ def test_delays(api: Api) -> None:
     api.post(plan="delay=0.2")
     assert time.perf_counter() - began > 0.2
     began = time.perf_counter()
-    api.events(plan="think-delay=0.2", thinking={"type": "adaptive", "display": "summarized"})
+    api.events(plan="think-delay=0.2", thinking=SHOWN)
     assert time.perf_counter() - began > 0.2
 
 

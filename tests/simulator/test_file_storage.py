@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import subprocess
 import sys
@@ -14,15 +13,14 @@ import pytest
 from PIL import Image
 
 from claude_magic.simulator import Simulator
+from tests.images import encoded
 from tests.judges import require_judge
 
 from .conftest import JSON, Api
 
 
 def png(colour: str = "red", size: tuple[int, int] = (30, 20)) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", size, colour).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded(Image.new("RGB", size, colour))
 
 
 def send(api: Api, *part: Any, **fields: str) -> httpx2.Response:
@@ -216,7 +214,7 @@ def test_files_within_tool_results_and_documents(api: Api) -> None:
     )
 
 
-def test_files_that_a_message_cannot_hold(api: Api, simulator: Simulator) -> None:
+def test_files_that_a_message_cannot_hold(api: Api) -> None:
     assert api.error([block("image", "file_x"), WORDS], status=404) == "File not found: file_x"
     picture = upload(api, "a.png", png(), "image/png")["id"]
     sheet = upload(api, "a.csv", b"1,2", "text/csv")["id"]

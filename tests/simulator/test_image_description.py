@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import base64
-import io
 import random
 
 import pytest
 from PIL import Image
 
 from claude_magic.messages import limits
+from tests.images import encoded
 
 from .conftest import JSON, Api
 
 TYPES = [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("GIF", "image/gif"), ("WEBP", "image/webp")]
 
 
-def encoded(image: Image.Image, kind: str = "PNG") -> str:
-    stream = io.BytesIO()
-    image.save(stream, kind)
-    return base64.b64encode(stream.getvalue()).decode()
+def in_base64(image: Image.Image, kind: str = "PNG") -> str:
+    return base64.b64encode(encoded(image, kind)).decode()
 
 
 def block(data: str, media_type: str = "image/png", **more: object) -> JSON:
@@ -27,7 +25,7 @@ def block(data: str, media_type: str = "image/png", **more: object) -> JSON:
 
 
 def plain(width: int = 60, height: int = 40, colour: str = "red") -> JSON:
-    return block(encoded(Image.new("RGB", (width, height), colour)))
+    return block(in_base64(Image.new("RGB", (width, height), colour)))
 
 
 def noise(size: int = 128) -> Image.Image:
@@ -36,7 +34,7 @@ def noise(size: int = 128) -> Image.Image:
 
 @pytest.mark.parametrize(("kind", "media_type"), TYPES)
 def test_types(api: Api, kind: str, media_type: str) -> None:
-    picture = block(encoded(Image.new("RGB", (60, 40), "red"), kind), media_type)
+    picture = block(in_base64(Image.new("RGB", (60, 40), "red"), kind), media_type)
     text = api.text([picture, {"type": "text", "text": "What is it?"}])
     assert f"{kind}, 60 x 40 pixels, mostly red; looks like a graphic" in text
 
@@ -49,9 +47,9 @@ def test_colours(api: Api, colour: str) -> None:
 def test_two_colours_transparency_and_photographs(api: Api) -> None:
     half = Image.new("RGB", (100, 100), "red")
     half.paste("blue", (0, 0, 40, 100))
-    assert "mostly red and blue; looks like a graphic" in api.text([block(encoded(half))])
-    assert "mostly white" in api.text([block(encoded(Image.new("RGBA", (50, 50), (255, 0, 0, 0))))])
-    assert "looks like a photograph" in api.text([block(encoded(noise()))])
+    assert "mostly red and blue; looks like a graphic" in api.text([block(in_base64(half))])
+    assert "mostly white" in api.text([block(in_base64(Image.new("RGBA", (50, 50), (255, 0, 0, 0))))])
+    assert "looks like a photograph" in api.text([block(in_base64(noise()))])
 
 
 def test_in_tool_results_and_earlier_turns(api: Api) -> None:
@@ -85,7 +83,7 @@ def test_cost(api: Api, model: str, size: tuple[int, int]) -> None:
 
 
 def test_media_type_must_match(api: Api) -> None:
-    png = encoded(Image.new("RGB", (9, 9)))
+    png = in_base64(Image.new("RGB", (9, 9)))
     assert "appears to be a image/png image" in api.error([block(png, "image/jpeg")])
     assert "media_type: Input should be" in api.error([block(png, "image/bmp")])
 
@@ -95,7 +93,7 @@ def test_media_type_must_match(api: Api) -> None:
     [
         ("not base64!", "invalid base64"),
         ("data:image/png;base64,iVBOR", "invalid base64"),
-        (encoded(Image.new("RGB", (9, 9)))[:40] + "\n" + encoded(Image.new("RGB", (9, 9)))[40:], "invalid base64"),
+        (in_base64(Image.new("RGB", (9, 9)))[:40] + "\n" + in_base64(Image.new("RGB", (9, 9)))[40:], "invalid base64"),
         (base64.b64encode(b"BM not a known type").decode(), "Could not process image"),
         (base64.b64encode(b"\x89PNG\r\n\x1a\n broken").decode(), "Could not process image"),
         ("", "Could not process image"),
@@ -106,9 +104,7 @@ def test_bad_data(api: Api, data: str, message: str) -> None:
 
 
 def test_truncated_images_are_accepted(api: Api) -> None:
-    stream = io.BytesIO()
-    noise().save(stream, "PNG")
-    half = base64.b64encode(stream.getvalue()[:5000]).decode()
+    half = base64.b64encode(encoded(noise())[:5000]).decode()
     assert "PNG, 128 x 128 pixels" in api.text([block(half)])
 
 

@@ -13,15 +13,9 @@ import pytest
 from claude_magic.simulator import Simulator
 from tests.judges import require_judge
 
-from .conftest import JSON, OLD, Api
+from .conftest import ADD, FETCH, JSON, OLD, PYTHON, SEARCH, SHELL, SHOWN, Api
 from .test_simulated_citations import CITED
 
-ADD = {"name": "add", "input_schema": {"type": "object"}}
-SEARCH = {"type": "web_search_20260318", "name": "web_search"}
-FETCH = {"type": "web_fetch_20260318", "name": "web_fetch", "citations": {"enabled": True}}
-PYTHON = {"type": "code_execution_20250522", "name": "code_execution"}
-SHELL = {"type": "code_execution_20260521", "name": "code_execution"}
-SHOWN = {"type": "adaptive", "display": "summarized"}
 QUESTIONS: list[JSON] = [
     {"question": "Hello, Claude"},
     {"question": "Why is it so?", "thinking": SHOWN},

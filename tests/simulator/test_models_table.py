@@ -8,12 +8,9 @@ import pytest
 
 from claude_magic.messages import limits
 
-from .conftest import OLD, Api
+from .conftest import ADD, HI, OLD_HEADERS, Api
 
-HI = {"role": "user", "content": "Hi there"}
-TOOL = {"name": "add", "input_schema": {"type": "object"}}
 EVERY = pytest.mark.parametrize("model", limits.models(), ids=lambda model: model.id)
-OLD_HEADERS = {"anthropic-version": OLD}
 
 
 def accepted(api: Api, model: limits.Model, **body: Any) -> bool:
@@ -86,8 +83,8 @@ def test_system_messages(api: Api, model: limits.Model) -> None:
 
 @EVERY
 def test_forced_tools(api: Api, model: limits.Model) -> None:
-    assert accepted(api, model, tools=[TOOL], tool_choice={"type": "any"}) == model.forced_tool_choice
-    assert accepted(api, model, tools=[TOOL], tool_choice={"type": "auto"})
+    assert accepted(api, model, tools=[ADD], tool_choice={"type": "any"}) == model.forced_tool_choice
+    assert accepted(api, model, tools=[ADD], tool_choice={"type": "auto"})
 
 
 @EVERY

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 from markdown_it import MarkdownIt
 
-from .conftest import JSON, Api
+from .conftest import ADD, JSON, Api
 
 TABLE = "Table df: pandas DataFrame, 2 rows, 1 column\n\n| a |\n| --- |\n| 1 |"
 CELL = "Cell In [5]:\n```python\ndef add(code): ...  # show me a table\n```"
 ERROR = "Traceback, outermost first:\n  in a cell, <module>: draw(a_table)"
-ADD = {"name": "add", "input_schema": {"type": "object"}}
 SHAPES = ("|:--|--:|", "```python\ndef simulated", "$$")
 
 

@@ -13,14 +13,12 @@ import pytest
 
 from claude_magic.messages import limits
 
-from .conftest import JSON, NEW, OLD, Api
+from .conftest import HI, JSON, NEW, OLD_HEADERS, Api
 
-HI = {"role": "user", "content": "Hi"}
 TOOL = {"name": "add", "input_schema": {"type": "object", "properties": {"a": {"type": "number"}}}}
 USE = {"type": "tool_use", "id": "toolu_1", "name": "add", "input": {}}
 RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "3"}
 SAMPLES = "claude-sonnet-4-5"
-OLD_HEADERS = {"anthropic-version": OLD}
 
 
 def assistant(*content: JSON) -> JSON:

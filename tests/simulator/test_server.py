@@ -6,23 +6,17 @@ import contextlib
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
 
 from claude_magic.simulator import Simulator, start
+from tests.processes import eventually
 
 from .conftest import Api
 
 BODY = {"model": "claude-sonnet-5-5", "max_tokens": 99, "messages": [{"role": "user", "content": "Hi"}]}
-
-
-def wait_until_idle(simulator: Simulator) -> bool:
-    deadline = time.monotonic() + 3
-    pause = threading.Event()
-    while simulator.working and time.monotonic() < deadline:
-        pause.wait(0.01)
-    return not simulator.working
 
 
 def test_start_and_stop() -> None:
@@ -60,8 +54,7 @@ def test_stopping_ends_open_streams_at_once(plan: str) -> None:
 
     thread = threading.Thread(target=read)
     thread.start()
-    while not simulator.working:
-        threading.Event().wait(0.01)
+    eventually(lambda: simulator.working)
     began = time.monotonic()
     simulator.stop()
     assert ended.wait(2)
@@ -75,7 +68,7 @@ def test_a_client_that_disconnects(api: Api, plan: str, caplog: pytest.LogCaptur
     with caplog.at_level(logging.DEBUG):
         with api.http.stream("POST", "/v1/messages", json=BODY | {"stream": True}, headers=headers) as response:
             next(response.iter_bytes())
-        assert wait_until_idle(api.simulator)
+        eventually(lambda: not api.simulator.working, 3)
         assert api.post().status_code == 200
     assert not [record for record in caplog.records if record.name.startswith(("tornado", "asyncio"))]
 
@@ -86,7 +79,7 @@ def test_faults_leave_no_trace_in_the_log(api: Api, caplog: pytest.LogCaptureFix
             with contextlib.suppress(httpx2.TransportError):
                 api.post(stream=True, plan=plan)
         api.http.get("/v1/nowhere")
-        assert wait_until_idle(api.simulator)
+        eventually(lambda: not api.simulator.working, 3)
     assert not [record for record in caplog.records if record.name.startswith(("tornado", "asyncio"))]
 
 
@@ -169,15 +162,10 @@ def test_addresses(api: Api) -> None:
 
 
 def test_many_clients_at_once(simulator: Simulator) -> None:
-    results: list[str] = []
-
-    def ask(name: str) -> None:
+    def ask(name: str) -> str:
         with Api(simulator) as api:
-            results.append(api.text(plan=f"pace=50; say={name}"))
+            return api.text(plan=f"pace=50; say={name}")
 
-    threads = [threading.Thread(target=ask, args=(f"answer {i}",)) for i in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(results) == sorted(f"answer {i}" for i in range(12))
+    names = [f"answer {i}" for i in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(ask, names)) == names

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import JSON, Api, fold
+from .conftest import JSON, SHOWN, Api, fold
 
-SHOWN = {"type": "adaptive", "display": "summarized"}
 TOOL = {"name": "add", "description": "Adds.", "input_schema": {"type": "object", "properties": {}}}
 BOUND = "claude-sonnet-5-5"
 MOVED = (

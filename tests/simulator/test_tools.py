@@ -8,14 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from .conftest import JSON, Api, fold
-
-ADD = {"name": "add", "input_schema": {"type": "object"}}
-SEARCH = {"type": "web_search_20260318", "name": "web_search"}
-FETCH = {"type": "web_fetch_20260318", "name": "web_fetch", "citations": {"enabled": True}}
-SHELL = {"type": "code_execution_20260521", "name": "code_execution"}
-PYTHON = {"type": "code_execution_20250522", "name": "code_execution"}
-HI = {"role": "user", "content": "Hi"}
+from .conftest import ADD, FETCH, HI, JSON, PYTHON, SEARCH, SHELL, Api, fold
 
 
 def inputs(message: JSON) -> list[tuple[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 
 from claude_magic.simulator.plan import QUIRKS
 
-from .conftest import JSON, OLD, Api
+from .conftest import JSON, OLD_HEADERS, SHOWN, Api
 
 TOOL = 'tool=f; input={"a": 1, "b": "two"}'
 
@@ -62,7 +62,7 @@ def test_gateway_is_what_its_page_shows(api: Api) -> None:
         "gateway",
         model="claude-3-5-sonnet-20241022",
         messages=[{"role": "user", "content": "讲个故事"}],
-        headers={"anthropic-version": OLD},
+        headers=OLD_HEADERS,
     )
     decoder, events = json.JSONDecoder(), []
     while text:
@@ -102,14 +102,13 @@ def test_message_fields_and_usage(api: Api) -> None:
 
 
 def test_blocks_and_deltas(api: Api) -> None:
-    summarized = {"type": "adaptive", "display": "summarized"}
-    events = api.events(plan=f"bare-blocks; think=2; {TOOL}", thinking=summarized)
+    events = api.events(plan=f"bare-blocks; think=2; {TOOL}", thinking=SHOWN)
     starts = [event["content_block"] for event in of(events, "content_block_start")]
     assert [start["type"] for start in starts] == ["thinking", "text", "tool_use"]
     assert all(not {"text", "thinking", "signature", "input"} & start.keys() for start in starts)
     events = api.events(plan=f"untyped-deltas; {TOOL}")
     assert all("type" not in event["delta"] for event in of(events, "content_block_delta"))
-    assert "signature" not in json.dumps(api.events(plan="no-signature; think=2", thinking=summarized)[3:])
+    assert "signature" not in json.dumps(api.events(plan="no-signature; think=2", thinking=SHOWN)[3:])
 
 
 def test_stops_and_starts(api: Api) -> None:
@@ -186,9 +185,8 @@ def test_chunks_of_bytes(api: Api, size: int) -> None:
 
 @pytest.mark.parametrize("quirk", sorted(QUIRKS))
 def test_every_quirk_changes_the_stream(api: Api, quirk: str) -> None:
-    summarized = {"type": "adaptive", "display": "summarized"}
     odd, plain = (
-        re.sub(r"sim\d+", "", stream(api, plan, thinking=summarized))
+        re.sub(r"sim\d+", "", stream(api, plan, thinking=SHOWN))
         for plan in (f"think=3; {quirk}; {TOOL}", f"think=3; {TOOL}")
     )
     assert odd != plain
