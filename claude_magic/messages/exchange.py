@@ -52,15 +52,7 @@ class RequestBody:
 
 
 class OutgoingRequest(NamedTuple):
-    """A request to ``/v1/messages``, without secrets.
-
-    Attributes
-    ----------
-    base_url : str
-    headers : mapping
-        API version and betas.
-    body : RequestBody
-    """
+    """A request to ``/v1/messages``, without secrets: its headers are the API version and the betas."""
 
     base_url: str
     headers: Mapping[str, str]

@@ -92,9 +92,10 @@ def events(exchange: Exchange) -> Events:
     """The events of a response, parsed."""
     found = []
     for seconds, raw in exchange.events() if exchange.is_stream else ():
-        data = read_json(without_keys(raw.decode("utf-8", "replace")).encode())
+        text = without_keys(raw.decode("utf-8", "replace"))
+        data = read_json(text.encode())
         name = str(data.get("type", "")) if isinstance(data, dict) else ""
-        found.append(Event(seconds, name, raw.decode("utf-8", "replace") if data is None else data))
+        found.append(Event(seconds, name, text if data is None else data))
     return Events(found)
 
 

@@ -128,21 +128,13 @@ class Usage:
                 model,
                 provider_id="anthropic",
             )
+            return price.total_price
         except LookupError:
-            return self._table_price(model)
-        return price.total_price
-
-    def _table_price(self, model: str) -> Decimal | None:
-        price = limits.lookup(model).price
-        if price is None:
-            return None
-        hour = min(self.one_hour_cache_tokens, self.cache_creation_input_tokens)
-        dollars = price.dollars(
-            self.input_tokens,
-            self.output_tokens,
-            read=self.cache_read_input_tokens,
-            written=self.cache_creation_input_tokens - hour,
-            written_1h=hour,
+            if (ours := limits.lookup(model).price) is None:
+                return None
+        read = self.cache_read_input_tokens
+        dollars = ours.dollars(
+            self.input_tokens, self.output_tokens, read=read, written=written - hour, written_1h=hour
         )
         return Decimal(str(dollars)) + self.web_searches * _WEB_SEARCH_PRICE
 

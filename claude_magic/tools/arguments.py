@@ -34,13 +34,7 @@ class WrongArguments(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
-    """The parameters that Claude fills in.
-
-    Attributes
-    ----------
-    parameters : dict
-        By name, in the order of the signature.
-    """
+    """The parameters that Claude fills in, by name, in the order of the signature."""
 
     parameters: dict[str, Parameter]
 
@@ -72,13 +66,7 @@ class Arguments:
         return f"({', '.join(map(str, self.parameters.values()))})"
 
     def schema(self, descriptions: Mapping[str, str]) -> JSON:
-        """The JSON schema of the arguments, byte for byte the same for the same signature.
-
-        Parameters
-        ----------
-        descriptions : mapping of str to str
-            By parameter name.
-        """
+        """The JSON schema of the arguments, byte for byte the same for the same signature and descriptions."""
         from pydantic import TypeAdapter
 
         mode: Literal["validation"] = "validation"
@@ -93,19 +81,7 @@ class Arguments:
         return {**schema, **_untitled(shared)}
 
     def bind(self, given: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Validate arguments decoded from JSON, and convert them.
-
-        Returns
-        -------
-        tuple
-            Positional arguments (for positional-only parameters) and keyword arguments. Missing ones are
-            left to the defaults of the function.
-
-        Raises
-        ------
-        WrongArguments
-            If arguments are missing, unknown or of the wrong type; the message lists all of them.
-        """
+        """See :meth:`Tool.bind`; only positional-only parameters become positional arguments."""
         if not isinstance(given, dict):
             raise WrongArguments(f"the arguments should be an object, got {short_repr(given)}")
         values: dict[str, Any] = {}
