@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from claude_magic.messages.blocks import Block, TextBlock, ThinkingBlock
 from claude_magic.messages.code_samples import abridged, compact, pretty
+from claude_magic.messages.credentials import without_keys
 from claude_magic.messages.errors import ClaudeError
-from claude_magic.messages.exchange import Exchange, without_keys
+from claude_magic.messages.exchange import Exchange
 from claude_magic.messages.incoming_message import IncomingMessage
 from claude_magic.messages.sse import read_json
 from claude_magic.messages.text import code_fence, truncate

@@ -159,7 +159,7 @@ def length(content: Content) -> int:
     if count == 0:
         raise BadInput(f"{called} is empty. Choose a file with content.")
     if count > MAX_FILE_BYTES:
-        raise BadInput(f"{called} has {_size(count)}, more than the limit of {_size(MAX_FILE_BYTES)}. Send a part.")
+        raise BadInput(f"{called} is {_size(count)}, more than the limit of {_size(MAX_FILE_BYTES)}. Send a part.")
     return count
 
 

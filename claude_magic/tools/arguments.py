@@ -11,7 +11,7 @@ import functools
 import inspect
 import json
 import sys
-import types
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -149,12 +149,10 @@ def _visible_names(function: object) -> dict[str, Any]:
     for name, cell in zip(getattr(code, "co_freevars", ()), getattr(function, "__closure__", None) or (), strict=True):
         with contextlib.suppress(ValueError):  # still empty: the function's own name
             names[name] = cell.cell_contents
-    frame: types.FrameType | None = sys._getframe(1)
-    while frame is not None and code is not None:
-        if code in frame.f_code.co_consts and frame.f_code.co_name != "<module>":
+    for frame, _ in traceback.walk_stack(sys._getframe(1)):
+        if code is not None and code in frame.f_code.co_consts and frame.f_code.co_name != "<module>":
             names = {**frame.f_locals, **names}
             code = frame.f_code
-        frame = frame.f_back
     return {**getattr(function, "__globals__", {}), **names}
 
 

@@ -9,6 +9,7 @@ import itertools
 import linecache
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from types import CodeType
 from typing import Any
@@ -62,12 +63,9 @@ def _error_lines(name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        tb, line = error.__traceback__, 0
-        while tb is not None:
-            line = tb.tb_lineno if tb.tb_frame.f_code.co_filename == name else line
-            tb = tb.tb_next
-        if line:
-            error.add_note(f"In line {line} of the code: {linecache.getline(name, line).strip()}")
+        lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == name]
+        if lines:
+            error.add_note(f"In line {lines[-1]} of the code: {linecache.getline(name, lines[-1]).strip()}")
         raise
 
 
