@@ -194,7 +194,7 @@ class Runner:
         if self._session.settings.cache == "off":
             impossible = 'The cache is off: %config ClaudeMagics.cache = "auto" switches it on.'
         elif not client.is_anthropic:
-            impossible = f"Only Anthropic's own servers are asked to cache, not {client.where}."
+            impossible = f"Only Anthropic's own servers are asked to cache, not {client.base_url}."
         self.history.diagnosing = self.history.diagnosing or not impossible
         return explain_cache(
             self._billed, asked=self.history.diagnosed, impossible=impossible, minimum=model.cache_minimum

@@ -101,7 +101,7 @@ class Session:
             put_back()
             raise
         except ClaudeError as error:
-            return Notice(f"The key is set, but {client.where} did not list the models it may use: {error}")
+            return Notice(f"The key is set, but {client.base_url} did not list the models it may use: {error}")
         return Notice(f"The key works: {len(known)} models. It stays in this kernel and is not saved anywhere.")
 
     @functools.cached_property

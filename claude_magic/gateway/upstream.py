@@ -55,7 +55,7 @@ class Upstream:
         custom = functools.partial(custom_headers, {} if simulator else environ)
         self._auth = CredentialsAuth(self.credentials, login, required=True, custom=custom)
         self._timeout = httpx2.Timeout(timeout, connect=_CONNECT_TIMEOUT, pool=None)
-        self._transport = network.async_transport(self.base_url, _IDLE_TIMEOUT)
+        self._transport = network.transport(httpx2.AsyncHTTPTransport, self.base_url, _IDLE_TIMEOUT)
 
     @property
     def host(self) -> str:

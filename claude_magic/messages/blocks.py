@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from claude_magic.messages.wire import JSONObject
+from claude_magic.messages.wire import JSONObject, text_at
 
 _ODD_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -65,16 +65,11 @@ class Block:
 
 
 class TextBlock(Block):
-    """Text and the citations that support it.
-
-    Attributes
-    ----------
-    citations : list of dict
-    """
+    """Text and the citations that support it."""
 
     def __init__(self, start: Mapping[str, object]) -> None:
         super().__init__({"type": "text"})
-        self.append(_text(start, "text"))
+        self.append(text_at(start, "text"))
         citations = start.get("citations")
         self.citations: list[JSONObject] = list(citations) if isinstance(citations, list) else []
 
@@ -107,8 +102,8 @@ class ThinkingBlock(Block):
 
     def __init__(self, start: Mapping[str, object]) -> None:
         super().__init__({"type": "thinking"})
-        self.append(_text(start, "thinking"))
-        self.signature = _text(start, "signature")
+        self.append(text_at(start, "thinking"))
+        self.signature = text_at(start, "signature")
 
     @property
     def text(self) -> str:
@@ -181,12 +176,7 @@ class ToolUseBlock(Block):
 
 
 class RawBlock(Block):
-    """Any other block, kept as it came.
-
-    Attributes
-    ----------
-    data : dict
-    """
+    """Any other block, kept as it came."""
 
     def __init__(self, start: Mapping[str, object]) -> None:
         super().__init__(start)
@@ -207,11 +197,6 @@ def make_block(start: Mapping[str, object]) -> Block:
     if kind in ("tool_use", "server_tool_use", "mcp_tool_use"):
         return ToolUseBlock({**start, "type": kind})
     return RawBlock({**start, "type": kind})
-
-
-def _text(start: Mapping[str, object], key: str) -> str:
-    value = start.get(key)
-    return value if isinstance(value, str) else ""
 
 
 def _no_constant(name: str) -> None:

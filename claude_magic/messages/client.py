@@ -80,11 +80,6 @@ class Client:
     def simulated(self, value: bool) -> None:
         self._transport.simulated = value
 
-    @property
-    def where(self) -> str:
-        """The server, as named in messages to the user."""
-        return self.base_url
-
     def require_credentials(self) -> None:
         """Raise :class:`NoCredentials` early if the server wants a key and there is none."""
         self.identity()
@@ -117,7 +112,7 @@ class Client:
         """The models that this key may use, newest first (``GET /v1/models``)."""
         data = self._retried(lambda: self.call("GET", "/v1/models?limit=1000")).get("data")
         if not isinstance(data, list):
-            raise NotTheMessagesAPI(f"{self.where} returned no list of models. Check base_url.")
+            raise NotTheMessagesAPI(f"{self.base_url} returned no list of models. Check base_url.")
         return [entry for entry in data if isinstance(entry, dict)]
 
     def count_tokens(self, body: RequestBody, on_wait: Listener | None = None) -> int:
@@ -132,7 +127,7 @@ class Client:
         """
         answer = self._retried(lambda: self.call("POST", "/v1/messages/count_tokens", body), on_wait)
         if not isinstance(count := answer.get("input_tokens"), int):
-            raise NotTheMessagesAPI(f"{self.where} returned no token count. Check base_url.")
+            raise NotTheMessagesAPI(f"{self.base_url} returned no token count. Check base_url.")
         return count
 
     def call(self, method: str, path: str, body: Payload | None = None) -> JSONObject:
@@ -140,7 +135,7 @@ class Client:
         with self._transport.send(method, path, body) as response:
             answer = read_json(response.read())
         if not isinstance(answer, dict):
-            raise NotTheMessagesAPI(f"{self.where} did not answer as the Messages API does. Check base_url.")
+            raise NotTheMessagesAPI(f"{self.base_url} did not answer as the Messages API does. Check base_url.")
         return answer
 
     def _retried(self, call: Callable[[], JSONObject], on_wait: Listener | None = None) -> JSONObject:
@@ -167,4 +162,4 @@ class Client:
         self._transport.close()
 
     def __repr__(self) -> str:
-        return f"<Client of {self.where}, {self.credentials!r}>"
+        return f"<Client of {self.base_url}, {self.credentials!r}>"

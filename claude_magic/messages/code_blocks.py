@@ -48,14 +48,10 @@ def find_code_blocks(markdown: str) -> list[Code]:
 def _code(token: Token) -> Code:
     text = token.content.removesuffix("\n")
     match = _LANGUAGE.match(token.info)
-    return Code(text, match[1] if match else "", complete=_is_closed(token))
-
-
-def _is_closed(token: Token) -> bool:
-    """Whether the block has a line beyond its opening and its content."""
     first, behind = token.map or (0, 0)
-    inside = token.content.removesuffix("\n").count("\n") + 1 if token.content else 0
-    return behind - first > inside + 1
+    inside = text.count("\n") + 1 if token.content else 0
+    # A closed block has a line beyond its opening and its content.
+    return Code(text, match[1] if match else "", complete=behind - first > inside + 1)
 
 
 @functools.cache

@@ -8,8 +8,9 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from claude_magic.messages.credentials import without_keys
 from claude_magic.messages.errors import BadInput
-from claude_magic.messages.exchange import OutgoingRequest, without_keys
+from claude_magic.messages.exchange import OutgoingRequest
 from claude_magic.messages.network import DEFAULT_BASE_URL
 from claude_magic.messages.text import code_fence
 from claude_magic.messages.wire import JSONObject, MessageCreateParams

@@ -39,7 +39,7 @@ import json
 import linecache
 import sys
 import traceback
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.messages.shell import running_shell
@@ -52,26 +52,23 @@ _PACKAGE = __name__.partition(".")[0]
 
 def _full_traceback_wanted() -> bool:
     """Whether IPython's ``%tb`` is rendering the traceback."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code.co_name == "tb" and str(frame.f_globals.get("__name__")).startswith("IPython.core.magics"):
-            return True
-        frame = frame.f_back
-    return False
+    return any(
+        frame.f_code.co_name == "tb" and str(frame.f_globals.get("__name__")).startswith("IPython.core.magics")
+        for frame, _ in traceback.walk_stack(sys._getframe(1))
+    )
 
 
 def _user_location(tb: TracebackType | None) -> tuple[str, int, str, str] | None:
     """File, line, function and source of the last frame before this package."""
     location = None
-    while tb is not None:
-        module = str(tb.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+    for frame, line in traceback.walk_tb(tb):
+        module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if module == _PACKAGE:
             break
         if module not in ("IPython", "ipykernel"):
-            code = tb.tb_frame.f_code
-            source = linecache.getline(code.co_filename, tb.tb_lineno, tb.tb_frame.f_globals).strip()
-            location = (_cell_name(code.co_filename), tb.tb_lineno, code.co_name, source)
-        tb = tb.tb_next
+            code = frame.f_code
+            source = linecache.getline(code.co_filename, line, frame.f_globals).strip()
+            location = (_cell_name(code.co_filename), line, code.co_name, source)
     return location
 
 

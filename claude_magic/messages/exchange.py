@@ -14,7 +14,6 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.sse import SSEReader
 
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
@@ -52,15 +51,7 @@ class RequestBody:
 
 
 class OutgoingRequest(NamedTuple):
-    """A request to ``/v1/messages``, without secrets.
-
-    Attributes
-    ----------
-    base_url : str
-    headers : mapping
-        API version and betas.
-    body : RequestBody
-    """
+    """A request to ``/v1/messages``, without secrets: its headers are the API version and the betas."""
 
     base_url: str
     headers: Mapping[str, str]
@@ -183,8 +174,3 @@ class RecentExchanges:
 
 def _redacted(data: bytes, hide: Callable[[str], str]) -> bytes:
     return hide(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-
-
-def without_keys(text: str) -> str:
-    """Text with everything that looks like a key replaced."""
-    return KEY_IN_TEXT.sub("***", text)

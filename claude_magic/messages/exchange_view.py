@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from claude_magic.messages.blocks import Block, TextBlock, ThinkingBlock
 from claude_magic.messages.code_samples import abridged, compact, pretty
+from claude_magic.messages.credentials import without_keys
 from claude_magic.messages.errors import ClaudeError
-from claude_magic.messages.exchange import Exchange, without_keys
+from claude_magic.messages.exchange import Exchange
 from claude_magic.messages.incoming_message import IncomingMessage
 from claude_magic.messages.sse import read_json
 from claude_magic.messages.text import code_fence, truncate
@@ -92,9 +93,10 @@ def events(exchange: Exchange) -> Events:
     """The events of a response, parsed."""
     found = []
     for seconds, raw in exchange.events() if exchange.is_stream else ():
-        data = read_json(without_keys(raw.decode("utf-8", "replace")).encode())
+        text = without_keys(raw.decode("utf-8", "replace"))
+        data = read_json(text.encode())
         name = str(data.get("type", "")) if isinstance(data, dict) else ""
-        found.append(Event(seconds, name, raw.decode("utf-8", "replace") if data is None else data))
+        found.append(Event(seconds, name, text if data is None else data))
     return Events(found)
 
 

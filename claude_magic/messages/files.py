@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from claude_magic.messages.errors import BadInput, NotTheMessagesAPI
 from claude_magic.messages.text import pluralize, truncate
+from claude_magic.messages.wire import text_at
 
 if TYPE_CHECKING:
     from claude_magic.messages.client import Client
@@ -72,12 +73,12 @@ class File:
         size = data.get("size_bytes")
         return cls(
             id=id,
-            filename=_text(data.get("filename")),
-            mime_type=_text(data.get("mime_type")),
+            filename=text_at(data, "filename"),
+            mime_type=text_at(data, "mime_type"),
             size_bytes=size if isinstance(size, int) and not isinstance(size, bool) else None,
-            created_at=_moment(data.get("created_at")),
+            created_at=_moment(text_at(data, "created_at")),
             downloadable=data.get("downloadable") is True,
-            expires_at=_moment(data.get("expires_at")),
+            expires_at=_moment(text_at(data, "expires_at")),
         )
 
     @property
@@ -125,7 +126,7 @@ def list_all(client: Client) -> list[File]:
         page = client.call("GET", f"/v1/files?{urlencode(query)}")
         data = page.get("data")
         if not isinstance(data, list):
-            raise NotTheMessagesAPI(f"{client.where} returned no list of files. Check base_url.")
+            raise NotTheMessagesAPI(f"{client.base_url} returned no list of files. Check base_url.")
         found += [File.of(entry) for entry in data if isinstance(entry, dict) and _is_id(entry.get("id"))]
         # Older servers give the last id instead of the next page.
         cursor = page.get("next_page") or (page.get("has_more") and page.get("last_id"))
@@ -158,7 +159,7 @@ def length(content: Content) -> int:
     if count == 0:
         raise BadInput(f"{called} is empty. Choose a file with content.")
     if count > MAX_FILE_BYTES:
-        raise BadInput(f"{called} has {_size(count)}, more than the limit of {_size(MAX_FILE_BYTES)}. Send a part.")
+        raise BadInput(f"{called} is {_size(count)}, more than the limit of {_size(MAX_FILE_BYTES)}. Send a part.")
     return count
 
 
@@ -256,13 +257,9 @@ def _unreadable(path: Path, error: OSError) -> BadInput:
     return BadInput(f"{str(path)!r} cannot be read ({error.strerror or error}). Check the path and its permissions.")
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _moment(value: object) -> datetime.datetime | None:
+def _moment(text: str) -> datetime.datetime | None:
     try:
-        moment = datetime.datetime.fromisoformat(_text(value))
+        moment = datetime.datetime.fromisoformat(text)
     except ValueError:
         return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.UTC)

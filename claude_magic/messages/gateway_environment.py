@@ -16,14 +16,7 @@ SIMULATOR = "simulator"
 
 
 class KernelGateway(NamedTuple):
-    """The gateway that serves a kernel.
-
-    Attributes
-    ----------
-    address : str
-    upstream : str
-        The host behind the gateway, or ``simulator``.
-    """
+    """The gateway that serves a kernel; ``upstream`` is the host behind it, or ``simulator``."""
 
     address: str
     upstream: str

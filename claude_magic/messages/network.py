@@ -70,23 +70,22 @@ def is_loopback(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def transport(base_url: str, idle: float) -> httpx2.HTTPTransport:
-    """The httpx2 transport for requests to a server; ``idle`` is in seconds.
+def transport(kind: Callable[..., _Transport], base_url: str, idle: float) -> _Transport:
+    """The transport of httpx2, of this kind, for requests to a server.
+
+    Parameters
+    ----------
+    kind : type
+        ``httpx2.HTTPTransport`` or ``httpx2.AsyncHTTPTransport``.
+    base_url : str
+    idle : float
+        Seconds that an unused connection is kept.
 
     Raises
     ------
     BadInput
         If the certificates or the proxy named in the environment cannot be used.
     """
-    return _transport(httpx2.HTTPTransport, base_url, idle)
-
-
-def async_transport(base_url: str, idle: float) -> httpx2.AsyncHTTPTransport:
-    """The same as :func:`transport`, for an event loop."""
-    return _transport(httpx2.AsyncHTTPTransport, base_url, idle)
-
-
-def _transport(kind: Callable[..., _Transport], base_url: str, idle: float) -> _Transport:
     try:
         certificates: ssl.SSLContext | bool = base_url.startswith("https:") and httpx2.create_ssl_context()
     except OSError as error:

@@ -73,24 +73,18 @@ class PendingRequest:
 
 
 class Transport:
-    """Sends requests to a platform, over connections that are kept between requests.
-
-    Attributes
-    ----------
-    simulated : bool
-        Whether the simulator wrote the latest answer.
-    """
+    """Sends requests to a platform, over connections that are kept between requests."""
 
     def __init__(self, platform: Platform, timeout: float, connect_timeout: float) -> None:
         self.platform = platform
-        self.simulated = False
+        self.simulated = False  # whether the simulator wrote the latest answer
         self._timeout = httpx2.Timeout(timeout, connect=connect_timeout)
         self._pending: weakref.WeakSet[PendingRequest] = weakref.WeakSet()
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     @functools.cached_property
     def _http(self) -> httpx2.Client:
-        transport = network.transport(self.platform.base_url, _KEEP_ALIVE)
+        transport = network.transport(httpx2.HTTPTransport, self.platform.base_url, _KEEP_ALIVE)
         return httpx2.Client(transport=transport, auth=self.platform.auth, timeout=self._timeout, trust_env=False)
 
     @contextmanager

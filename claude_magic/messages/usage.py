@@ -112,13 +112,13 @@ class Usage:
         from genai_prices import Usage as Priced
         from genai_prices import calc_price
 
-        written = self.cache_creation_input_tokens
+        read, written = self.cache_read_input_tokens, self.cache_creation_input_tokens
         hour = min(self.one_hour_cache_tokens, written)
         try:
             price = calc_price(
                 Priced(
                     input_tokens=self.total_input,  # unlike the API, the price list includes cached tokens
-                    cache_read_tokens=self.cache_read_input_tokens,
+                    cache_read_tokens=read,
                     cache_write_tokens=written,
                     cache_write_5m_tokens=written - hour,
                     cache_write_1h_tokens=hour,
@@ -128,22 +128,12 @@ class Usage:
                 model,
                 provider_id="anthropic",
             )
+            return price.total_price
         except LookupError:
-            return self._table_price(model)
-        return price.total_price
-
-    def _table_price(self, model: str) -> Decimal | None:
-        price = limits.lookup(model).price
-        if price is None:
-            return None
-        hour = min(self.one_hour_cache_tokens, self.cache_creation_input_tokens)
-        dollars = price.dollars(
-            self.input_tokens,
-            self.output_tokens,
-            read=self.cache_read_input_tokens,
-            written=self.cache_creation_input_tokens - hour,
-            written_1h=hour,
-        )
+            if (ours := limits.lookup(model).price) is None:
+                return None
+        plain, output = self.input_tokens, self.output_tokens
+        dollars = ours.dollars(plain, output, read=read, written=written - hour, written_1h=hour)
         return Decimal(str(dollars)) + self.web_searches * _WEB_SEARCH_PRICE
 
 

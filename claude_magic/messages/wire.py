@@ -76,7 +76,7 @@ class RequestFields(MessageCreateParams, total=False):
     top_k: int
 
 
-_REQUIRED: dict[str, dict[str, type]] = {
+REQUIRED_FIELDS: dict[str, dict[str, type]] = {
     "text": {"text": str},
     "image": {"source": dict},
     "document": {"source": dict},
@@ -88,7 +88,7 @@ _REQUIRED: dict[str, dict[str, type]] = {
     "thinking": {"thinking": str, "signature": str},
     "redacted_thinking": {"data": str},
 }
-"""The required fields of known blocks; other blocks are not checked."""
+"""By type of block; blocks of other types are not checked."""
 _SOURCES = {
     "base64": ("media_type", "data"),
     "url": ("url",),
@@ -104,11 +104,17 @@ def object_at(parent: Mapping[str, object], key: str) -> JSONObject:
     return value if isinstance(value, dict) else {}
 
 
+def text_at(parent: Mapping[str, object], key: str) -> str:
+    """A member that should be a string; an empty one if it is not."""
+    value = parent.get(key)
+    return value if isinstance(value, str) else ""
+
+
 def block_problem(block: object) -> str:
     """What is wrong with a content block; empty if nothing is."""
     if not isinstance(block, dict) or not isinstance(kind := block.get("type"), str):
         return "it has no type"
-    for key, type_ in _REQUIRED.get(kind, {}).items():
+    for key, type_ in REQUIRED_FIELDS.get(kind, {}).items():
         if not isinstance(block.get(key), type_):
             return f"a block of type {kind} needs {key!r}, as {type_.__name__}"
     if kind in ("image", "document"):

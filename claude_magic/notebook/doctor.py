@@ -156,7 +156,7 @@ def _server(conversations: Conversations) -> list[Finding]:
 def _ask_server(client: Client, models: list[str], has_key: bool) -> list[Finding]:
     started = time.monotonic()
     answer = _within(_SECONDS, client.models)
-    answers = f"{client.where} answers ({time.monotonic() - started:.1f} s)"
+    answers = f"{client.base_url} answers ({time.monotonic() - started:.1f} s)"
     if isinstance(answer, list):
         listed = {str(entry.get("id")) for entry in answer}
         return [

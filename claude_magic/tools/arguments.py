@@ -11,7 +11,7 @@ import functools
 import inspect
 import json
 import sys
-import types
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -34,13 +34,7 @@ class WrongArguments(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
-    """The parameters that Claude fills in.
-
-    Attributes
-    ----------
-    parameters : dict
-        By name, in the order of the signature.
-    """
+    """The parameters that Claude fills in, by name, in the order of the signature."""
 
     parameters: dict[str, Parameter]
 
@@ -72,13 +66,7 @@ class Arguments:
         return f"({', '.join(map(str, self.parameters.values()))})"
 
     def schema(self, descriptions: Mapping[str, str]) -> JSON:
-        """The JSON schema of the arguments, byte for byte the same for the same signature.
-
-        Parameters
-        ----------
-        descriptions : mapping of str to str
-            By parameter name.
-        """
+        """The JSON schema of the arguments, byte for byte the same for the same signature and descriptions."""
         from pydantic import TypeAdapter
 
         mode: Literal["validation"] = "validation"
@@ -93,19 +81,7 @@ class Arguments:
         return {**schema, **_untitled(shared)}
 
     def bind(self, given: object) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Validate arguments decoded from JSON, and convert them.
-
-        Returns
-        -------
-        tuple
-            Positional arguments (for positional-only parameters) and keyword arguments. Missing ones are
-            left to the defaults of the function.
-
-        Raises
-        ------
-        WrongArguments
-            If arguments are missing, unknown or of the wrong type; the message lists all of them.
-        """
+        """See :meth:`Tool.bind`; only positional-only parameters become positional arguments."""
         if not isinstance(given, dict):
             raise WrongArguments(f"the arguments should be an object, got {short_repr(given)}")
         values: dict[str, Any] = {}
@@ -173,12 +149,10 @@ def _visible_names(function: object) -> dict[str, Any]:
     for name, cell in zip(getattr(code, "co_freevars", ()), getattr(function, "__closure__", None) or (), strict=True):
         with contextlib.suppress(ValueError):  # still empty: the function's own name
             names[name] = cell.cell_contents
-    frame: types.FrameType | None = sys._getframe(1)
-    while frame is not None and code is not None:
-        if code in frame.f_code.co_consts and frame.f_code.co_name != "<module>":
+    for frame, _ in traceback.walk_stack(sys._getframe(1)):
+        if code is not None and code in frame.f_code.co_consts and frame.f_code.co_name != "<module>":
             names = {**frame.f_locals, **names}
             code = frame.f_code
-        frame = frame.f_back
     return {**getattr(function, "__globals__", {}), **names}
 
 

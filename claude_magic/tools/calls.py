@@ -114,8 +114,8 @@ def run(
     """Run the calls of one reply, and answer each of them.
 
     Plain functions run one after the other on this thread, ``async`` ones on its event loop, and those
-    with ``parallel=True`` concurrently. Claude is told what they print, and the cell does not show it, except
-    what threads that they start themselves print. What they ``display`` is shown. A tool may ask Claude itself.
+    with ``parallel=True`` concurrently. What they print goes to Claude instead of the cell, except from threads
+    that they start themselves; what they ``display`` is shown. A tool may ask Claude itself.
 
     Parameters
     ----------
@@ -220,14 +220,13 @@ def _prepare(call: Call, names: Sequence[str]) -> Job | None:
     else:
         try:
             args, kwargs = call.tool.bind(call.input)
+            return Job(functools.partial(call.tool, *args, **kwargs), call.tool.timeout)
         except WrongArguments as error:
             call.exception = error
             call.close("failed", truncate(str(error), LONGEST_ERROR))
         except Exception as error:  # noqa: BLE001 - a validator of the user's may raise anything
             call.exception = error
             call.close("failed", describe_error(error))
-        else:
-            return Job(functools.partial(call.tool, *args, **kwargs), call.tool.timeout)
     return None
 
 

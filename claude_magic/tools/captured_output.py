@@ -14,13 +14,7 @@ LONGEST = 10_000
 
 
 class CapturedOutput:
-    """What one call printed, up to :data:`LONGEST` characters.
-
-    Attributes
-    ----------
-    cut : int
-        Number of characters that were dropped.
-    """
+    """What one call printed, up to :data:`LONGEST` characters; ``cut`` counts those that were dropped."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []

@@ -67,14 +67,9 @@ class Tool(Generic[P, R_co]):
         _check(function)
         functools.update_wrapper(cast("Any", self), function, updated=())
         self.__doc__ = _docstring(function)
-        self.options: ToolOptions = {
-            "name": name,
-            "description": description,
-            "strict": strict,
-            "timeout": timeout,
-            "confirm": confirm,
-            "parallel": parallel,
-        }
+        self.options = ToolOptions(
+            name=name, description=description, strict=strict, timeout=timeout, confirm=confirm, parallel=parallel
+        )
         self.function = function
         self.name = _name(function) if name is None else name
         if not _NAME.fullmatch(self.name):
@@ -87,9 +82,9 @@ class Tool(Generic[P, R_co]):
         self.strict, self.timeout, self.confirm, self.parallel = strict, timeout, confirm, parallel
         self.is_async = inspect.iscoroutinefunction(_implementation(function))
         self._arguments = Arguments.of(function, self.name, is_method=_is_method(function))
-        texts = parse_docstring(self.__doc__)
-        self.description = texts.description if description is None else inspect.cleandoc(description)
-        self.input_schema = self._arguments.schema(texts.parameters)
+        documented, parameters = parse_docstring(self.__doc__)
+        self.description = documented if description is None else inspect.cleandoc(description)
+        self.input_schema = self._arguments.schema(parameters)
         if strict:
             from claude_magic.tools.strict_schema import to_strict
 
@@ -164,7 +159,7 @@ class Tool(Generic[P, R_co]):
         found: Any = sys.modules.get(self.__module__)
         for part in getattr(self, "__qualname__", self.name).split("."):
             found = getattr(found, part, None)
-        return self.__qualname__ if found is self else (_rebuild, (self.function, self.options))
+        return self.__qualname__ if found is self else (functools.partial(Tool, **self.options), (self.function,))
 
     def __copy__(self) -> Tool[P, R_co]:
         return self
@@ -238,10 +233,6 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOp
     if function is None:
         return functools.partial(Tool, **options)
     return function if isinstance(function, Tool) else Tool(function)
-
-
-def _rebuild(function: Callable[..., Any], options: ToolOptions) -> Tool[..., Any]:
-    return Tool(function, **options)
 
 
 def _check(function: object) -> None:

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
 
+def parse_docstring(docstring: str | None) -> tuple[str, dict[str, str]]:
+    """Parse the numpydoc, Google or reST style; a docstring in another style is all description.
 
-class DocstringTexts(NamedTuple):
-    """The texts of a docstring.
-
-    Attributes
-    ----------
+    Returns
+    -------
     description : str
         Summary, extended description, and the description of the return value if there is one; may be empty.
-    parameters : mapping of str to str
+    parameters : dict of str to str
         Descriptions by parameter name, of the parameters that have one.
     """
-
-    description: str
-    parameters: Mapping[str, str]
-
-
-def parse_docstring(docstring: str | None) -> DocstringTexts:
-    """Parse the numpydoc, Google or reST style; a docstring in another style is all description."""
     import docstring_parser
 
     parsed = docstring_parser.parse(docstring or "")
@@ -35,4 +25,4 @@ def parse_docstring(docstring: str | None) -> DocstringTexts:
         for name in parameter.arg_name.split(",")  # numpydoc describes two at once as "x, y : float"
         if parameter.description
     }
-    return DocstringTexts("\n\n".join(filter(None, paragraphs)), parameters)
+    return "\n\n".join(filter(None, paragraphs)), parameters

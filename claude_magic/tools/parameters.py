@@ -32,15 +32,7 @@ _NAME = re.compile(r"[a-zA-Z0-9_]{1,64}")
 
 @dataclasses.dataclass(frozen=True)
 class Parameter:
-    """A parameter that Claude fills in.
-
-    Attributes
-    ----------
-    declared : inspect.Parameter
-        As declared in the signature.
-    adapter : pydantic.TypeAdapter
-        Describes, validates and converts its value.
-    """
+    """A parameter that Claude fills in, and the adapter that describes, validates and converts its value."""
 
     declared: inspect.Parameter
     adapter: TypeAdapter[Any]

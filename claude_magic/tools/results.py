@@ -12,6 +12,7 @@ from claude_magic.content.values import RemotePicture
 from claude_magic.messages.credentials import KEY_IN_TEXT
 from claude_magic.messages.limits import ImageLimits
 from claude_magic.messages.text import pluralize, replace_surrogates, truncate
+from claude_magic.messages.wire import REQUIRED_FIELDS
 
 LONGEST = 40_000
 """Characters of text in one result."""
@@ -20,32 +21,22 @@ LONGEST_ERROR = 4_000
 MOST_PICTURES = 10
 """Pictures in one result."""
 
-_REQUIRED: dict[str, dict[str, type]] = {
-    "text": {"text": str},
-    "image": {"source": dict},
-    "document": {"source": dict},
-    "search_result": {"source": str, "title": str, "content": list},
-}
-"""The required fields of the blocks that the API accepts in a result."""
 _OPTIONAL = {
     "text": {"citations", "cache_control"},
     "image": {"cache_control"},
     "document": {"title", "context", "citations", "cache_control"},
     "search_result": {"citations", "cache_control"},
 }
-"""Their optional fields. A dict with any other field only looks like a block, and the API would refuse it."""
+"""The blocks that the API accepts in a result, with their optional fields.
+
+A dict with any other field only looks like a block, and the API would refuse it.
+"""
 _SOURCES = {"image": {"base64", "url", "file"}, "document": {"base64", "text", "content", "url", "file"}}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Result(Part):
-    """A ``tool_result`` block.
-
-    Attributes
-    ----------
-    content : tuple of Part
-        Its content; pictures are resized for each request, as everywhere.
-    """
+    """A ``tool_result`` block; the pictures in its content are resized for each request, as everywhere."""
 
     content: tuple[Part, ...] = ()
 
@@ -73,17 +64,7 @@ class Result(Part):
 
 
 def tool_result(id: str, name: str, parts: Iterable[Part], *, is_error: bool) -> Result:
-    """Make the block that answers a call.
-
-    Parameters
-    ----------
-    id : str
-        The call's.
-    name : str
-        The tool's.
-    parts : iterable of Part
-    is_error : bool
-    """
+    """Make the block that answers the call with this id, to the tool with this name."""
     wire: Block = {"type": "tool_result", "tool_use_id": id}
     if is_error:
         wire["is_error"] = True
@@ -137,7 +118,7 @@ def _parts(value: object, name: str) -> list[Part]:
     if isinstance(value, str):
         return [text_part(value if value[:LONGEST].strip() else repr(value[:LONGEST]))]
     if isinstance(value, list | tuple | dict):
-        if _are_blocks(value):
+        if isinstance(value, list) and value and all(map(_is_block, value)):
             return [_of_block(block, name) for block in value]
         if (text := _json(value)) is not None:
             return [text_part(text)]
@@ -163,13 +144,10 @@ def _json(value: object) -> str | None:
     return "".join(pieces)
 
 
-def _are_blocks(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(_is_block, value))
-
-
 def _is_block(value: object) -> bool:
-    if not isinstance(value, dict) or (required := _REQUIRED.get(kind := str(value.get("type")))) is None:
+    if not isinstance(value, dict) or (kind := str(value.get("type"))) not in _OPTIONAL:
         return False
+    required = REQUIRED_FIELDS[kind]
     if not all(isinstance(value.get(key), type_) for key, type_ in required.items()):
         return False
     if value.keys() - required.keys() - _OPTIONAL[kind] - {"type"}:

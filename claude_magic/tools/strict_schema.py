@@ -249,11 +249,7 @@ class _Conversion:
 
     def _literal(self, schema: Schema) -> Schema:
         for key, values in (("const", [schema.get("const")]), ("enum", schema.get("enum"))):
-            if (
-                key in schema
-                and values
-                and all(value is None or isinstance(value, str | int | float) for value in values)
-            ):
+            if key in schema and values and all(isinstance(value, str | int | float | None) for value in values):
                 schema.pop("type", None)
                 return {key: schema.pop(key)}
         return {}

@@ -24,13 +24,7 @@ _ADVICE = (
 
 
 class WrongAnswer(Exception):
-    """An answer that does not match its type; the message is written for Claude.
-
-    Attributes
-    ----------
-    problems : list of str
-        One line each: path, reason and value.
-    """
+    """An answer that does not match its type; the message, with a line for each problem, is written for Claude."""
 
     def __init__(self, name: str, problems: Iterable[str]) -> None:
         self.problems = list(problems)

@@ -103,5 +103,5 @@ def _qualname(function: object) -> str:
 
 def _checked(definition: dict[str, Any]) -> dict[str, Any]:
     if not (isinstance(definition.get("name"), str) or isinstance(definition.get("type"), str)):
-        raise BadInput('A tool definition needs a "name" (for a tool of yours) or a "type" (for one of the API\'s).')
+        raise BadInput('A tool definition needs a "name" (for your own tool) or a "type" (for one of the API\'s).')
     return definition

@@ -19,16 +19,13 @@ _NOISE = re.compile(r"^\w+ (?=should )|, (unable to|got) .*| after validation", 
 _REASONS = {
     "missing": "is missing",
     "extra_forbidden": "is not a known field",
-    "json_invalid": "is nested too deeply, or contains half a character",  # all else has been decoded from JSON
+    "json_invalid": "is nested too deeply, or contains half of a surrogate pair",  # all else has been decoded from JSON
 }
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 80
-
-
-def short_repr(value: object) -> str:
-    """A value on one short line."""
-    return _repr.repr(value)
+short_repr = _repr.repr
+"""A value on one short line."""
 
 
 def error_lines(name: str, value: object, error: ValidationError) -> Iterator[str]:

@@ -219,7 +219,7 @@ class TestBaseUrl:
             client = connect(server.url.replace("//", "//user:pass%20word@"))
             answer(client)
             client.credentials.forget()
-        assert client.where == server.url
+        assert client.base_url == server.url
         assert "user" not in repr(client) + repr(vars(client))
         got = server.got[0]
         assert got.header("authorization") == "Basic dXNlcjpwYXNzIHdvcmQ="

@@ -185,7 +185,7 @@ def test_files_that_are_refused(simulator: Simulator, connect: Connect, tmp_path
     refused: list[tuple[files.Content, str]] = [
         (b"", "is empty"),
         (big(tmp_path / "empty", 0), "is empty"),
-        (big(tmp_path / "huge", files.MAX_FILE_BYTES + 1), "has 500.0 MB, more than the limit of 500.0 MB"),
+        (big(tmp_path / "huge", files.MAX_FILE_BYTES + 1), "is 500.0 MB, more than the limit of 500.0 MB"),
         (tmp_path / "nothing", "does not exist"),
         (Path("a\0b"), "does not exist"),
         (tmp_path, "not a regular file"),

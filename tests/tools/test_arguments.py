@@ -149,7 +149,7 @@ Even = Annotated[int, pydantic.AfterValidator(even)]
             {"name": "A", "address": {"street": "B", "zip": 3}},
             "value.address.zip: is not a known field, got 3",
         ),
-        ("text", "\ud800", r"value: is nested too deeply, or contains half a character, got '\ud800'"),
+        ("text", "\ud800", r"value: is nested too deeply, or contains half of a surrogate pair, got '\ud800'"),
         ("text", "x\n" * 10**6, None),
         ("text", list(range(1000)), "value: should be a valid string, got [0, 1, 2, 3, 4, 5, ...]"),
         ("day", "soon", "value: should be a valid date or datetime, input is too short, got 'soon'"),

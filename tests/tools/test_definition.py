@@ -119,7 +119,7 @@ def test_docstrings(docstring: str, description: str, text: str | None) -> None:
 
 
 def test_a_parameter_without_text() -> None:
-    assert parse_docstring("Do.\n\nParameters\n----------\na : int\nb : int\n    Two.\n").parameters == {"b": "Two."}
+    assert parse_docstring("Do.\n\nParameters\n----------\na : int\nb : int\n    Two.\n")[1] == {"b": "Two."}
 
 
 def test_strict_tools_have_the_schema_that_the_api_takes() -> None:

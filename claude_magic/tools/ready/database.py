@@ -29,13 +29,7 @@ class QueryResult(NamedTuple):
 
 
 class Database(abc.ABC):
-    """A database to which the user is connected.
-
-    Attributes
-    ----------
-    dialect : str
-        Name of its SQL dialect.
-    """
+    """A database to which the user is connected; ``dialect`` names its kind of SQL."""
 
     dialect: str
 

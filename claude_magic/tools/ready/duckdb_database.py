@@ -108,7 +108,7 @@ def _check(con: Any, sql: str) -> None:
     if parsed["error"]:
         # Of other statements DuckDB only says that it cannot serialize them.
         why = f": {parsed['error_message']}" if parsed["error_type"] == "parser" else "."
-        raise QueryRefused(f"This is not exactly one SELECT of DuckDB, and nothing else is run{why}")
+        raise QueryRefused(f"This is not a single SELECT for DuckDB, and nothing else is run{why}")
     if len(parsed["statements"]) != 1:
         raise QueryRefused(f"Send one SELECT at a time; this query has {len(parsed['statements'])} statements.")
     nodes = list(_nodes(parsed["statements"]))
@@ -123,8 +123,7 @@ def _check(con: Any, sql: str) -> None:
         kind = str(node.get("type"))
         if kind.endswith("_QUERY_NODE"):  # INSERT, UPDATE, DELETE in a WITH
             raise QueryRefused("Only SELECT is allowed, also within WITH.")
-        if kind == "TABLE_FUNCTION" and _called(node["function"]) not in _TABLE_FUNCTIONS:
-            function = _called(node["function"])
+        if kind == "TABLE_FUNCTION" and (function := _called(node["function"])) not in _TABLE_FUNCTIONS:
             raise QueryRefused(f"{function}(…) is not allowed: only tables and views of the database can be read.")
         if (function := _called(node)) in _REFUSED_FUNCTIONS:
             raise QueryRefused(f"{function}(…) is not allowed.")

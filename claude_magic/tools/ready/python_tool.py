@@ -9,10 +9,12 @@ import itertools
 import linecache
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from types import CodeType
 from typing import Any
 
+from claude_magic.messages.shell import running_shell
 from claude_magic.tools.definition import tool
 
 _numbers = itertools.count(1)
@@ -30,7 +32,7 @@ def python(code: str) -> Any:
     code : str
         As in a notebook cell, but without ``await`` outside functions.
     """
-    shell = _shell()
+    shell = running_shell()
     name = f"<claude code {next(_numbers)}>"
     body, last = _compiled(code if shell is None else shell.transform_cell(code), name)
     scope = sys.modules["__main__"].__dict__
@@ -41,12 +43,6 @@ def python(code: str) -> Any:
         value = None if last is None else eval(last, *namespaces)  # noqa: S307
     results = [*shown, *(_figures(_open_figures() - before) if value is None else [value])]
     return results[0] if len(results) == 1 else results or None
-
-
-def _shell() -> Any:
-    """IPython's shell, if there is one."""
-    ipython = sys.modules.get("IPython")
-    return None if ipython is None else ipython.get_ipython()
 
 
 def _compiled(code: str, name: str) -> tuple[CodeType, CodeType | None]:
@@ -67,12 +63,9 @@ def _error_lines(name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        tb, line = error.__traceback__, 0
-        while tb is not None:
-            line = tb.tb_lineno if tb.tb_frame.f_code.co_filename == name else line
-            tb = tb.tb_next
-        if line:
-            error.add_note(f"In line {line} of the code: {linecache.getline(name, line).strip()}")
+        lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == name]
+        if lines:
+            error.add_note(f"In line {lines[-1]} of the code: {linecache.getline(name, lines[-1]).strip()}")
         raise
 
 

@@ -59,4 +59,4 @@ def _check(sql: str) -> None:
         try:
             parser.execute(f"CREATE TEMP VIEW query AS {sql}")
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
-            raise QueryRefused(f"This is not exactly one SELECT of SQLite, and nothing else is run: {error}") from error
+            raise QueryRefused(f"This is not a single SELECT for SQLite, and nothing else is run: {error}") from error
