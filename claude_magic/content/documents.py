@@ -75,13 +75,7 @@ class Document:
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class DocumentPart(Part):
-    """A document block.
-
-    Attributes
-    ----------
-    name : str
-        The title if the user gave one, else the user's expression.
-    """
+    """A document block; ``name`` is the title if the user gave one, else the user's expression."""
 
     name: str
 

@@ -25,15 +25,7 @@ _PHOTO_COLOURS = 1000
 
 
 class EncodedImage(NamedTuple):
-    """An image as it is sent.
-
-    Attributes
-    ----------
-    data : bytes
-    media_type : str
-    size : tuple of int
-        Width and height in pixels.
-    """
+    """An image as it is sent; its size is width and height in pixels."""
 
     data: bytes
     media_type: str

@@ -24,14 +24,8 @@ class Original(Protocol):
 class PictureFile(NamedTuple):
     """An image file as the user has it.
 
-    Attributes
-    ----------
-    data : bytes
-    name : str
-    orientation : int
-        From 1 (upright) to 8, as in EXIF.
-    box : tuple of int or None
-        The part to show, in pixels of the upright image; None for all of it.
+    ``orientation`` goes from 1 (upright) to 8, as in EXIF. ``box`` is the part to show, in pixels of the upright
+    image; None for all of it.
     """
 
     data: bytes

@@ -28,13 +28,10 @@ class PicturePart(Part):
 
     Attributes
     ----------
-    name : str
-    original : Original
     size : tuple of int
         Width and height of the user's picture in pixels, upright.
     box : tuple of int
         The part that is shown, in pixels of the user's picture.
-    max_tokens : int or None
     note : str
         An addition to the summary, for example ``first frame``.
     sent : dict
@@ -60,14 +57,14 @@ class PicturePart(Part):
             If the pixels cannot be decoded.
         """
         if limits not in self.sent:
-            if self.max_tokens is not None:
-                limited = limits._replace(tokens=min(limits.tokens, self.max_tokens))
-            else:
-                limited = limits
-            self.sent[limits] = self._encode(limited)
-        found = self.sent.pop(limits)
-        self.sent[limits] = found  # those used last come last
-        return found
+            left, upper, right, lower = self.box
+            limited = limits._replace(tokens=min(limits.tokens, self.max_tokens or limits.tokens))
+            try:
+                self.sent[limits] = self.original.encoded(fit_size(right - left, lower - upper, limited))
+            except (OSError, ValueError, SyntaxError) as error:
+                raise damaged_image(self.name, error) from None
+        self.sent[limits] = self.sent.pop(limits)  # those used last come last
+        return self.sent[limits]
 
     def block(self, limits: ImageLimits) -> Block:
         """The image block for a request with these limits."""
@@ -98,13 +95,6 @@ class PicturePart(Part):
         width, height = self.encoded(limits).size
         left, upper, right, lower = self.box
         return left + x * (right - left) / width, upper + y * (lower - upper) / height
-
-    def _encode(self, limits: ImageLimits) -> EncodedImage:
-        left, upper, right, lower = self.box
-        try:
-            return self.original.encoded(fit_size(right - left, lower - upper, limits))
-        except (OSError, ValueError, SyntaxError) as error:
-            raise damaged_image(self.name, error) from None
 
 
 def build_part(

@@ -21,16 +21,7 @@ _QUALITIES = (80, 60, 40, 20)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Thumbnail:
-    """A thumbnail of an image that is sent; it is drawn on first use.
-
-    Attributes
-    ----------
-    alt : str
-        Alternative text.
-    part : Part
-    limits : ImageLimits
-        The limits that the image is sent under.
-    """
+    """A thumbnail of an image that is sent under these limits, with its alternative text; drawn on first use."""
 
     alt: str
     part: Part

@@ -19,13 +19,7 @@ from claude_magic.messages.limits import MAX_IMAGE_SIDE_WHEN_MANY, widest_limits
 
 
 class Upload(NamedTuple):
-    """A file to upload.
-
-    Attributes
-    ----------
-    content : Path or bytes
-    filename, mime_type : str
-    """
+    """A file to upload."""
 
     content: Content
     filename: str

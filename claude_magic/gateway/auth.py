@@ -12,12 +12,7 @@ from tornado.httputil import HTTPHeaders
 class Caller:
     """Who sent a request, and pays for it.
 
-    Attributes
-    ----------
-    user : str
-        A name that stays the same from day to day.
-    kernel : str
-        The kernel's id; empty if the request did not come from a kernel.
+    The user's name stays the same from day to day; ``kernel`` is empty if the request did not come from one.
     """
 
     user: str
@@ -26,14 +21,7 @@ class Caller:
 
 @dataclasses.dataclass(frozen=True)
 class KernelOwner:
-    """Whom a kernel's token stands for.
-
-    Attributes
-    ----------
-    caller : Caller
-    identity : object
-        Jupyter's user object, for its authorizer.
-    """
+    """Whom a kernel's token stands for; ``identity`` is Jupyter's user object, for its authorizer."""
 
     caller: Caller
     identity: object

@@ -62,19 +62,7 @@ _TOKENS = "input_tokens + cache_creation_input_tokens + cache_read_input_tokens 
 
 
 class Reservation(NamedTuple):
-    """An answer that is about to be requested.
-
-    Attributes
-    ----------
-    user, kernel, model : str
-    simulated : bool
-    estimated : Usage
-        The input.
-    cost : int
-        The input's.
-    reserved_tokens, reserved_cost : int
-        The most that the output may come to.
-    """
+    """An answer about to be requested: the estimated input, its cost, and the most that the output may come to."""
 
     user: str
     kernel: str
@@ -200,16 +188,7 @@ class Ledger:
             self._write(number, "open", usage, cost)
 
     def settle(self, number: int, state: str, usage: Usage, cost: int) -> None:
-        """Enter the final usage of an answer; what cannot be written now is written later.
-
-        Parameters
-        ----------
-        number : int
-        state : str
-            ``whole`` or ``broken``.
-        usage : Usage
-        cost : int
-        """
+        """Enter the final usage of an answer, ``whole`` or ``broken``; what cannot be written now is written later."""
         try:
             self._write(number, state, usage, cost)
         except sqlite3.Error:

@@ -19,17 +19,8 @@ _MAX_OUTPUT = 128_000
 class ParsedRequest:
     """A request to a model.
 
-    Attributes
-    ----------
-    body : bytes
-        The body as received, which is forwarded unchanged.
-    model : str
-    fast : bool
-        Whether it asks for a speed that has a price of its own.
-    estimated : Usage
-        A rough estimate of the input.
-    max_output : int
-        Tokens.
+    The body is forwarded unchanged. ``fast`` is set if it asks for a speed that has a price of its own;
+    ``estimated`` is a rough estimate of the input, ``max_output`` a number of tokens.
     """
 
     body: bytes

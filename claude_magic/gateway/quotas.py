@@ -15,19 +15,7 @@ RETRY_SOON = 5
 
 @dataclasses.dataclass(frozen=True)
 class Quota:
-    """The limits of one user; 0, or an empty list of models, means no limit.
-
-    Attributes
-    ----------
-    dollars_per_day : float
-    tokens_per_day : int
-        Input, cached or not, and output.
-    models : sequence of str
-        Ids or aliases of the allowed models.
-    requests_per_minute : int
-    streams : int
-        Concurrent answers.
-    """
+    """The limits of one user; 0, or an empty list of models, means no limit. The gateway's options explain each."""
 
     dollars_per_day: float = 0.0
     tokens_per_day: int = 0

@@ -60,21 +60,10 @@ class Plot(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class UsageReport:
-    """The usage that one viewer may see.
+    """The usage that one viewer may see: their own, or everybody's.
 
-    Attributes
-    ----------
-    user : str
-        The viewer.
-    everybody : bool
-        Whether it includes other users.
-    today, since : str
-        The last day and the first, ``YYYY-MM-DD``; ``since`` is empty for everything.
-    days : int
-        How many; 0 for everything.
-    rows : list of UsageRow
-    quota_of : callable
-        Returns the quota of a user.
+    ``since`` and ``today`` are the first and the last day, ``YYYY-MM-DD``. For the usage since the beginning,
+    ``since`` is empty and ``days`` is 0.
     """
 
     user: str
@@ -90,15 +79,7 @@ class UsageReport:
     def read(
         cls, ledger: Ledger, quota_of: Callable[[str], Quota], user: str, *, everybody: bool, days: int
     ) -> UsageReport:
-        """Read the last days from the ledger, including today.
-
-        Parameters
-        ----------
-        ledger : Ledger
-        quota_of : callable
-        user, everybody, days
-            As the attributes.
-        """
+        """Read the last days from the ledger, including today."""
         today = ledger.today()
         since = _days_before(today, days - 1) if days else ""
         rows = ledger.usage(since, None if everybody else user)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import collections
 import dataclasses
 import linecache
@@ -30,12 +31,7 @@ MimeBundle = Mapping[str, Any]
 
 
 class CellHistory:
-    """The cells that ran, from IPython's history, and what they displayed, which IPython does not keep.
-
-    Parameters
-    ----------
-    shell : IPython.core.interactiveshell.InteractiveShell
-    """
+    """The cells that ran, from IPython's history, and what they displayed, which IPython does not keep."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
@@ -98,15 +94,7 @@ class CellHistory:
 
 @dataclasses.dataclass(frozen=True)
 class PastCell:
-    """A cell that ran.
-
-    Attributes
-    ----------
-    number : int
-        ``n`` of ``In [n]``.
-    source, output : str
-    pictures : tuple of RemotePicture
-    """
+    """A cell that ran; its number is the ``n`` of ``In [n]``."""
 
     number: int
     source: str
@@ -187,8 +175,6 @@ def _without_home(text: str) -> str:
 
 
 def _as_base64(data: str | bytes) -> str:
-    import base64
-
     return base64.b64encode(data).decode("ascii") if isinstance(data, bytes) else "".join(data.split())
 
 

@@ -12,13 +12,7 @@ from claude_magic.notebook.option_line import OPTIONS
 
 
 class Completer:
-    """Completes the option line.
-
-    Parameters
-    ----------
-    shell : IPython.core.interactiveshell.InteractiveShell
-    conversations : Conversations
-    """
+    """Completes the option line."""
 
     def __init__(self, shell: InteractiveShell, conversations: Conversations) -> None:
         self._shell = shell

@@ -43,14 +43,7 @@ _EXTENSIONS = {"anywidget": "anywidget", "@jupyter-widgets/jupyterlab-manager": 
 
 
 class Finding(NamedTuple):
-    """One line of the report.
-
-    Attributes
-    ----------
-    state : str
-        ``ok``, ``note`` or ``fail``; after a failure no question can be answered.
-    subject, message : str
-    """
+    """One line of the report: ``ok``, ``note``, or ``fail`` if no question can be answered."""
 
     state: str
     subject: str

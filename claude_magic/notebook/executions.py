@@ -64,17 +64,7 @@ def running(shell: InteractiveShell) -> int:
 
 
 class Executions:
-    """Tracks which cell runs, and tells the conversations when cells start, end or are deleted.
-
-    Parameters
-    ----------
-    shell : IPython.core.interactiveshell.InteractiveShell
-    conversations : Conversations
-
-    Attributes
-    ----------
-    current : Execution
-    """
+    """Tracks which cell runs, and tells the conversations when cells start, end or are deleted."""
 
     def __init__(self, shell: InteractiveShell, conversations: Conversations) -> None:
         self._shell = shell

@@ -10,11 +10,12 @@ import base64
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from claude_magic.content.image_codec import EncodedImage
+from claude_magic.content.parts import Part
 from claude_magic.content.picture_part import PicturePart
 from claude_magic.content.thumbnails import thumbnails
 from claude_magic.conversation.saving import folder
@@ -83,16 +84,15 @@ def _markdown(conversation: Conversation, beside: str) -> Exported:
         paragraphs += ["**System prompt**", _quoted(inert(conversation.system))]
     for turn in conversation.turns:
         where = f" · {escaped(turn.place.label)}" if turn.place else ""
-        pictures = [linked(part) for part in turn.messages[0].parts if isinstance(part, PicturePart)]
         paragraphs += [
             "---",  # no headings: answers have their own
             f"**You**{where} · {turn.asked:%Y-%m-%d %H:%M}",
             _quoted(inert(turn.prompt)),
-            *pictures,
-            *_sent(turn),
+            *map(linked, _pictures(turn.messages[0].parts)),
+            *_line(sent(turn.reply.sent)),
             f"**Claude**{escaped(_author(turn).removeprefix('Claude'))}",
-            render_reply(turn.reply, pictures=lambda call: " ".join(map(linked, _pictures(call)))),
-            *_state(turn),
+            render_reply(turn.reply, pictures=lambda call: " ".join(map(linked, _pictures(call.parts)))),
+            *_line(state(turn.reply)),
         ]
     return "\n\n".join(filter(None, paragraphs)) + "\n", files
 
@@ -101,12 +101,9 @@ def _quoted(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
 
 
-def _sent(turn: Turn) -> list[str]:
-    return [f"*{escaped(line)}*"] if (line := sent(turn.reply.sent)) else []
-
-
-def _state(turn: Turn) -> list[str]:
-    return [f"*{escaped(line)}*"] if (line := state(turn.reply)) else []
+def _line(text: str) -> list[str]:
+    """A line about an answer, in italics; nothing if there is none."""
+    return [f"*{escaped(text)}*"] if text else []
 
 
 # -- notebook ------------------------------------------------------------------------------------
@@ -165,7 +162,7 @@ def _output(conversation: Conversation, turn: Turn, number: int, count: int, sou
     answer = render_reply(turn.reply, pictures=lambda call: _small(call, within))
     plain = render_reply(turn.reply, plain=True)
     texts = {
-        "text/markdown": [*_sent(turn), shown, answer, f"*{escaped(line)}*" if line else ""],
+        "text/markdown": [*_line(sent(turn.reply.sent)), shown, answer, *_line(line)],
         "text/plain": [plain, f"({line})" if line else ""],
     }
     data = {kind: "\n\n".join(filter(None, parts)) for kind, parts in texts.items()}
@@ -207,8 +204,10 @@ def _page(conversation: Conversation, beside: str) -> Exported:
         (
             turn,
             _author(turn),
-            [inlined(part) for part in turn.messages[0].parts if isinstance(part, PicturePart)],
-            "\n\n".join([render_reply(turn.reply, pictures=lambda call: _small(call, within)), *_state(turn)]),
+            list(map(inlined, _pictures(turn.messages[0].parts))),
+            "\n\n".join(
+                [render_reply(turn.reply, pictures=lambda call: _small(call, within)), *_line(state(turn.reply))]
+            ),
         )
         for turn in conversation.turns
     )
@@ -235,5 +234,5 @@ def _suffix(encoded: EncodedImage) -> str:
     return {"image/jpeg": ".jpg"}.get(encoded.media_type, f".{encoded.media_type.partition('/')[2]}")
 
 
-def _pictures(call: Call) -> Iterator[PicturePart]:
-    return (part for part in call.parts if isinstance(part, PicturePart))
+def _pictures(parts: Iterable[Part]) -> Iterator[PicturePart]:
+    return (part for part in parts if isinstance(part, PicturePart))

@@ -40,19 +40,8 @@ _PACE = 60.0
 class KernelEnvironment(ConversationEnvironment):
     """A kernel: questions have places in cells, the front end decides how answers are drawn.
 
-    Parameters
-    ----------
-    shell : IPython.core.interactiveshell.InteractiveShell
-
-    Attributes
-    ----------
-    executions : Executions
-    history : CellHistory
-    configurable : Configurable
-        What ``%config`` shows.
-    display, footer : str
-    keep_images : bool
-        Settings; see :class:`~claude_magic.notebook.traits.ConfiguredMagics`.
+    ``configurable`` is what ``%config`` shows. It sets ``display``, ``footer`` and ``keep_images``; see
+    :class:`~claude_magic.notebook.traits.ConfiguredMagics`.
     """
 
     executions: Executions

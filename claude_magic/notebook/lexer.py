@@ -13,17 +13,7 @@ from IPython.core.error import UsageError
 
 
 class Word(NamedTuple):
-    """A word of the line.
-
-    Attributes
-    ----------
-    text : str
-        The word without its quotes.
-    quoted : bool
-        Whether any of it was in quotes.
-    end : int
-        Index in the line of what follows it.
-    """
+    """A word of the line without its quotes, whether any of it was in quotes, and the index of what follows it."""
 
     text: str
     quoted: bool

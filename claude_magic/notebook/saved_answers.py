@@ -107,18 +107,7 @@ class SavedAnswer:
 
 @dataclasses.dataclass(frozen=True)
 class SavedNotebook:
-    """A notebook's file.
-
-    Attributes
-    ----------
-    name : str
-        Of the file.
-    saved_at : datetime
-    answers : list of SavedAnswer
-        In the order of the notebook; only those that were kept and have a text.
-    unanswered : int
-        Number of cells with a question but no answer.
-    """
+    """A notebook's file: the answers that were kept and have a text, and the number of questions without an answer."""
 
     name: str
     saved_at: datetime.datetime

@@ -16,14 +16,7 @@ _DEFAULTS = Settings()
 
 
 class ConfiguredMagics(Magics):
-    """Settings as typed traits; a change is passed on to the conversations and their environment.
-
-    Parameters
-    ----------
-    shell : IPython.core.interactiveshell.InteractiveShell
-    conversations : Conversations
-    environment : KernelEnvironment
-    """
+    """Settings as typed traits; a change is passed on to the conversations and their environment."""
 
     model = Unicode(help="Model to ask: an id, or opus, sonnet, haiku, fable.").tag(config=True)
     max_tokens = Int(_DEFAULTS.max_tokens, min=1, help="Token limit of an answer, thinking included.").tag(config=True)

@@ -66,20 +66,16 @@ class Endpoint(web.RequestHandler):
 
     async def run(self, work: Awaitable[None]) -> None:
         """Answer the request; cancelled when the client disconnects or the server stops."""
-        self._work = asyncio.ensure_future(self._with_errors(work))
+        self._work = asyncio.ensure_future(work)
         self.state.working.add(self._work)
         try:
             await self._work
+        except ErrorResponse as error:
+            self.refuse(error, Plan())
         except (asyncio.CancelledError, StreamClosedError):
             self.drop()
         finally:
             self.state.working.discard(self._work)
-
-    async def _with_errors(self, work: Awaitable[None]) -> None:
-        try:
-            await work
-        except ErrorResponse as error:
-            self.refuse(error, Plan())
 
     def on_connection_close(self) -> None:
         """Cancel the work: the client has disconnected."""

@@ -45,15 +45,7 @@ _MIN_PHOTOGRAPH_COLOURS = 200
 
 
 class ImageHeader(NamedTuple):
-    """What the header of an image file says.
-
-    Attributes
-    ----------
-    media_type : str
-        By its first bytes, whatever was declared.
-    size : tuple of int
-        Width and height in pixels.
-    """
+    """What an image file itself says, whatever was declared: its type, and its width and height in pixels."""
 
     media_type: str
     size: tuple[int, int]

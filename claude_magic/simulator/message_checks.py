@@ -155,15 +155,11 @@ def _check_documents(request: MessageRequest) -> None:
         raise bad_request("output_config.format: structured outputs do not go with citations.")
 
 
-def _is_paused(message: JSON) -> bool:
-    """Whether it is a turn that ended with ``pause_turn``, sent back to be continued."""
-    return any(block["type"] == "server_tool_use" for block in as_blocks(message["content"]))
-
-
 def _check_end(request: MessageRequest) -> None:
     """Newer models refuse a prefill, a last message by the assistant; older ones restrict it."""
     last = request.messages[-1]
-    if last["role"] != "assistant" or _is_paused(last):
+    # A turn with server tools ended with ``pause_turn`` and is sent back to be continued.
+    if last["role"] != "assistant" or any(block["type"] == "server_tool_use" for block in as_blocks(last["content"])):
         return
     if not request.model.prefill:
         raise bad_request(

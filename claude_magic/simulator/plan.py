@@ -177,9 +177,9 @@ class Plan:
 
 _NUMBERS = ("after", "times", "bytes", "deltas", "chars", "think")
 _SECONDS = ("pace", "delay", "think-delay")
-_TEXTS = ("type", "message", "category", "retry-after", "retry-after-ms")
+_TEXTS = ("type", "message", "category", "retry-after", "retry-after-ms", "say")
 _CHOICES = {"body": BODIES, "shape": SHAPES, "stop": STOPS, "as": ("json", "html"), "tool-error": TOOL_ERRORS}
-_KEYS = (*_NUMBERS, *_SECONDS, *_TEXTS, *_CHOICES, "fault", "x-should-retry", "tool", "say", "input")
+_KEYS = (*_NUMBERS, *_SECONDS, *_TEXTS, *_CHOICES, "fault", "x-should-retry", "tool", "input")
 _FIELDS = {"as": "answer_as", "x-should-retry": "should_retry"}
 """Keys that are not simply the name of a field with ``-`` for ``_``."""
 
@@ -244,8 +244,6 @@ def _read_pair(key: str, value: str, changes: JSON) -> None:
         changes[field] = _one_of(key, value, ("true", "false"))
     elif key == "tool":
         changes["tools"] += (_tool_call(value),)
-    elif key == "say":
-        changes["say"] = value
     elif key == "input":
         changes["input"] = _json_object(value)
     else:

@@ -63,12 +63,7 @@ def pieces(count: int, characters: int, shape: str = "prose") -> list[str]:
     list of str
     """
     length = count * characters
-    parts: list[str] = []
-    total = 0
-    for part in _SHAPES[shape]():
-        if total >= length:
-            break
-        parts.append(part)
-        total += len(part)
-    text = "".join(parts)
+    text, parts = "", _SHAPES[shape]()
+    while len(text) < length:
+        text += next(parts)
     return [text[start : start + characters] for start in range(0, length, characters)]

@@ -58,12 +58,6 @@ def betas(headers: Mapping[str, str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def check_size(length: int) -> None:
-    """Refuse a body over the limit of 32 MB."""
-    if length > limits.MAX_REQUEST_BYTES:
-        raise ErrorResponse(413)
-
-
 def parse(raw: bytes) -> JSON:
     """The body as a JSON object."""
     try:
@@ -106,7 +100,8 @@ def admit(
     """
     authenticate(headers, keys)
     version_sent, betas_sent = version(headers), betas(headers)
-    check_size(len(raw))
+    if len(raw) > limits.MAX_REQUEST_BYTES:
+        raise ErrorResponse(413)
     request = MessageRequest(parse(raw), limits.lookup(""), "", version_sent, betas_sent)
     parameter_checks.check_fields(request, counting=counting)
     parameter_checks.check_version_rules(request)

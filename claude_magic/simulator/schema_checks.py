@@ -34,7 +34,7 @@ def _check(schema: object, path: str) -> None:
             raise bad_request(f"{path}: For '{schema.get('type')}' type, property '{keyword}' is not supported")
     if schema.get("minItems", 0) not in (0, 1):
         raise bad_request(f"{path}: For 'array' type, 'minItems' values other than 0 or 1 are not supported")
-    if str(schema.get("$ref", "#")).startswith("#") is False:
+    if not str(schema.get("$ref", "#")).startswith("#"):
         raise bad_request(f"{path}: an external $ref is not supported")
     if _BEYOND_REGULAR.search(str(schema.get("pattern", ""))):
         raise bad_request(f"{path}: a pattern may neither look around nor refer back")

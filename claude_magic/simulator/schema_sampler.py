@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator
 
@@ -110,6 +109,6 @@ class Sampler:
 
 def follow(reference: str, root: object) -> object:
     """The subschema that a ``$ref`` refers to; ``{}`` if it does not exist."""
-    for step in itertools.islice(reference.split("/"), 1, None):
+    for step in reference.split("/")[1:]:
         root = root.get(step, {}) if isinstance(root, dict) else {}
     return root

@@ -32,17 +32,8 @@ class UsageObject(TypedDict, total=False):
 class SimulatedBlock:
     """One content block.
 
-    Attributes
-    ----------
-    start : dict
-        The block as ``content_block_start`` shows it.
-    pieces : tuple of str
-        What the deltas carry: text, thinking, or the JSON of a tool's input. Empty for a block that
-        arrives whole.
-    signature : str
-        Of a thinking block.
-    citations : tuple of dict
-        Of a text block.
+    ``start`` is the block as ``content_block_start`` shows it. ``pieces`` are what the deltas carry: text,
+    thinking, or the JSON of a tool's input; a block that arrives whole has none.
     """
 
     start: JSON
@@ -117,18 +108,8 @@ def text_block(*pieces: str, citations: tuple[JSON, ...] = ()) -> SimulatedBlock
 class SimulatedMessage:
     """A whole answer.
 
-    Attributes
-    ----------
-    id, model : str
-    blocks : tuple of SimulatedBlock
-    usage : UsageObject
-    stop_reason : str
-    stop_sequence : str or None
-    stop_details : dict or None
-    input_transformations : tuple of dict
-        What was dropped from the request.
-    diagnostics : dict or None
-        Why the prompt cache was missed, if the request asks for that.
+    ``input_transformations`` report what was dropped from the request, ``diagnostics`` why the prompt cache was
+    missed if the request asks for that.
     """
 
     id: str
@@ -152,9 +133,7 @@ class SimulatedMessage:
 
     def extras(self) -> JSON:
         """Fields that only some answers have."""
-        if not self.input_transformations:
-            return {}
-        return {"input_transformations": list(self.input_transformations)}
+        return {"input_transformations": list(self.input_transformations)} if self.input_transformations else {}
 
     def message(self) -> JSON:
         """The finished message."""

@@ -12,14 +12,7 @@ from .stream_events import StreamAction, StreamItem, is_content
 
 
 class Frame(NamedTuple):
-    """Bytes that are sent together.
-
-    Attributes
-    ----------
-    data : bytes
-    paced : bool
-        Whether they carry content, so that ``pace`` applies to them.
-    """
+    """Bytes that are sent together; ``paced`` if they carry content, to which a plan's ``pace`` applies."""
 
     data: bytes
     paced: bool = False

@@ -37,7 +37,7 @@ def events_of(message: SimulatedMessage) -> Iterator[JSON]:
     yield {"type": "message_start", "message": message.opening()}
     yield {"type": "ping"}
     for index, block in enumerate(message.blocks):
-        yield {"type": "content_block_start", "index": index, "content_block": _opening(block)}
+        yield {"type": "content_block_start", "index": index, "content_block": block.start}
         for delta in _deltas(block):
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
@@ -46,10 +46,6 @@ def events_of(message: SimulatedMessage) -> Iterator[JSON]:
     usage = {key: value for key, value in message.usage.items() if key not in keys}
     yield {"type": "message_delta", "delta": message.stop(), "usage": usage, **message.extras()}
     yield {"type": "message_stop"}
-
-
-def _opening(block: SimulatedBlock) -> JSON:
-    return {**block.start, "signature": ""} if block.kind == "thinking" else block.start
 
 
 def _deltas(block: SimulatedBlock) -> Iterator[JSON]:

@@ -75,10 +75,6 @@ class _Prefix:
         self.running.update(_bytes([message.get("role"), content]))
 
 
-def _text(block: JSON) -> bytes:
-    return str(block.get("thinking", "")).encode()
-
-
 def _link(block: JSON) -> bytes:
     return _hash(str(block.get("signature") or block.get("data") or "").encode())
 
@@ -132,8 +128,8 @@ def mismatches(body: JSON, model: str, *, bound: bool) -> Iterator[tuple[int, in
             if block.get("type") != "thinking":
                 continue
             path = f"messages.{i}.content.{j}"
-            signed = _unpack(block.get("signature"))
-            if signed is None or _hash(signed[0], signed[1], _text(block)) != signed[2]:
+            signed, text = _unpack(block.get("signature")), str(block.get("thinking", ""))
+            if signed is None or _hash(signed[0], signed[1], text.encode()) != signed[2]:
                 yield i, j, bad_request(f"{path}: {_FORGED}")
             # Without thinking before it, any link will do: clients may drop the oldest thinking.
             elif bound and (signed[0] != prefix.digest() or (prefix.link != _NO_LINK and signed[1] != prefix.link)):

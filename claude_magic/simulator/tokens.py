@@ -36,7 +36,8 @@ def of_block(block: JSON, tier: limits.ImageLimits) -> int:
         return _of_document(source, tier)
     if kind == "tool_result":
         return PER_MESSAGE + sum(of_block(inner, tier) for inner in as_blocks(block.get("content")))
-    return of_text(json.dumps(_counted_fields(block), ensure_ascii=False))
+    seen = {key: value for key, value in block.items() if key not in ("signature", "cache_control")}  # by the model
+    return of_text(json.dumps(seen, ensure_ascii=False))
 
 
 def _of_document(source: JSON, tier: limits.ImageLimits) -> int:
@@ -45,11 +46,6 @@ def _of_document(source: JSON, tier: limits.ImageLimits) -> int:
     if source["type"] == "content":
         return sum(of_block(inner, tier) for inner in as_blocks(source["content"]))
     return PER_PDF_PAGE * max(1, pdf_pages.pages(source["data"]) if source["type"] == "base64" else 1)
-
-
-def _counted_fields(block: JSON) -> JSON:
-    """A block without the fields that the model does not see."""
-    return {key: value for key, value in block.items() if key not in ("signature", "cache_control")}
 
 
 def of_request(body: JSON, tier: limits.ImageLimits) -> int:

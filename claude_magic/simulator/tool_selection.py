@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 
@@ -30,12 +31,8 @@ def _mentioned(name: str, question: str) -> re.Match[str] | None:
     return re.search(rf"\b({'|'.join(spellings)})\b", question, re.IGNORECASE)
 
 
-def _calls(request: MessageRequest, plan: Plan) -> list[PlannedCall]:
-    """The plan's calls, or else calls of the tools that the question mentions and ``tool_choice`` allows."""
-    return list(plan.tools) or [PlannedCall(name) for name in _names(request)]
-
-
 def _names(request: MessageRequest) -> list[str]:
+    """The tools that the question mentions and ``tool_choice`` allows."""
     choice = request.body.get("tool_choice") or {"type": "auto"}
     names = [tool["name"] for tool in request.tools if _can_be_called(tool)]
     if choice["type"] == "tool":
@@ -54,11 +51,9 @@ def _input_in_question(name: str, question: str) -> object:
     start = question.find("{", found.end()) if found else -1
     if found is None or start < 0 or start - found.end() > len(" with input: "):
         return None
-    try:
-        value: object = json.JSONDecoder().raw_decode(question, start)[0]
-    except ValueError:
-        return None
-    return value
+    with contextlib.suppress(ValueError):
+        return json.JSONDecoder().raw_decode(question, start)[0]
+    return None
 
 
 def _input(name: str, request: MessageRequest, sampler: Sampler) -> JSON:
@@ -77,7 +72,7 @@ def choose(request: MessageRequest, plan: Plan) -> list[tuple[str, JSON]]:
     """The names and inputs of the tools that an answer calls, in order; often none."""
     sampler = Sampler(request.question)
     chosen = []
-    for name, planned in _calls(request, plan):
+    for name, planned in plan.tools or map(PlannedCall, _names(request)):
         value = plan.input if planned is None else planned
         chosen.append((name, _input(name, request, sampler) if value is None else value))
     return chosen

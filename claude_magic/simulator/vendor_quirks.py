@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 
 from .message_request import JSON
 
@@ -27,16 +27,12 @@ def _without(drop: Callable[[JSON], bool]) -> Mutator:
     return lambda events: (event for event in events if not drop(event))
 
 
-def _only(mapping: JSON, *keys: str) -> JSON:
-    return {key: value for key, value in mapping.items() if key in keys}
-
-
 def _all_but(mapping: JSON, *keys: str) -> JSON:
     return {key: value for key, value in mapping.items() if key not in keys}
 
 
 def _few_message_fields(event: JSON) -> JSON:
-    return {**event, "message": _only(event["message"], "id", "model", "role", "type")}
+    return {**event, "message": {key: event["message"][key] for key in ("id", "type", "role", "model")}}
 
 
 def _usage_in_delta(event: JSON) -> JSON:
@@ -49,14 +45,10 @@ def _no_usage(event: JSON) -> JSON:
     return _all_but(event, "usage")
 
 
-def _nulls(usage: Mapping[str, object]) -> JSON:
-    return dict.fromkeys(usage)
-
-
 def _null_usage(event: JSON) -> JSON:
     if event["type"] == "message_start":
-        return {**event, "message": {**event["message"], "usage": _nulls(event["message"]["usage"])}}
-    return {**event, "usage": _nulls(event["usage"])} if "usage" in event else event
+        return {**event, "message": {**event["message"], "usage": dict.fromkeys(event["message"]["usage"])}}
+    return {**event, "usage": dict.fromkeys(event["usage"])} if "usage" in event else event
 
 
 def _bare_blocks(event: JSON) -> JSON:
@@ -64,17 +56,12 @@ def _bare_blocks(event: JSON) -> JSON:
     return {**event, "content_block": bare}
 
 
-def _untyped_deltas(event: JSON) -> JSON:
-    return {**event, "delta": _all_but(event["delta"], "type")}
-
-
 def _unknown_events(events: Events) -> Iterator[JSON]:
     """Add an unknown event, an unknown delta in every block, and an unknown block at the end."""
-    blocks = 0
+    blocks, unknown = 0, {"type": "future_delta", "future": True}
     for event in events:
         if event["type"] == "message_delta":
             yield {"type": "content_block_start", "index": blocks, "content_block": {"type": "future_block"}}
-            unknown = {"type": "future_delta", "future": True}
             yield {"type": "content_block_delta", "index": blocks, "delta": unknown}
             yield {"type": "content_block_stop", "index": blocks}
         yield event
@@ -82,7 +69,6 @@ def _unknown_events(events: Events) -> Iterator[JSON]:
             yield {"type": "future_event", "future": {"nested": [1, 2, 3]}}
         if event["type"] == "content_block_start":
             blocks += 1
-            unknown = {"type": "future_delta", "future": True}
             yield {"type": "content_block_delta", "index": event["index"], "delta": unknown}
 
 
@@ -185,11 +171,6 @@ def _double_message_delta(events: Events) -> Iterator[JSON]:
         yield event
 
 
-def _ping_first(events: Events) -> Iterator[JSON]:
-    yield {"type": "ping"}
-    yield from events
-
-
 MUTATORS: dict[str, Mutator] = {
     "tool-input-whole": _inputs(_whole),
     "tool-input-double-encoded": _inputs(_double_encoded),
@@ -207,13 +188,15 @@ MUTATORS: dict[str, Mutator] = {
     "no-block-stops": _without(lambda event: event["type"] == "content_block_stop"),
     "index-gap": _each(_index_gap),
     "bare-blocks": _each_of("content_block_start", _bare_blocks),
-    "untyped-deltas": _each_of("content_block_delta", _untyped_deltas),
+    "untyped-deltas": _each_of(
+        "content_block_delta", lambda event: {**event, "delta": _all_but(event["delta"], "type")}
+    ),
     "null-usage": _each(_null_usage),
     "usage-in-delta": _each_of("message_delta", _usage_in_delta),
     "no-usage": _each(_no_usage),
     "few-message-fields": _each_of("message_start", _few_message_fields),
     "no-message-fields": _each_of("message_start", lambda event: {**event, "message": {}}),
-    "ping-first": _ping_first,
+    "ping-first": lambda events: itertools.chain([{"type": "ping"}], events),
 }
 """Mutators by their word in a plan, in the order of application: those that read a field come before
 those that remove it."""

@@ -59,7 +59,7 @@ class TableSource(abc.ABC):
         return escape_cell(f"{shorten_name(self.name(column))} ({shorten_name(self.types[column])})")
 
     def cost(self, column: int) -> int:
-        """How many times slower than in a column of numbers it is to count missing values."""
+        """How many times slower counting missing values is than in a column of numbers."""
         return 1
 
     def positions(self, wanted: Iterable[object]) -> list[int]:

@@ -34,13 +34,7 @@ _AFTER_WORDS = " \t\r\n|"
 
 @dataclasses.dataclass(frozen=True)
 class Citation:
-    """A cited passage.
-
-    Attributes
-    ----------
-    title, location, url, text : str
-        Empty if unknown.
-    """
+    """A cited passage and its source; what is unknown is empty."""
 
     title: str
     location: str
@@ -76,7 +70,7 @@ class Citation:
 
 
 class _Line:
-    """The line that is being written; what is asked of it costs the same however long it gets."""
+    """The line being written; each query takes constant time, however long the line gets."""
 
     def __init__(self) -> None:
         self.pieces: list[str] = []

@@ -11,14 +11,7 @@ from claude_magic.notebook.display.publisher import Bundle, Metadata
 
 @contextlib.contextmanager
 def redirect_output(shell: Any, parent: dict[str, Any]) -> Iterator[None]:
-    """Send what the main thread shows to the cell that a request ran.
-
-    Parameters
-    ----------
-    shell : ipykernel.zmqshell.ZMQInteractiveShell
-    parent : dict
-        The request.
-    """
+    """Send what the main thread of a kernel shows to the cell that a request, ``parent``, ran."""
     current = shell.get_parent()
     shell.set_parent(parent)
     try:

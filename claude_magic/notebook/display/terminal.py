@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import sys
 from typing import TextIO
@@ -37,12 +36,9 @@ class TextRenderer:
         self._show_thinking = False
         self._in_thinking = False
         self._server_calls = tool_call_view.ServerCalls()
+        self._notes = Footnotes(plain=True)
         self._last_kind = ""
         self._paused = False
-
-    @functools.cached_property
-    def _notes(self) -> Footnotes:
-        return Footnotes(plain=True)
 
     def start(self, opening: Opening) -> None:
         """Write what is sent."""
@@ -115,9 +111,8 @@ class TextRenderer:
         lines = [f"* {notice}" for notice in ending.notices]
         if line := footer(ending, self._style):
             lines.append(f"({line})")
-        notes = self._notes
-        self._write_text(notes.end())
-        self._write("".join(f"\n\n{part}" for part in (notes.pending, notes.sources) if part))
+        self._write_text(self._notes.end())
+        self._write("".join(f"\n\n{part}" for part in (self._notes.pending, self._notes.sources) if part))
         lead = "\n\n" if ending.reply.begun else ""
         self._write(lead + "".join(f"{line}\n" for line in lines))
 

@@ -1,4 +1,4 @@
-"""The kernel's half of the widget, spoken in the Jupyter widget protocol; ``live.js`` and ``live.css`` are its view."""
+"""The kernel's half of the widget, in the Jupyter widget protocol; ``live.js`` and ``live.css`` are its view."""
 
 from __future__ import annotations
 
@@ -29,13 +29,7 @@ def _view() -> dict[str, str]:
 
 
 class LiveWidget:
-    """A widget model whose state is mirrored in the page; ipywidgets is not needed in the kernel.
-
-    Parameters
-    ----------
-    **state
-        The initial state.
-    """
+    """A widget model whose state is mirrored in the page; ipywidgets is not needed in the kernel."""
 
     def __init__(self, **state: object) -> None:
         from comm import create_comm
