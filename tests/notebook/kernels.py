@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
@@ -21,6 +22,15 @@ from tests.judges import require_judge
 
 PATIENCE = 30.0
 """Seconds to wait for a kernel that does not answer."""
+
+WITH_AND_WITHOUT_NEST_ASYNCIO = pytest.mark.parametrize(
+    "kernel",
+    ["", "import nest_asyncio; nest_asyncio.apply()"],
+    ids=["nothing", "nest_asyncio"],
+    indirect=True,
+    scope="module",
+)
+"""In one of two kernels the user has patched the event loop before."""
 
 _STATUS = re.compile(r"\*(…|waiting, \d+ s)\*")
 _FENCE_LINE = re.compile(r"^ {0,3}`{3,}.*$", re.MULTILINE)

@@ -164,7 +164,7 @@ def test_in_a_terminal_thinking_and_waits_have_their_own_lines() -> None:
 @pytest.mark.parametrize("owns_cell", [True, False], ids=["own cell", "shared cell"])
 def test_each_call_is_drawn_as_it_happens_and_once(owns_cell: bool) -> None:
     clock = [0.0]
-    page, renderer = started(owns_cell=owns_cell, style="off", clock=lambda: clock[0])
+    page, renderer = started(OPENING, owns_cell=owns_cell, style="off", clock=lambda: clock[0])
     block = Reply()._start(0, text("")).block
     renderer.update(ReplyUpdate("text", "Let me **see", block))
     coming = Reply()._start(1, {"type": "tool_use", "id": "toolu_add", "name": "add"})
@@ -220,7 +220,7 @@ def test_another_message_begins_a_paragraph() -> None:
 
 
 def test_during_a_confirmation_all_earlier_text_is_shown_and_nothing_moves() -> None:
-    page, renderer = started()
+    page, renderer = started(OPENING)
     renderer.update(ReplyUpdate("text", "I delete it.", Reply()._start(0, text("")).block))
     renderer.update(made("delete", {"path": "a"}, "confirming"))
     assert page.text == "I delete it.\n*delete(path='a') waits for your yes*"
@@ -256,7 +256,7 @@ def test_the_call_to_confirm_is_the_one_named() -> None:
 
 
 def test_calls_that_ran() -> None:
-    page, renderer = started(style="off")
+    page, renderer = started(OPENING, style="off")
     found = ran(*[(add, {"a": number}) for number in range(49)], (fails, {"region": "Rome"}), renderer=renderer)
     page.wait_for("**fails** failed: LookupError: no such region: Rome")
     drawn = [one["data"].get("text/markdown", "") for one in page.messages]
@@ -432,7 +432,7 @@ def test_a_result_in_a_later_message_and_a_missing_result() -> None:
 
 
 def test_a_late_stop_event_does_not_restart_a_call() -> None:
-    (page, renderer), reply = started(), Reply()
+    (page, renderer), reply = started(OPENING), Reply()
     for index, block in enumerate((server_use("web_search", {"query": "q"}), result("web_search", SEARCH))):
         renderer.update(reply._start(index, block))
     for index in range(2):
