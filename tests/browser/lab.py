@@ -96,7 +96,7 @@ class Notebook:
         self.panel = page.locator(".jp-NotebookPanel:visible")
 
     def wait_until_ready(self) -> None:
-        """Until the kernel is known and idle."""
+        """Wait until the kernel is known and idle."""
         self.panel.wait_for()
         self.page.locator("#jupyterlab-splash").wait_for(state="detached")
         self.panel.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
@@ -134,7 +134,7 @@ class Notebook:
         self.page.keyboard.press("Escape")
 
     def start(self, number: int) -> None:
-        """Begin to run a cell, one that will not get the number that it has."""
+        """Start a cell, and wait until its execution count changes."""
         now = self.prompt(number).text_content() or ""  # also of a cell that is not drawn because nobody sees it
         begun = re.compile(rf"^(?!{re.escape(now)})\[(\*|\d+)\]:$")
         for _ in range(5):
@@ -148,7 +148,7 @@ class Notebook:
         raise AssertionError(f"cell {number} does not run")
 
     def finish(self, number: int) -> None:
-        """Until a cell has ended."""
+        """Wait until a cell has ended."""
         expect(self.prompt(number)).to_have_text(_DONE, timeout=PATIENCE * 1000)
 
     def run(self, number: int) -> Locator:

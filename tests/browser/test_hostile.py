@@ -70,7 +70,7 @@ class Watched:
 
 @pytest.fixture
 def watch(browser: Browser) -> Iterator[Callable[[], Watched]]:
-    """Makes pages, each as if nothing had been before."""
+    """Makes pages, each in a fresh browser context."""
     contexts: list[BrowserContext] = []
 
     def make() -> Watched:

@@ -175,7 +175,7 @@ def test_a_reloaded_page_shows_what_was_saved_and_the_kernel_has_the_rest(lab: L
     notebook.save()
     page.on("dialog", lambda dialog: dialog.accept())
     page.reload()
-    notebook.wait_until_ready()  # when the answer is complete, of which a page hears nothing that did not ask
+    notebook.wait_until_ready()  # when the answer is complete: a page hears only of its own requests
     expect(notebook.markdown(1).locator("h2").first).to_be_visible()
     expect(notebook.markdown(1).last).to_contain_text("this answer is not finished")
     assert notebook.value(2) == "(True, True)"

@@ -1,4 +1,4 @@
-"""The answer while it comes: in Notebook 7, and in a JupyterLab that cannot draw widgets."""
+"""The answer while it streams: in Notebook 7, and in a JupyterLab that cannot draw widgets."""
 
 from __future__ import annotations
 

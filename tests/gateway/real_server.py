@@ -75,7 +75,7 @@ class RealServer:
 
 
 def until_ready(client: BlockingKernelClient) -> None:
-    """Wait until a kernel answers and is heard; its heart, which jupyter_client asks first, may be late."""
+    """Wait until a kernel answers on both channels; its heartbeat, which jupyter_client checks first, may be late."""
     deadline = time.monotonic() + PATIENCE
     asked: set[str] = set()
     while True:

@@ -1,4 +1,4 @@
-"""StreamingHTML Markdown, cut into pieces that stand, and drawn without waste."""
+"""Streaming Markdown: split into pieces that no longer change, and drawn without waste."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_the_first_and_last_pieces_are_shown_at_once_and_the_final_answer_is_who
 
 
 def interrupted(action: Callable[[], object], step: int) -> bool:
-    """Do something, and be interrupted at its so many-th instruction; whether it had ended before."""
+    """Interrupt an action at its n-th instruction; whether it had ended before."""
     left = step
 
     def trace(frame: FrameType, event: str, argument: object) -> Any:

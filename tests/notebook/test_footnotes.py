@@ -83,7 +83,7 @@ def folded(blocks: list[tuple[str, list[dict[str, Any]]]]) -> Reply:
 
 
 def draw(renderer: Any, blocks: list[tuple[str, list[dict[str, Any]]]], *, stops: bool = True) -> Reply:
-    """Let a renderer see an answer come; the reply comes back."""
+    """Stream an answer into a renderer; returns the reply."""
     reply = Reply()
     renderer.start(Opening("claude-sonnet-5-5", (), "", False))
     for event in events(blocks):

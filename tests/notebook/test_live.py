@@ -1,4 +1,4 @@
-"""An answer drawn by a widget: what the page gets is whole, inert and small, and nothing of it stays."""
+"""An answer drawn by a widget: what the page gets is whole, inert and small, and none of it is saved."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_a_formula_with_active_commands_is_code(formula: str) -> None:
     ids=["code", "table", "list", "line", "cell", "line of code", "language"],
 )
 def test_a_long_block_is_drawn_in_pieces(first: str, line: str) -> None:
-    """Of which none is much longer than another, so that no drawing costs more than the one before."""
+    """No piece is much longer than another, so that no drawing costs more than the one before."""
     count = 12 * MAX_PIECE // len(line)
     text = first + "".join(line.format(n=n) for n in range(count))
     growing, shown = StreamingHTML(), {}

@@ -1,4 +1,4 @@
-"""Small pictures of what is sent, above the answer while it comes."""
+"""Thumbnails of the images that are sent, above the answer while it streams."""
 
 from __future__ import annotations
 

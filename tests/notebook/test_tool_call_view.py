@@ -54,7 +54,7 @@ def made(name: str, given: dict[str, Any], state: str = "done", told: str = "", 
 
 
 def ran(*functions: tuple[Any, dict[str, Any]], renderer: Any = None, **options: Any) -> list[Call]:
-    """Calls that have really run, in sight of a renderer."""
+    """Calls that have really run, reported to a renderer."""
     found = [
         Call(f"toolu_{number}", function.__name__, given, tool=Tool(function, **options))
         for number, (function, given) in enumerate(functions)
@@ -87,12 +87,12 @@ def result(name: str, content: Any, id: str = "srvtoolu_1") -> dict[str, Any]:
 
 
 def outside(markdown: str) -> str:
-    """What can be seen while all is folded."""
+    """What is visible while everything is folded."""
     return re.sub(r"<details>.*?</details>", "", markdown, flags=re.DOTALL)
 
 
 def draw(renderer: Any, reply: Reply) -> Reply:
-    """Let a renderer see an answer come, with calls that have run before."""
+    """Stream an answer, with calls that have already run, into a renderer."""
     renderer.start(OPENING)
     for number, one in enumerate(reply.messages):
         if number:
