@@ -47,16 +47,21 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="package")
 def lab(browser: Browser, simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    api = {"ANTHROPIC_BASE_URL": simulator.url, "ANTHROPIC_API_KEY": "any-key"}
-    with running_lab(tmp_path_factory.mktemp("lab"), api) as running:
+    with running_lab(tmp_path_factory.mktemp("lab"), simulator.url) as running:
         yield running
 
 
 @pytest.fixture(scope="package")
 def notebook7(browser: Browser, simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    api = {"ANTHROPIC_BASE_URL": simulator.url, "ANTHROPIC_API_KEY": "any-key"}
-    with running_lab(tmp_path_factory.mktemp("notebook7"), api, "notebook") as running:
+    with running_lab(tmp_path_factory.mktemp("notebook7"), simulator.url, "notebook") as running:
         yield running
+
+
+@pytest.fixture(params=["lab", "notebook7"])
+def front_end(request: pytest.FixtureRequest) -> Lab:
+    chosen: Lab = request.getfixturevalue(request.param)
+    chosen.end_kernels()
+    return chosen
 
 
 @pytest.fixture
@@ -78,6 +83,18 @@ def page(browser: Browser, lab: Lab) -> Iterator[Page]:
     yield opened
     context.close()
     assert refused == []
+
+
+@pytest.fixture
+def guarded_page(page: Page) -> Iterator[Page]:
+    """A page in which nothing hostile may run or be fetched; it fails the test that lets it."""
+    fetched: list[str] = []
+    page.on("request", lambda request: fetched.append(request.url) if "fetched" in request.url else None)
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    page.add_init_script("window.ran = () => { window.hasRun = 1 }")
+    yield page
+    assert page.evaluate("[typeof window.ran, window.hasRun]") == ["function", None]
+    assert fetched == []
 
 
 @pytest.fixture

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import os
 import re
 import secrets
-import signal
-import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from playwright.sync_api import Locator, Page, expect
 
-from tests.processes import PATIENCE, eventually, free_port
+from tests.gateway.real_server import RealServer, started
+from tests.notebook.kernels import harmless_environment
+from tests.processes import PATIENCE, free_port
 
 _SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -39,17 +37,21 @@ cell => {
 """
 
 
-class Lab:
+@dataclasses.dataclass
+class Lab(RealServer):
     """A running JupyterLab, or Notebook 7."""
 
-    def __init__(self, url: str, token: str, folder: Path, page: str) -> None:
-        self.url = url
-        self.page = page
-        self.token = token
-        self.folder = folder
+    page: str = ""
+    """The path of a notebook's page, up to its name."""
+    token: str = dataclasses.field(default_factory=secrets.token_hex)
 
-    def open(self, page: Page, name: str, cells: Sequence[nbformat.NotebookNode | str]) -> Notebook:
-        """Write a notebook and open it.
+    @property
+    def notebooks(self) -> Path:
+        """Where the kernels run."""
+        return self.folder / "notebooks"
+
+    def open(self, page: Page, name: str, cells: Sequence[nbformat.NotebookNode | str], run: int = 0) -> Notebook:
+        """Write a notebook, open it and run its first cells.
 
         Parameters
         ----------
@@ -58,14 +60,19 @@ class Lab:
             Without its suffix.
         cells : sequence of NotebookNode or str
             A string is the source of a code cell.
+        run : int
+            How many cells are run.
         """
         notebook = nbformat.v4.new_notebook(
             metadata={"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
         )
         notebook.cells = [nbformat.v4.new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
-        path = self.folder / f"{name}.ipynb"
+        path = self.notebooks / f"{name}.ipynb"
         nbformat.write(notebook, path)
-        return self.reopen(page, path)
+        opened = self.reopen(page, path)
+        for number in range(run):
+            opened.run(number)
+        return opened
 
     def reopen(self, page: Page, path: Path) -> Notebook:
         """Open a notebook that is there, with a kernel of its own."""
@@ -76,15 +83,8 @@ class Lab:
 
     def end_kernels(self) -> None:
         """End every kernel, so that the next notebook gets a new one."""
-        for session in self._call("GET", "/api/sessions"):
-            self._call("DELETE", f"/api/sessions/{session['id']}")
-
-    def _call(self, method: str, path: str) -> Any:
-        request = urllib.request.Request(
-            self.url + path, method=method, headers={"Authorization": f"token {self.token}"}
-        )
-        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
-            return json.loads(response.read() or b"null")
+        for session in self.call("GET", "/api/sessions", self.token):
+            self.call("DELETE", f"/api/sessions/{session['id']}", self.token)
 
 
 class Notebook:
@@ -96,7 +96,7 @@ class Notebook:
         self.panel = page.locator(".jp-NotebookPanel:visible")
 
     def wait_until_ready(self) -> None:
-        """Until the kernel is known and idle."""
+        """Wait until the kernel is known and idle."""
         self.panel.wait_for()
         self.page.locator("#jupyterlab-splash").wait_for(state="detached")
         self.panel.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
@@ -134,7 +134,7 @@ class Notebook:
         self.page.keyboard.press("Escape")
 
     def start(self, number: int) -> None:
-        """Begin to run a cell, one that will not get the number that it has."""
+        """Start a cell, and wait until its execution count changes."""
         now = self.prompt(number).text_content() or ""  # also of a cell that is not drawn because nobody sees it
         begun = re.compile(rf"^(?!{re.escape(now)})\[(\*|\d+)\]:$")
         for _ in range(5):
@@ -148,7 +148,7 @@ class Notebook:
         raise AssertionError(f"cell {number} does not run")
 
     def finish(self, number: int) -> None:
-        """Until a cell has ended."""
+        """Wait until a cell has ended."""
         expect(self.prompt(number)).to_have_text(_DONE, timeout=PATIENCE * 1000)
 
     def run(self, number: int) -> Locator:
@@ -186,17 +186,15 @@ class Notebook:
 
 
 @contextmanager
-def running_lab(
-    folder: Path, environment: Mapping[str, str], program: str = "jupyterlab", disabled: Sequence[str] = ()
-) -> Iterator[Lab]:
+def running_lab(folder: Path, api: str, program: str = "jupyterlab", disabled: Sequence[str] = ()) -> Iterator[Lab]:
     """A JupyterLab of its own home and settings.
 
     Parameters
     ----------
     folder : pathlib.Path
         For everything that it writes.
-    environment : mapping
-        More variables; the kernels inherit them.
+    api : str
+        Where the kernels find the API.
     program : str
         ``jupyterlab``, or ``notebook`` for Notebook 7.
     disabled : sequence of str
@@ -209,41 +207,24 @@ def running_lab(
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(settings))
     private = {"HOME": str(folder / "home"), "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
+    private |= {"ANTHROPIC_BASE_URL": api, "ANTHROPIC_API_KEY": "any-key"}
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         private[name] = str(folder / name.lower())
     page_config = Path(private["JUPYTER_CONFIG_DIR"]) / "labconfig" / "page_config.json"
     page_config.parent.mkdir(parents=True)
     page_config.write_text(json.dumps({"disabledExtensions": dict.fromkeys(disabled, True)}))
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "JUPYTER"))}
-    port, token = free_port(), secrets.token_hex(16)
+    port = free_port()
+    lab = Lab(f"http://127.0.0.1:{port}", folder, page=_PAGES[program])
     command = [sys.executable, "-m", program, "--no-browser", "--allow-root", "--ip=127.0.0.1"]
-    command += [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
-    command += [f"--ServerApp.root_dir={folder / 'notebooks'}"]
-    lab = Lab(f"http://127.0.0.1:{port}", token, folder / "notebooks", _PAGES[program])
-    with (folder / "lab.log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            env={**inherited, **private, **environment},
-            cwd=folder,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    command += [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={lab.token}"]
+    command += [f"--ServerApp.root_dir={lab.notebooks}"]
+
+    def ready() -> bool:
+        return lab.request("GET", "/api/status", lab.token).is_success
+
+    with started(command, {**harmless_environment(), **private}, folder, lab, ready) as process:
         try:
-            eventually(lambda: _answers(lab, process))
             yield lab
         finally:
-            lab_is_up = process.poll() is None
-            if lab_is_up:
+            if process.poll() is None:
                 lab.end_kernels()
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _answers(lab: Lab, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, f"the server ended with status {process.returncode}"
-    try:
-        lab._call("GET", "/api/status")
-    except OSError:
-        return False
-    return True

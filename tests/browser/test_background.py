@@ -23,9 +23,7 @@ def test_it_keeps_streaming_below_its_cell_and_is_saved(
 ) -> None:
     ask = "%%claude -b\nGo on.\nsimulate: think=0; deltas=1200; chars=4; pace=200"
     work = "import time\nwhile not claude.turns:\n    print('at work')\n    time.sleep(0.2)\n'done'"
-    notebook = lab.open(page, f"background_{display}", [LOAD.format(display), ask, work])
-    notebook.run(0)
-    notebook.run(1)
+    notebook = lab.open(page, f"background_{display}", [LOAD.format(display), ask, work], run=2)
     notebook.start(2)
     for heading in ("Part 1", "Part 3", "Part 5"):
         expect(notebook.output(1).locator("h2", has_text=heading).first).to_be_visible()
@@ -46,16 +44,13 @@ def test_it_keeps_streaming_below_its_cell_and_is_saved(
 
 def test_its_stop_button_does_not_stop_a_running_cell(lab: Lab, page: Page) -> None:
     busy = "import pathlib, time\nwhile not pathlib.Path('go-on').exists():\n    time.sleep(0.1)\n'through'"
-    cells = [LOAD.format("live"), ENDLESS, busy]
-    notebook = lab.open(page, "background_button", cells)
-    notebook.run(0)
-    notebook.run(1)
+    notebook = lab.open(page, "background_button", [LOAD.format("live"), ENDLESS, busy], run=2)
     live = notebook.output(1).locator(".claude-live")
     expect(live.locator("h2").first).to_be_visible()
     notebook.start(2)
     live.get_by_role("button", name="Stop").click()
     expect(live.get_by_role("button")).to_have_text("Stopping…")
-    (lab.folder / "go-on").touch()
+    (lab.notebooks / "go-on").touch()
     notebook.finish(2)
     expect(notebook.output(2).locator("pre")).to_have_text("'through'")
     said = notebook.markdown(1).locator("blockquote")
@@ -64,9 +59,8 @@ def test_its_stop_button_does_not_stop_a_running_cell(lab: Lab, page: Page) -> N
 
 
 def test_running_its_cell_again_leaves_only_the_new_answer(lab: Lab, page: Page, simulator: Simulator) -> None:
-    notebook = lab.open(page, "background_again", [LOAD.format("markdown"), ENDLESS, "claude.wait(); claude.turns"])
-    notebook.run(0)
-    notebook.run(1)
+    cells = [LOAD.format("markdown"), ENDLESS, "claude.wait(); claude.turns"]
+    notebook = lab.open(page, "background_again", cells, run=2)
     expect(notebook.output(1).locator("h2").first).to_be_visible()
     notebook.replace(1, "%%claude -b\nAnew.\nsimulate: say=Quite anew.")
     notebook.run(1)
@@ -79,11 +73,8 @@ def test_running_its_cell_again_leaves_only_the_new_answer(lab: Lab, page: Page,
 
 def test_no_answer_is_lost_when_the_page_is_closed(lab: Lab, page: Page, simulator: Simulator) -> None:
     ask = "%%claude -b\nGo on.\nsimulate: think=0; deltas=300; chars=4; pace=100"
-    notebook = lab.open(
-        page, "background_closed", [LOAD.format("markdown"), ask, "claude.wait().complete, len(claude.turns)"]
-    )
-    notebook.run(0)
-    notebook.run(1)
+    cells = [LOAD.format("markdown"), ask, "claude.wait().complete, len(claude.turns)"]
+    notebook = lab.open(page, "background_closed", cells, run=2)
     expect(notebook.output(1).locator("h2").first).to_be_visible()
     notebook.save()
     path = notebook.path

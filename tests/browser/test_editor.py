@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+import nbformat
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.lab import Lab, Notebook
+from tests.browser.test_live import choose_theme
 from tests.processes import eventually
 
 EDITOR = Path(__file__).parents[2] / "claude_magic" / "notebook" / "editor"
@@ -38,13 +39,6 @@ def reads_as(notebook: Notebook, number: int, language: str, coloured: list[str]
 def is_wrapped(notebook: Notebook, number: int) -> bool:
     space: str = content(notebook, number).evaluate("content => getComputedStyle(content).whiteSpace")
     return space in {"break-spaces", "pre-wrap"}
-
-
-@pytest.fixture(params=["lab", "notebook7"])
-def front_end(request: pytest.FixtureRequest) -> Lab:
-    chosen: Lab = request.getfixturevalue(request.param)
-    chosen.end_kernels()
-    return chosen
 
 
 def test_the_installed_extension_is_this_one_and_enabled() -> None:
@@ -144,8 +138,6 @@ def test_prose_is_written_without_help_for_python(front_end: Lab, page: Page) ->
 
 
 def test_a_markdown_cell_and_a_pasted_one(front_end: Lab, page: Page) -> None:
-    import nbformat
-
     notebook = front_end.open(page, "kinds", ["1 + 1", nbformat.v4.new_markdown_cell("%%claude\nfor *x*"), "2 + 2"])
     notebook.cell(1).dblclick()
     expect(content(notebook, 1)).to_be_visible()
@@ -158,18 +150,10 @@ def test_a_markdown_cell_and_a_pasted_one(front_end: Lab, page: Page) -> None:
     reads_as(notebook, 3, "claude", ["%%claude"])
 
 
-def choose_theme(page: Page, name: str, is_light: str) -> None:
-    page.get_by_text("Settings", exact=True).first.click()
-    page.get_by_text("Theme", exact=True).first.hover()
-    page.get_by_text(name, exact=True).first.click()
-    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", is_light)
-    expect(page.locator("#jupyterlab-splash")).to_have_count(0)
-
-
 def test_in_the_dark(lab: Lab, page: Page, screenshots: Path) -> None:
     lab.end_kernels()
     notebook = lab.open(page, "dark", [PYTHON, f"{HEAD}\n{PROSE} {{{{ fig }}}}"])
-    choose_theme(page, "JupyterLab Dark", "false")
+    choose_theme(page, "JupyterLab Dark")
     reads_as(notebook, 1, "claude", ["%%claude", "--effort", "-s", '"Be brief."', "-o", "{{", "fig", "}}"])
     page.screenshot(path=screenshots / "editor_jupyterlab_dark.png")
-    choose_theme(page, "JupyterLab Light", "true")
+    choose_theme(page, "JupyterLab Light")

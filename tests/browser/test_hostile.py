@@ -14,6 +14,7 @@ from claude_magic.notebook.display.inert import inert
 from tests.browser.lab import Lab
 from tests.browser.test_jupyterlab import ALIVE
 from tests.hostile import SNIPPETS, marked
+from tests.notebook.kernels import exported
 from tests.processes import PATIENCE, eventually
 
 PAYLOADS = marked(SNIPPETS)
@@ -69,7 +70,7 @@ class Watched:
 
 @pytest.fixture
 def watch(browser: Browser) -> Iterator[Callable[[], Watched]]:
-    """Makes pages, each as if nothing had been before."""
+    """Makes pages, each in a fresh browser context."""
     contexts: list[BrowserContext] = []
 
     def make() -> Watched:
@@ -95,11 +96,7 @@ def run_all(lab: Lab, watched: Watched, name: str, texts: Sequence[str]) -> None
         expect(notebook.markdown(number)).to_have_count(len(group), timeout=PATIENCE * 1000)
 
 
-@pytest.mark.parametrize("name", ["lab", "notebook7"])
-def test_nothing_runs_or_is_fetched_where_a_cell_has_run(
-    name: str, request: pytest.FixtureRequest, watch: Callable[[], Watched]
-) -> None:
-    front_end: Lab = request.getfixturevalue(name)
+def test_nothing_runs_or_is_fetched_where_a_cell_has_run(front_end: Lab, watch: Callable[[], Watched]) -> None:
     ours = watch()
     run_all(front_end, ours, "inert", [f"{inert(payload)}\n\nThis was $x^2$ shown." for payload in PAYLOADS])
     marks = ours.page.locator(".jp-RenderedMarkdown p", has_text="This was")
@@ -113,23 +110,11 @@ def test_nothing_runs_or_is_fetched_where_a_cell_has_run(
     # Asking the page for its title lets what it did be told.
     eventually(lambda: plain.page.title() and len(plain.called) >= 10 and len(plain.fetched) >= 30)
     assert plain.others()
-    print(f"{name}, plain: of {len(PAYLOADS)}, {len(plain.called)} ran and {len(plain.fetched)} were fetched")
-
-
-def exported(texts: Sequence[str]) -> str:
-    """A notebook whose cells show these texts, as nbconvert's HTML."""
-    from nbconvert.exporters import HTMLExporter
-
-    notebook = nbformat.v4.new_notebook()
-    for text in texts:
-        output = nbformat.v4.new_output("display_data", {"text/markdown": text})
-        notebook.cells.append(nbformat.v4.new_code_cell("%%claude", outputs=[output]))
-    html: str = HTMLExporter().from_notebook_node(notebook)[0]
-    return html
+    print(f"{front_end.page}, plain: of {len(PAYLOADS)}, {len(plain.called)} ran and {len(plain.fetched)} were fetched")
 
 
 def show(watched: Watched, texts: Sequence[str]) -> None:
-    watched.html = exported(texts)
+    watched.html = exported(*(nbformat.v4.new_output("display_data", {"text/markdown": text}) for text in texts))
     watched.page.goto(PAGE)
 
 

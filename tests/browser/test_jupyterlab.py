@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 import nbformat
-import pytest
 from playwright.sync_api import Page, expect
 
 from claude_magic.simulator import Simulator
 from tests.browser.lab import Lab
+from tests.conversation.wire import body
 from tests.hostile import DOCUMENTS, SNIPPETS, placed
 
 ROOT = Path(__file__).parents[2]
@@ -59,8 +59,7 @@ def test_the_quickstart_notebook(lab: Lab, page: Page, screenshots: Path) -> Non
 
 
 def test_an_answer_grows_while_the_cell_runs_and_never_collapses(lab: Lab, page: Page) -> None:
-    notebook = lab.open(page, "grows", [MARKDOWN, f"%%claude\nGo on.\n{LONG}"])
-    notebook.run(0)
+    notebook = lab.open(page, "grows", [MARKDOWN, f"%%claude\nGo on.\n{LONG}"], run=1)
     notebook.watch(1)
     notebook.start(1)
     for heading in ("Part 1", "Part 3", "Part 5"):
@@ -75,9 +74,7 @@ def test_an_answer_grows_while_the_cell_runs_and_never_collapses(lab: Lab, page:
 
 
 def test_running_a_cell_again_replaces_its_turn_and_deleting_it_removes_the_turn(lab: Lab, page: Page) -> None:
-    notebook = lab.open(page, "history", [LOAD, ask("first"), ask("second"), ask("third"), SEEN])
-    for number in range(4):
-        notebook.run(number)
+    notebook = lab.open(page, "history", [LOAD, ask("first"), ask("second"), ask("third"), SEEN], run=4)
     expect(notebook.markdown(2).locator("strong")).to_have_text("second")
     assert notebook.value(4) == "['first', 'second', 'third']"
 
@@ -98,9 +95,7 @@ def test_running_a_cell_again_replaces_its_turn_and_deleting_it_removes_the_turn
 
 
 def test_a_cell_that_was_cut_and_pasted_keeps_its_turn(lab: Lab, page: Page) -> None:
-    notebook = lab.open(page, "moved", [LOAD, ask("first"), ask("second"), SEEN])
-    for number in range(3):
-        notebook.run(number)
+    notebook = lab.open(page, "moved", [LOAD, ask("first"), ask("second"), SEEN], run=3)
     notebook.keys(1, "x")
     expect(notebook.panel.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
     notebook.keys(1, "v")
@@ -117,9 +112,7 @@ def test_two_questions_in_one_cell(lab: Lab, page: Page, screenshots: Path) -> N
         "two = claude('simulate: say=The **second** one.')\n"
         "print('after')"
     )
-    notebook = lab.open(page, "two", [LOAD, code, "[turn.reply for turn in claude.turns] == [one, two]"])
-    notebook.run(0)
-    notebook.run(1)
+    notebook = lab.open(page, "two", [LOAD, code, "[turn.reply for turn in claude.turns] == [one, two]"], run=2)
     page.screenshot(path=screenshots / "two_questions.png")
     texts = [text for text in notebook.output(1).locator(".jp-OutputArea-output").all_inner_texts() if text.strip()]
     assert [text.split()[0] for text in texts] == ["before", "Part", "between", "sent:", "after"]
@@ -129,8 +122,7 @@ def test_two_questions_in_one_cell(lab: Lab, page: Page, screenshots: Path) -> N
 def test_stopping_with_the_keyboard_leaves_the_text_and_one_line(
     lab: Lab, page: Page, simulator: Simulator, screenshots: Path
 ) -> None:
-    notebook = lab.open(page, "stopped", [MARKDOWN, f"%%claude\nGo on.\n{LONG}", ask("next")])
-    notebook.run(0)
+    notebook = lab.open(page, "stopped", [MARKDOWN, f"%%claude\nGo on.\n{LONG}", ask("next")], run=1)
     notebook.start(1)
     expect(notebook.markdown(1).locator("h2", has_text="Part 2").first).to_be_visible()
     notebook.keys(1, "i", "i")
@@ -141,16 +133,11 @@ def test_stopping_with_the_keyboard_leaves_the_text_and_one_line(
     expect(notebook.markdown(1).locator("blockquote")).to_have_text("Stopped here.")
     page.screenshot(path=screenshots / "stopped.png")
     notebook.run(2)
-    body = simulator.requests[-1].body
-    assert body is not None
-    assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
+    assert [message["role"] for message in body(simulator)["messages"]] == ["user", "assistant", "user"]
 
 
 def test_the_saved_file_holds_markdown_and_nothing_else(lab: Lab, page: Page) -> None:
-    notebook = lab.open(page, "saved", [LOAD, f"%%claude\nGo on.\n{LONG}", ask("second")])
-    for number in range(3):
-        notebook.run(number)
-    saved = notebook.save()
+    saved = lab.open(page, "saved", [LOAD, f"%%claude\nGo on.\n{LONG}", ask("second")], run=3).save()
     assert "widgets" not in saved.metadata
     for cell in saved.cells[1:]:
         (output,) = cell.outputs
@@ -161,9 +148,8 @@ def test_the_saved_file_holds_markdown_and_nothing_else(lab: Lab, page: Page) ->
 
 
 def test_a_new_kernel_says_that_it_does_not_see_the_answers_above(lab: Lab, page: Page) -> None:
-    notebook = lab.open(page, "again", [LOAD, ask("first"), ask("second")])
-    for number in (0, 1, 2, 0):
-        notebook.run(number)
+    notebook = lab.open(page, "again", [LOAD, ask("first"), ask("second")], run=3)
+    notebook.run(0)
     notebook.save()
     page.goto("about:blank")
     lab.end_kernels()
@@ -179,34 +165,27 @@ def test_an_error_is_one_line(lab: Lab, page: Page, screenshots: Path) -> None:
     broken = "%%claude\nGo on.\nsimulate: think=0; deltas=200; chars=5; fault=cut; after=150"
     refused = "%%claude\nGo on.\nsimulate: fault=refusal; category=bio"
     overloaded = "%%claude\nGo on.\nsimulate: 400; message=Nothing of the kind."
-    notebook = lab.open(page, "errors", [LOAD, broken, refused, overloaded, "%%claude -m\nHello"])
-    for number in range(5):
-        notebook.run(number)
+    notebook = lab.open(page, "errors", [LOAD, broken, refused, overloaded, "%%claude -m\nHello"], run=5)
     page.screenshot(path=screenshots / "errors.png")
     for number in range(1, 5):
         expect(notebook.error(number)).to_have_count(1)
         assert "\n" not in notebook.error(number).inner_text().strip()
 
 
-def test_an_answer_can_neither_run_script_nor_fetch(lab: Lab, page: Page) -> None:
+def test_an_answer_can_neither_run_script_nor_fetch(lab: Lab, guarded_page: Page) -> None:
     hostile = (
-        "![x](/files/fetched.png) <img src=/files/fetched.png> <img src=x onerror='window.ran = 1'> "
+        "![x](/files/fetched.png) <img src=/files/fetched.png> <img src=x onerror='ran()'> "
         "<style>.jp-Cell { visibility: hidden }</style> Harmless."
     )
-    fetched: list[str] = []
-    page.on("request", lambda request: fetched.append(request.url) if "fetched.png" in request.url else None)
-    notebook = lab.open(page, "hostile", [LOAD, f"%%claude\nShow me.\nsimulate: say={hostile}"])
-    notebook.run(0)
+    notebook = lab.open(guarded_page, "hostile", [LOAD, f"%%claude\nShow me.\nsimulate: say={hostile}"], run=1)
     expect(notebook.markdown(0)).to_have_count(0)
     notebook.start(1)
     expect(notebook.prompt(1)).to_have_text("[2]:")
     expect(notebook.markdown(1)).to_contain_text("Harmless.")
-    assert page.evaluate("window.ran") is None
-    assert fetched == []
     expect(notebook.markdown(1)).to_be_visible()
 
 
-def test_inert_markdown_neither_runs_nor_fetches(lab: Lab, page: Page, screenshots: Path) -> None:
+def test_inert_markdown_neither_runs_nor_fetches(lab: Lab, guarded_page: Page, screenshots: Path) -> None:
     single = [placed(snippet)["alone"] for snippet in SNIPPETS]
     shown = [[*single[start : start + 40]] for start in range(0, len(single), 40)]
     texts = list(DOCUMENTS.values())
@@ -220,24 +199,18 @@ def test_inert_markdown_neither_runs_nor_fetches(lab: Lab, page: Page, screensho
     )
     cells = [f"{show}for text in {group!r}: show(text)" for group in shown]
     cells.append(f"{show}for row in {rows!r}: show(*row)")
-    fetched: list[str] = []
-    page.on("request", lambda request: fetched.append(request.url) if "fetched" in request.url else None)
-    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
-    notebook = lab.open(page, "inert", cells)
-    page.evaluate("() => { window.ran = () => { window.hasRun = 1 } }")
+    notebook = lab.open(guarded_page, "inert", cells)
     for number, count in enumerate([*map(len, shown), len(rows)]):
         notebook.run(number)
         marks = notebook.markdown(number).get_by_text("This was", exact=False)
         expect(marks).to_have_count(count)
         expect(marks.locator("mjx-container")).to_have_count(count)
         expect(marks.last).to_be_visible()
-    page.screenshot(path=screenshots / "inert.png")
-    assert page.evaluate(ALIVE) == []
-    assert page.evaluate("window.hasRun") is None
-    assert fetched == []
+    guarded_page.screenshot(path=screenshots / "inert.png")
+    assert guarded_page.evaluate(ALIVE) == []
 
 
-def test_calls_are_drawn_while_they_run_and_fold(lab: Lab, page: Page, screenshots: Path) -> None:
+def test_calls_are_drawn_while_they_run_and_fold(lab: Lab, guarded_page: Page, screenshots: Path) -> None:
     setup = (
         f"{MARKDOWN}\nimport pathlib, time\n"
         "def run_query(sql: str):\n    'Runs a query.'\n"
@@ -245,22 +218,19 @@ def test_calls_are_drawn_while_they_run_and_fold(lab: Lab, page: Page, screensho
         "    return '| region |\\n| Rome |'\n"
         "def find(text: str):\n    'Finds.'\n    raise LookupError('no such region: <img src=/files/fetched.png>')"
     )
-    hostile = "</details><img src=/files/fetched.png onerror=window.ran=1> $x$ \\\\(y\\\\) ![z](/files/fetched.png) ```"
+    hostile = "</details><img src=/files/fetched.png onerror=ran()> $x$ \\\\(y\\\\) ![z](/files/fetched.png) ```"
     question = (
         "%%claude -t run_query, find\nWhich region?\n"
         'simulate: tool=run_query {"sql": "SELECT region,\\n  sum(amount)\\nFROM sales"}; '
         f'tool=find {{"text": "{hostile}"}}; say=Let me **look**.\nsimulate: say=It is **Rome**.'
     )
-    fetched: list[str] = []
-    page.on("request", lambda request: fetched.append(request.url) if "fetched.png" in request.url else None)
-    notebook = lab.open(page, "calls", [setup, question])
-    notebook.run(0)
+    page, notebook = guarded_page, lab.open(guarded_page, "calls", [setup, question], run=1)
     notebook.start(1)
     running = notebook.markdown(1).filter(has_text=re.compile(r"run_query\(sql='SELECT region.* running, [1-9]\d* s"))
     expect(running).to_be_visible()
     expect(notebook.output(1).locator("strong", has_text="look")).to_be_visible()
     page.screenshot(path=screenshots / "calls_running.png")
-    (lab.folder / "seen").touch()
+    (lab.notebooks / "seen").touch()
     notebook.finish(1)
 
     expect(notebook.markdown(1)).to_have_count(1)
@@ -283,7 +253,5 @@ def test_calls_are_drawn_while_they_run_and_fold(lab: Lab, page: Page, screensho
     page.screenshot(path=screenshots / "calls_unfolded.png")
 
     expect(notebook.output(1).locator("img, mjx-container, details a")).to_have_count(0)
-    assert page.evaluate("window.ran") is None
-    assert fetched == []
     (output,) = notebook.save().cells[1].outputs
     assert output.data["text/markdown"].count("<details>") == 2

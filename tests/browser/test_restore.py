@@ -19,9 +19,7 @@ def test_saved_answers_are_restored(lab: Lab, page: Page, simulator: Simulator) 
         "%%claude\nFirst.\nsimulate: say=One.",
         "%%claude\nAnd now?\nsimulate: say=Now.",
     ]
-    notebook = lab.open(page, "morning", cells)
-    for number in range(4):
-        notebook.run(number)
+    notebook = lab.open(page, "morning", cells, run=4)
     notebook.save()
     page.goto("about:blank")
     lab.end_kernels()

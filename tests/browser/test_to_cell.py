@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from claude_magic.simulator import Simulator
@@ -12,18 +11,11 @@ LOAD = "%load_ext claude_magic"
 CODE = "say=Like this:\n\n```python\nx = [\n    1,\n]\n```\n\nand then\n\n```python\nprint(sum(x))\n```"
 
 
-@pytest.mark.parametrize("name", ["lab", "notebook7"])
-def test_code_goes_into_a_cell_below(
-    name: str, request: pytest.FixtureRequest, page: Page, simulator: Simulator
-) -> None:
-    front_end: Lab = request.getfixturevalue(name)
-    front_end.end_kernels()
+def test_code_goes_into_a_cell_below(front_end: Lab, page: Page, simulator: Simulator) -> None:
     last = "'the last'"
     both = "for n in range(2): claude.last.to_cell(n)"
-    notebook = front_end.open(page, "to_cell", [LOAD, "%%claude\nWrite it.", "%claude --cell 1", last, both])
     simulator.faults.append(CODE)
-    for number in (0, 1, 2):
-        notebook.run(number)
+    notebook = front_end.open(page, "to_cell", [LOAD, "%%claude\nWrite it.", "%claude --cell 1", last, both], run=3)
     cells = notebook.panel.locator(".jp-Notebook .jp-Cell")
     expect(cells).to_have_count(6)
     expect(notebook.output(2)).to_contain_text("main: code block 1 goes into the cell below.")

@@ -1,4 +1,4 @@
-"""The page of what everybody used, from a ledger of three months, as people see it."""
+"""The usage page, from a ledger of three months, as users see it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Open = Callable[..., Page]
 
 
 def fill(path: Path) -> None:
-    """Three months of ada's, a week of bob's, and a name that means harm."""
+    """Three months of ada's usage, a week of bob's, and two malicious names."""
     now = [NOON]
     ledger = Ledger(path, lambda: now[0])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +12,9 @@ from typing import Any
 
 import httpx2
 
-from tests.gateway.real_server import RealServer, harmless_environment, started
+from tests.gateway.real_server import RealServer, started
 from tests.judges import require_judge
-from tests.notebook.kernels import Kernel
+from tests.notebook.kernels import Kernel, harmless_environment
 from tests.processes import eventually, free_port
 
 PATIENCE = 120.0
@@ -116,19 +115,13 @@ def hub(folder: Path, api: str, key: str, *options: str) -> Iterator[Hub]:
         patience=PATIENCE,
     )
     (folder / "jupyterhub_config.py").write_text(text)
-    ledger = folder / "ledger.db"
-    running = Hub(f"http://127.0.0.1:{public}", folder, ledger, PATIENCE, api=f"http://127.0.0.1:{private}/hub/api")
+    running = Hub(f"http://127.0.0.1:{public}", folder, PATIENCE, api=f"http://127.0.0.1:{private}/hub/api")
     command = [sys.executable, "-m", "jupyterhub", "--debug"]
-    with started(command, {**harmless_environment(), "HOME": str(folder)}, folder, running) as process:
-        eventually(lambda: _answers(running, process), PATIENCE)
+
+    def ready() -> bool:
+        return httpx2.get(f"{running.claude}/usage", timeout=PATIENCE).status_code == 302
+
+    with started(command, {**harmless_environment(), "HOME": str(folder)}, folder, running, ready):
         for who in ("ada", "bob"):
             running.start_server(who)
         yield running
-
-
-def _answers(running: Hub, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, f"the Hub ended:\n{running.log}"
-    try:
-        return httpx2.get(f"{running.claude}/usage", timeout=PATIENCE).status_code == 302
-    except httpx2.HTTPError:
-        return False

@@ -10,11 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx2
-
-from tests.gateway.real_server import RealServer, harmless_environment, started
-from tests.notebook.kernels import Kernel
-from tests.processes import eventually, free_port
+from tests.gateway.real_server import RealServer, started
+from tests.notebook.kernels import Kernel, harmless_environment
+from tests.processes import free_port
 
 ADA, BOB, EVE = "token-of-ada", "token-of-bob", "token-of-eve"
 _CONFIG = """
@@ -45,6 +43,7 @@ c.ServerApp.authorizer_class = NotEve
 class JupyterServer(RealServer):
     """A running server; ada asks where nobody else is named."""
 
+    ledger = "data/claude_magic/ledger.db"
     process: subprocess.Popen[bytes] = dataclasses.field(init=False)
 
     def call(self, method: str, path: str, token: str = ADA, body: object = None) -> Any:
@@ -83,20 +82,16 @@ def jupyter_server(
     command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", "--ip=127.0.0.1"]
     command += [f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={work}"]
     command += ["--ServerApp.base_url=/base/", "--debug"]
-    running = JupyterServer(f"http://127.0.0.1:{port}/base", folder, folder / "data" / "claude_magic" / "ledger.db")
-    with started(command, {**harmless_environment(), **private, **environment}, work, running) as running.process:
-        eventually(lambda: _answers(running))
+    running = JupyterServer(f"http://127.0.0.1:{port}/base", folder)
+    variables = {**harmless_environment(), **private, **environment}
+
+    def ready() -> bool:
+        return running.request("GET", "/api/status", ADA).is_success
+
+    with started(command, variables, work, running, ready) as running.process:
         try:
             yield running
         finally:
             if running.process.poll() is None:
                 for kernel in running.call("GET", "/api/kernels"):
                     running.call("DELETE", f"/api/kernels/{kernel['id']}")
-
-
-def _answers(running: JupyterServer) -> bool:
-    assert running.process.poll() is None, f"the server ended:\n{running.log}"
-    try:
-        return running.request("GET", "/api/status", ADA).is_success
-    except httpx2.HTTPError:
-        return False

@@ -11,16 +11,17 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import httpx2
 from jupyter_client.blocking.client import BlockingKernelClient
 
 from claude_magic.messages import limits
 from tests.notebook.kernels import PATIENCE, Kernel
+from tests.processes import eventually
 
 QUESTION = "%%claude\nWhy is the sky blue?"
 WIRE = {"model": limits.resolve("haiku"), "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}
@@ -30,9 +31,10 @@ WIRE = {"model": limits.resolve("haiku"), "max_tokens": 50, "messages": [{"role"
 class RealServer:
     """A running server; ``patience`` is in seconds."""
 
+    ledger: ClassVar = "ledger.db"
+    """Its file, in the folder."""
     url: str
     folder: Path
-    ledger: Path
     patience: float = PATIENCE
     kernels: dict[str, BlockingKernelClient] = dataclasses.field(default_factory=dict)
 
@@ -67,13 +69,13 @@ class RealServer:
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of the ledger."""
-        with contextlib.closing(sqlite3.connect(self.ledger)) as connection:
+        with contextlib.closing(sqlite3.connect(self.folder / self.ledger)) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute("SELECT * FROM answers ORDER BY id")]
 
 
 def until_ready(client: BlockingKernelClient) -> None:
-    """Wait until a kernel answers and is heard; its heart, which jupyter_client asks first, may be late."""
+    """Wait until a kernel answers on both channels; its heartbeat, which jupyter_client checks first, may be late."""
     deadline = time.monotonic() + PATIENCE
     asked: set[str] = set()
     while True:
@@ -108,21 +110,29 @@ def command_lines() -> dict[int, bytes]:
     return found
 
 
-def harmless_environment() -> dict[str, str]:
-    """Our environment without what Claude, Jupyter and JupyterHub read from it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "JUPYTER", "JPY_"))}
-
-
 @contextmanager
 def started(
-    command: list[str], environment: dict[str, str], folder: Path, server: RealServer
+    command: list[str],
+    environment: dict[str, str],
+    folder: Path,
+    server: RealServer,
+    ready: Callable[[], bool],
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server, and end it with the kernels that the tests talk to and the processes that it leaves."""
+    """Run a server until it is ready, and end it with the kernels that the tests talk to and what it started."""
     with (server.folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             command, env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
+
+    def answers() -> bool:
+        assert process.poll() is None, f"the server ended:\n{server.log}"
+        try:
+            return ready()
+        except httpx2.HTTPError:
+            return False
+
     try:
+        eventually(answers, server.patience)
         yield process
     finally:
         for client in server.kernels.values():

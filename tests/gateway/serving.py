@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx2
 from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -91,6 +93,12 @@ class Served:
             return [dict(zip(names, row, strict=True)) for row in found]
 
         return self.do(read)
+
+    def post(self, body: object, path: str = "/v1/messages", **headers: str) -> httpx2.Response:
+        """Ask as ada, unless the headers say otherwise."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"authorization": f"Bearer {self.ada}", "anthropic-version": "2023-06-01", **headers}
+        return httpx2.post(self.url + path, content=content, headers=sent, timeout=PATIENCE)
 
     def client(self, token: str | None = None, **options: Any) -> Client:
         client = Client(self.url, Credentials({"ANTHROPIC_AUTH_TOKEN": token or self.ada}), **options)

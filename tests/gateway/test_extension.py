@@ -28,8 +28,12 @@ from tests.processes import eventually
 
 
 @pytest.fixture(scope="module")
-def shared(api: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api.url}
+def environment(api: Simulator) -> dict[str, str]:
+    return {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api.url}
+
+
+@pytest.fixture(scope="module")
+def shared(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
     with jupyter_server(tmp_path_factory.mktemp("server"), environment) as running:
         yield running
 
@@ -127,8 +131,7 @@ def test_users_are_those_that_jupyter_knows_and_allows(shared: JupyterServer) ->
     ]
 
 
-def test_another_site_cannot_use_a_users_cookie(api: Simulator, tmp_path: Path) -> None:
-    environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api.url}
+def test_another_site_cannot_use_a_users_cookie(environment: dict[str, str], tmp_path: Path) -> None:
     with jupyter_server(
         tmp_path, environment, "c.ServerApp.allow_unauthenticated_access = False", people=False
     ) as running:
@@ -163,8 +166,7 @@ def test_a_users_own_key_goes_to_the_api_and_not_to_the_server(shared: JupyterSe
     assert len(api.requests) == before
 
 
-def test_a_budget_stops_the_third_turn_and_says_so(api: Simulator, tmp_path: Path) -> None:
-    environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api.url}
+def test_a_budget_stops_the_third_turn_and_says_so(api: Simulator, environment: dict[str, str], tmp_path: Path) -> None:
     with jupyter_server(tmp_path, environment, "c.ClaudeGateway.tokens_per_day = 1000") as running:
         _, kernel = running.start_kernel()
         load(kernel)
@@ -182,8 +184,9 @@ def test_a_budget_stops_the_third_turn_and_says_so(api: Simulator, tmp_path: Pat
         assert len(running.rows()) == 2
 
 
-def test_a_server_that_is_killed_in_the_middle_leaves_a_ledger_that_adds_up(api: Simulator, tmp_path: Path) -> None:
-    environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api.url}
+def test_a_server_that_is_killed_in_the_middle_leaves_a_ledger_that_adds_up(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     with jupyter_server(tmp_path, environment) as running:
         _, kernel = running.start_kernel()
         load(kernel)
@@ -244,16 +247,34 @@ def test_without_a_key_everything_is_as_without_the_extension(tmp_path: Path) ->
         assert "no API key yet" in load(kernel)
 
 
-def test_one_line_turns_it_off(api: Simulator, tmp_path: Path) -> None:
-    environment = {"ANTHROPIC_API_KEY": "any-key", "ANTHROPIC_BASE_URL": api.url}
-    off = 'c.ServerApp.jpserver_extensions = {"claude_magic.gateway": False}'
-    with jupyter_server(tmp_path, environment, off) as running:
-        _, kernel = running.start_kernel()
-        assert "key from ANTHROPIC_API_KEY" in load(kernel)
+@pytest.mark.parametrize(
+    ("config", "logged", "printed"),
+    [
+        ('c.ServerApp.jpserver_extensions = {"claude_magic.gateway": False}', "", "key from ANTHROPIC_API_KEY"),
+        (
+            'c.KernelProvisionerFactory.default_provisioner_name = "local-provisioner"',
+            "kernels are started by local-provisioner",
+            "no API key yet",
+        ),
+        (
+            "c.ClaudeGateway.ledger = 'letter'",
+            "Claude: the gateway is off: file is not a database",
+            "no API key yet",  # and not the server's
+        ),
+    ],
+    ids=["turned off", "another provisioner", "no ledger"],
+)
+def test_without_the_gateway_kernels_start_as_usual(
+    environment: dict[str, str], tmp_path: Path, config: str, logged: str, printed: str
+) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "letter").write_text("no database at all, but a letter to a friend. " * 100)
+    with jupyter_server(tmp_path, environment, config) as running:
+        assert logged in running.log
+        assert printed in load(running.start_kernel()[1])
 
 
-def test_one_token_for_everybody_means_one_budget(api: Simulator, tmp_path: Path) -> None:
-    environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api.url}
+def test_one_token_for_everybody_means_one_budget(environment: dict[str, str], tmp_path: Path) -> None:
     with jupyter_server(tmp_path, environment, people=False) as running:
         for _ in range(2):  # each time as a browser without a cookie
             assert running.call("POST", "/claude/v1/messages", body=WIRE)["type"] == "message"
@@ -262,15 +283,6 @@ def test_one_token_for_everybody_means_one_budget(api: Simulator, tmp_path: Path
         kernel.run(QUESTION)
         assert len({row["user"] for row in running.rows()}) == 1
         assert len(running.rows()) == 3
-
-
-def test_a_configured_provisioner_stays(api: Simulator, tmp_path: Path) -> None:
-    environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api.url}
-    chosen = 'c.KernelProvisionerFactory.default_provisioner_name = "local-provisioner"'
-    with jupyter_server(tmp_path, environment, chosen) as running:
-        assert "kernels are started by local-provisioner" in running.log
-        _, kernel = running.start_kernel()
-        assert "no API key yet" in load(kernel)
 
 
 def test_the_installation_turns_it_on() -> None:
@@ -307,12 +319,3 @@ assert (child.returncode, b"sk-ant-" in child.stdout) == (0, False), child
 
 def test_kernels_of_other_programs_are_started_as_usual() -> None:
     assert ClaudeProvisioner()._tracker() is None
-
-
-def test_a_ledger_that_cannot_be_opened_turns_the_gateway_off(api: Simulator, tmp_path: Path) -> None:
-    (tmp_path / "ledger.db").write_text("no database at all, but a letter to a friend. " * 100)
-    environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api.url}
-    with jupyter_server(tmp_path, environment, f"c.ClaudeGateway.ledger = {str(tmp_path / 'ledger.db')!r}") as running:
-        assert "Claude: the gateway is off: file is not a database" in running.log
-        _, kernel = running.start_kernel()
-        assert "no API key yet" in load(kernel)  # and not the server's

@@ -18,6 +18,7 @@ from claude_magic.simulator import Simulator
 from tests.conftest import KEY
 from tests.gateway.hub import PATIENCE, TESTER, Hub, hub
 from tests.gateway.real_server import QUESTION, WIRE, command_lines, environ_of, load
+from tests.notebook.kernels import harmless_environment
 from tests.processes import eventually, free_port
 
 pytestmark = pytest.mark.timeout(600)
@@ -192,13 +193,12 @@ def test_the_usage_page_needs_a_login_and_shows_what_its_viewer_may_see(shared: 
     ],
 )
 def test_what_is_missing_is_reported_in_one_line(environment: dict[str, str], said: str, tmp_path: Path) -> None:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "JUPYTER"))}
     if environment.pop("JUPYTERHUB", ""):
         names = ("API_TOKEN", "API_URL", "OAUTH_ACCESS_SCOPES", "SERVICE_PREFIX", "SERVICE_URL")
         environment |= {f"JUPYTERHUB_{name}": "x" for name in names}
     run = subprocess.run(
         [sys.executable, "-m", "claude_magic.gateway", f"--ledger={tmp_path / 'ledger.db'}"],
-        env={**clean, **environment},
+        env={**harmless_environment(), **environment},
         capture_output=True,
         text=True,
         check=False,

@@ -196,7 +196,7 @@ def test_a_server_that_is_killed_loses_nothing_and_counts_nothing_twice(tmp_path
 
 
 def fill(ledger: Ledger) -> None:
-    """Let the file grow no more, as on a disk that is full."""
+    """Keep the file from growing, as if the disk were full."""
     pages = ledger._db.execute("PRAGMA page_count").fetchone()[0]
     ledger._db.execute(f"PRAGMA max_page_count = {pages}")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -48,8 +48,7 @@ def test_a_budget_in_dollars(simulator: Simulator, tmp_path: Path) -> None:
             claude("Once more?")
         for model, speed in (("gpt-7", None), ("claude-haiku-4-5", "fast")):
             body = {"model": model, "max_tokens": 5, "messages": [], **({"speed": speed} if speed else {})}
-            headers = {"authorization": f"Bearer {served.bob}"}
-            answer = httpx2.post(served.url + "/v1/messages", json=body, headers=headers)
+            answer = served.post(body, authorization=f"Bearer {served.bob}")
             assert answer.status_code == 403
             assert "the price of" in answer.json()["error"]["message"]
         assert len(simulator.requests) == 1
@@ -73,7 +72,7 @@ def test_a_hundred_at_once_do_not_overshoot(simulator: Simulator, tmp_path: Path
         together = threading.Barrier(100, timeout=PATIENCE)
         refused = []
 
-        def one() -> None:
+        def one(number: int) -> None:
             stream = served.client(max_retries=0).stream(ask(max_tokens=most, stop_sequences=["zzz"]))
             together.wait()
             try:
@@ -81,11 +80,8 @@ def test_a_hundred_at_once_do_not_overshoot(simulator: Simulator, tmp_path: Path
             except RateLimited:
                 refused.append(stream)
 
-        threads = [threading.Thread(target=one) for _ in range(100)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(100) as pool:
+            list(pool.map(one, range(100)))
         spent = served.do(lambda gateway: gateway.ledger.used_today("ada"))
         assert spent.tokens < budget + most + 100
         assert spent.reserved_tokens == 0
@@ -118,9 +114,8 @@ def test_only_some_models(simulator: Simulator, tmp_path: Path) -> None:
         for model in ("haiku", "sonnet"):
             claude.model = model
             assert claude("Hi").complete
-        body = json.dumps({"model": "claude-opus-5-5", "messages": []})
-        headers = {"authorization": f"Bearer {served.ada}"}
-        assert httpx2.post(served.url + "/v1/messages/count_tokens", content=body, headers=headers).status_code == 403
+        body = {"model": "claude-opus-5-5", "messages": []}
+        assert served.post(body, "/v1/messages/count_tokens").status_code == 403
 
 
 def test_requests_a_minute_say_when_to_come_back(simulator: Simulator, tmp_path: Path) -> None:

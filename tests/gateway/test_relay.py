@@ -46,12 +46,6 @@ def text_of(served: Served, token: str | None = None, **fields: Any) -> str:
     return stream.reply.text
 
 
-def post(served: Served, body: object, path: str = "/v1/messages", **headers: str) -> httpx2.Response:
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    sent = {"authorization": f"Bearer {served.ada}", "anthropic-version": "2023-06-01", **headers}
-    return httpx2.post(served.url + path, content=content, headers=sent, timeout=PATIENCE)
-
-
 def exchange(served: Served, sent: bytes) -> bytes:
     """What comes back for these bytes, until the server closes the connection."""
     with socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE) as connection:
@@ -78,7 +72,7 @@ def test_an_answer_goes_through_as_the_api_wrote_it(served: Served, simulator: S
         json=wire(),
         headers={"x-api-key": "any", "anthropic-version": "2023-06-01"},
     )
-    passed = post(served, wire())
+    passed = served.post(wire())
     assert passed.status_code == 200
     assert passed.headers["content-type"] == direct.headers["content-type"]
     assert passed.headers["x-simulator"] == "claude_magic"
@@ -116,7 +110,7 @@ def test_an_answer_streams_and_ends_when_its_reader_leaves(served: Served, simul
 
 
 def test_a_whole_answer_is_counted_too(served: Served) -> None:
-    answer = post(served, wire(stream=False))
+    answer = served.post(wire(stream=False))
     (row,) = served.rows()
     assert row["state"] == "whole"
     assert row["output_tokens"] == answer.json()["usage"]["output_tokens"]
@@ -125,7 +119,7 @@ def test_a_whole_answer_is_counted_too(served: Served) -> None:
 def test_counting_and_models_cost_nothing(served: Served, simulator: Simulator) -> None:
     client = served.client()
     body = {name: value for name, value in wire().items() if name not in ("stream", "max_tokens")}
-    counted = post(served, body, "/v1/messages/count_tokens")
+    counted = served.post(body, "/v1/messages/count_tokens")
     assert counted.json()["input_tokens"] > 0
     assert len(client.models()) > 5
     assert client.call("GET", "/v1/models/claude-haiku-4-5")["type"] == "model"
@@ -137,13 +131,13 @@ def test_counting_and_models_cost_nothing(served: Served, simulator: Simulator) 
 def test_the_key_of_the_server_goes_on_and_little_of_the_caller(served: Served, simulator: Simulator) -> None:
     secrets = {"cookie": "session=1", "x-forwarded-for": "10.0.0.1", "x-api-key": "mine", "anthropic-workspace-id": "w"}
     more = {"anthropic-beta": "files-api-2025-04-14", "user-agent": "notebook"}
-    post(served, wire(), **secrets, **more)
+    served.post(wire(), **secrets, **more)
     (got,) = simulator.requests
     names = {name.lower() for name in got.headers}
     assert not names & {"cookie", "x-forwarded-for", "authorization", "anthropic-workspace-id"}
     assert got.credential == "x-api-key"
     simulator.keys = {KEY}
-    assert post(served, wire(), **secrets).status_code == 200
+    assert served.post(wire(), **secrets).status_code == 200
     assert got.headers["anthropic-beta"] == "files-api-2025-04-14"
     assert got.headers["user-agent"] == "notebook"
     assert got.headers["host"] == simulator.url.removeprefix("http://")
@@ -154,7 +148,7 @@ def test_the_key_of_the_server_goes_on_and_little_of_the_caller(served: Served, 
 
 @pytest.mark.parametrize("token", ["", "not-one", KEY])
 def test_nobody_asks_without_a_token(served: Served, simulator: Simulator, token: str) -> None:
-    answer = post(served, wire(), authorization=f"Bearer {token}".strip())
+    answer = served.post(wire(), authorization=f"Bearer {token}".strip())
     assert answer.status_code == 401
     assert answer.json()["error"]["type"] == "authentication_error"
     assert answer.headers["x-should-retry"] == "false"
@@ -162,7 +156,7 @@ def test_nobody_asks_without_a_token(served: Served, simulator: Simulator, token
 
 
 def test_a_token_is_billed_to_whom_it_belongs_whatever_else_is_said(served: Served) -> None:
-    post(served, wire(metadata={"user_id": "ada"}), authorization=f"Bearer {served.bob}", **{"x-api-key": served.ada})
+    served.post(wire(metadata={"user_id": "ada"}), authorization=f"Bearer {served.bob}", **{"x-api-key": served.ada})
     assert [(row.user, row.answers) for row in served.usage()] == [("bob", 1)]
 
 
@@ -213,7 +207,7 @@ def test_forty_megabytes_are_too_much(served: Served, simulator: Simulator, chun
     ],
 )
 def test_an_invalid_body_is_not_forwarded(served: Served, simulator: Simulator, body: bytes, said: str) -> None:
-    answer = post(served, body)
+    answer = served.post(body)
     assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
     assert said in answer.json()["error"]["message"]
     assert simulator.requests == []
@@ -370,7 +364,7 @@ def test_an_unreachable_api_costs_nothing(tmp_path: Path) -> None:
 def test_errors_of_the_api_go_through_and_cost_nothing(served: Served, simulator: Simulator) -> None:
     simulator.faults.append("529")
     simulator.faults.append("400; message=too odd")
-    answer = post(served, wire())
+    answer = served.post(wire())
     assert (answer.status_code, answer.json()["error"]["type"]) == (529, "overloaded_error")
     with pytest.raises(InvalidRequest, match="too odd"):
         text_of(served)
@@ -384,7 +378,7 @@ def test_a_key_that_the_api_rejects_or_quotes_is_not_shown(tmp_path: Path) -> No
     with raw(refused, quoted, moved, http(HELLO)) as api, serving(api.url, tmp_path) as served:
         with pytest.raises(ServerError, match="does not accept this server's key"):
             text_of(served)
-        assert post(served, wire()).json() == {"error": {"message": "no ***!"}}
+        assert served.post(wire()).json() == {"error": {"message": "no ***!"}}
         with pytest.raises(ServerError, match="redirects elsewhere"):
             text_of(served)
         assert text_of(served) == "Hello!"

@@ -37,7 +37,7 @@ class Cells:
         return shown
 
     def fail(self, cell: str) -> str:
-        """What the user sees of the cell's failure."""
+        """What the user sees when the cell fails."""
         with capture_output() as shown:
             result = self.shell.run_cell(cell, store_history=True)
         assert not result.success

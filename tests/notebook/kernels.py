@@ -13,11 +13,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import nbformat
+import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+from tests.judges import require_judge
+
 PATIENCE = 30.0
 """Seconds to wait for a kernel that does not answer."""
+
+WITH_AND_WITHOUT_NEST_ASYNCIO = pytest.mark.parametrize(
+    "kernel",
+    ["", "import nest_asyncio; nest_asyncio.apply()"],
+    ids=["nothing", "nest_asyncio"],
+    indirect=True,
+    scope="module",
+)
+"""In one of two kernels the user has patched the event loop before."""
 
 _STATUS = re.compile(r"\*(…|waiting, \d+ s)\*")
 _FENCE_LINE = re.compile(r"^ {0,3}`{3,}.*$", re.MULTILINE)
@@ -129,22 +142,20 @@ class Running:
         self.seen: list[tuple[float, int]] = []
         """Times, each with the number of visible characters of the answer."""
 
-    def until(self, condition: Callable[[Screen], object], timeout: float = PATIENCE) -> None:
+    def until(
+        self, condition: Callable[[Screen], object], timeout: float = PATIENCE, *, may_have_ended: bool = False
+    ) -> None:
         """Read messages until something is on the screen."""
         deadline = time.monotonic() + timeout
         while not condition(self.screen):
             left = deadline - time.monotonic()
             assert left > 0, f"not seen in {timeout:.0f} s; the cell shows {self.screen.outputs}"
-            assert not self._idle, f"the cell ended without it and shows {self.screen.outputs}"
+            assert may_have_ended or not self._idle, f"the cell ended without it and shows {self.screen.outputs}"
             self._read(min(left, 0.02))  # the condition may be about something other than the screen
 
     def later(self, condition: Callable[[Screen], object], timeout: float = PATIENCE) -> None:
         """Read messages until something is on the screen of a cell that may have ended."""
-        deadline = time.monotonic() + timeout
-        while not condition(self.screen):
-            left = deadline - time.monotonic()
-            assert left > 0, f"not seen in {timeout:.0f} s; the cell shows {self.screen.outputs}"
-            self._read(min(left, 0.02))
+        self.until(condition, timeout, may_have_ended=True)
 
     def during(self, seconds: float) -> None:
         """Read messages for a while."""
@@ -182,12 +193,12 @@ class Running:
 
     def _take(self, message: Message) -> None:
         """Show a message, which may come when the cell has ended."""
-        now, kind, content = message.at, message.kind, message.content
+        kind, content = message.kind, message.content
         self.messages.append(message)
         if kind == "status" and content["execution_state"] == "idle":
             self._idle = True
         self.screen.apply(kind, content)
-        self.seen.append((now, self.screen.letters))
+        self.seen.append((message.at, self.screen.letters))
 
     def _answer(self) -> None:
         """Type the next answer, if the cell asks."""
@@ -220,6 +231,11 @@ class Running:
         """The only answer that the cell shows."""
         assert len(self.screen.answers) == 1, self.screen.outputs
         return shown(self.screen.answers[0])
+
+    @property
+    def size(self) -> int:
+        """Bytes of its messages."""
+        return sum(message.size for message in self.messages)
 
     @property
     def printed(self) -> str:
@@ -287,6 +303,22 @@ class Kernel:
         return Running(self, message["header"]["msg_id"], answers)
 
 
+def harmless_environment() -> dict[str, str]:
+    """Our environment without what Claude, Jupyter and JupyterHub read from it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "JUPYTER", "JPY_"))}
+
+
+def exported(*outputs: Any) -> str:
+    """A notebook of cells with these outputs, as nbconvert's HTML."""
+    require_judge("jupyter-nbconvert")
+    from nbconvert.exporters import HTMLExporter
+
+    cells = [nbformat.v4.new_code_cell("%%claude", outputs=[nbformat.from_dict(output)]) for output in outputs]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    nbformat.validate(notebook)
+    return str(HTMLExporter().from_notebook_node(notebook)[0])
+
+
 @contextmanager
 def running_kernel(folder: Path, url: str, errors: Path | None = None) -> Iterator[Kernel]:
     """A kernel of its own home and folders.
@@ -304,13 +336,10 @@ def running_kernel(folder: Path, url: str, errors: Path | None = None) -> Iterat
         name: str(folder)
         for name in ("HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
     }
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "JUPYTER_", "JPY_"))
-    }
     manager = KernelManager(kernel_name="python3", connection_file=str(folder / "kernel.json"))
     api = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "any-key"}
     stderr = errors.open("wb") if errors is not None else None
-    manager.start_kernel(env={**inherited, **private, **api}, cwd=str(folder), stderr=stderr)
+    manager.start_kernel(env={**harmless_environment(), **private, **api}, cwd=str(folder), stderr=stderr)
     client = manager.client()
     try:
         client.start_channels()

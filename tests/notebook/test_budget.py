@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from claude_magic.messages.usage import Usage
 from claude_magic.notebook.card import card
 from claude_magic.simulator import Simulator
 from tests.notebook.conftest import Cells
-from tests.notebook.kernels import running_kernel
+from tests.notebook.kernels import Kernel
 
 LONG = "All work and no play. " * 3000
 
@@ -109,19 +108,17 @@ def test_the_simulator_of_a_kernel_caches_and_costs_nothing(make_shell: Callable
     assert claude.home.cost(simulated=True) > 0
 
 
-@pytest.mark.kernel
-def test_a_kernel_with_a_front_end_has_no_budget_and_one_without_has(tmp_path: Path, simulator: Simulator) -> None:
-    with running_kernel(tmp_path, simulator.url) as kernel:
-        kernel.run("%load_ext claude_magic")
-        assert kernel.run("print(claude.budget)").printed == "1.0\n"
-        assert kernel.run("print(claude.budget)", cell="a").printed == "None\n"
-        asked = kernel.run("%config ClaudeMagics.budget = 0.001\n%claude Hi", cell="b")
-        assert asked.status == "error"
-        assert asked.error == [
-            "OverBudget: This would send about 59 tokens (about 1 cent; spent 0.00 of 0.001 USD). "
-            "Add --yes, use --new, or raise claude.budget."
-        ]
-        assert not simulator.requests
-        assert kernel.run("%claude --yes Hi", cell="b").status == "ok"
-        shown = kernel.run("claude.usage", cell="c").screen.markdown
-        assert "SIMULATED claude-sonnet-5-5" in shown[0]
+def test_a_kernel_with_a_front_end_has_no_budget_and_one_without_has(new_kernel: Kernel, simulator: Simulator) -> None:
+    new_kernel.run("%load_ext claude_magic")
+    assert new_kernel.run("print(claude.budget)").printed == "1.0\n"
+    assert new_kernel.run("print(claude.budget)", cell="a").printed == "None\n"
+    asked = new_kernel.run("%config ClaudeMagics.budget = 0.001\n%claude Hi", cell="b")
+    assert asked.status == "error"
+    assert asked.error == [
+        "OverBudget: This would send about 59 tokens (about 1 cent; spent 0.00 of 0.001 USD). "
+        "Add --yes, use --new, or raise claude.budget."
+    ]
+    assert not simulator.requests
+    assert new_kernel.run("%claude --yes Hi", cell="b").status == "ok"
+    shown = new_kernel.run("claude.usage", cell="c").screen.markdown
+    assert "SIMULATED claude-sonnet-5-5" in shown[0]

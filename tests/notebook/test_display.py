@@ -1,4 +1,4 @@
-"""StreamingHTML Markdown, cut into pieces that stand, and drawn without waste."""
+"""Streaming Markdown: split into pieces that no longer change, and drawn without waste."""
 
 from __future__ import annotations
 
@@ -120,6 +120,16 @@ class Page:
             assert self.changed.wait_for(lambda: words in self.text, 10), self.text
 
 
+def started(
+    opening: Opening = OPENING, *, owns_cell: bool = True, style: str = "full", **options: Any
+) -> tuple[Page, MarkdownRenderer]:
+    """A renderer of an answer that begins, and its page."""
+    page = Page()
+    renderer = MarkdownRenderer(page, owns_cell=owns_cell, style=style, **options)
+    renderer.start(opening)
+    return page, renderer
+
+
 def ending(reply: Reply, *notices: str) -> Ending:
     return Ending(reply, notices, 4, 6, 0.011, 0.078, "turn")
 
@@ -146,9 +156,7 @@ def text_change(text: str) -> ReplyUpdate:
 
 @pytest.mark.parametrize("owns_cell", [True, False], ids=["own cell", "shared cell"])
 def test_the_first_and_last_pieces_are_shown_at_once_and_the_final_answer_is_whole(owns_cell: bool) -> None:
-    page = Page()
-    renderer = MarkdownRenderer(page, owns_cell=owns_cell)
-    renderer.start(OPENING)
+    page, renderer = started(owns_cell=owns_cell)
     renderer.update(text_change("First"))
     page.wait_for("*sent: fig (30x20, 2 tokens)*\n\nFirst")
     long = "\n\n".join([PARAGRAPH] * 20)
@@ -168,7 +176,7 @@ def test_the_first_and_last_pieces_are_shown_at_once_and_the_final_answer_is_who
 
 
 def interrupted(action: Callable[[], object], step: int) -> bool:
-    """Do something, and be interrupted at its so many-th instruction; whether it had ended before."""
+    """Interrupt an action at its n-th instruction; whether it had ended before."""
     left = step
 
     def trace(frame: FrameType, event: str, argument: object) -> Any:
@@ -195,9 +203,7 @@ def interrupted(action: Callable[[], object], step: int) -> bool:
 def test_an_answer_can_end_after_an_interrupt_at_any_instruction(kind: str) -> None:
     call = Call("toolu_1", "add", {"a": 1}, state="running")
     for step in itertools.count(1):
-        page = Page()
-        renderer = MarkdownRenderer(page, owns_cell=True)
-        renderer.start(OPENING)
+        page, renderer = started()
         change = text_change("First") if kind == "text" else call
         done = interrupted(lambda: renderer.update(change), step)  # noqa: B023
         ended = threading.Thread(target=renderer.finish, args=(ending(reply_of("First")),), daemon=True)
@@ -211,10 +217,8 @@ def test_an_answer_can_end_after_an_interrupt_at_any_instruction(kind: str) -> N
 
 
 def test_a_short_answer_is_updated_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    page = Page()
+    page, renderer = started()
     monkeypatch.setattr(page, "clear_output", None)
-    renderer = MarkdownRenderer(page, owns_cell=True)
-    renderer.start(OPENING)
     renderer.update(text_change("Short."))
     page.wait_for("Short.")
     renderer.finish(ending(reply_of("Short.")))
@@ -222,9 +226,7 @@ def test_a_short_answer_is_updated_in_place(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_status_is_shown_before_the_text() -> None:
-    page = Page()
-    renderer = MarkdownRenderer(page, owns_cell=True)
-    renderer.start(Opening("m", (), "", False))
+    page, renderer = started(Opening("m", (), "", False))
     page.wait_for("*…*")
     renderer.update(Wait("overloaded", 2.0, 2))
     page.wait_for("*overloaded, again in 2 s*")
@@ -239,9 +241,7 @@ def test_a_status_is_shown_before_the_text() -> None:
 
 @pytest.mark.parametrize(("length", "lead"), [(600, ""), (601, "…"), (5000, "…")])
 def test_only_the_end_of_long_thinking_is_shown_and_kept(length: int, lead: str) -> None:
-    page = Page()
-    renderer = MarkdownRenderer(page, owns_cell=True)
-    renderer.start(Opening("m", (), "", False))
+    page, renderer = started(Opening("m", (), "", False))
     thinking = Reply()._start(0, {"type": "thinking"}).block
     renderer.update(ReplyUpdate("thinking", "a" * (length - 1), thinking))
     page.wait_for("> ")
@@ -252,9 +252,7 @@ def test_only_the_end_of_long_thinking_is_shown_and_kept(length: int, lead: str)
 
 
 def test_nothing_is_shown_of_a_question_that_never_began() -> None:
-    page = Page()
-    renderer = MarkdownRenderer(page, owns_cell=True)
-    renderer.start(OPENING)
+    page, renderer = started()
     page.wait_for("sent")
     renderer.finish(ending(Reply()))
     assert page.text == "*sent: fig (30x20, 2 tokens)*"
@@ -262,18 +260,14 @@ def test_nothing_is_shown_of_a_question_that_never_began() -> None:
 
 @pytest.mark.parametrize("owns_cell", [True, False], ids=["own cell", "shared cell"])
 def test_a_question_that_fails_at_once_leaves_nothing(owns_cell: bool) -> None:
-    page = Page()
-    renderer = MarkdownRenderer(page, owns_cell=owns_cell)
-    renderer.start(Opening("m", (), "", False))
+    page, renderer = started(Opening("m", (), "", False), owns_cell=owns_cell)
     page.wait_for("*…*")
     renderer.finish(ending(Reply()))
     assert [data for data in page.outputs.values() if data] == []
 
 
 def test_the_notice_of_an_answer_cut_in_code_is_outside_the_code() -> None:
-    page = Page()
-    renderer = MarkdownRenderer(page, owns_cell=True)
-    renderer.start(OPENING)
+    page, renderer = started()
     renderer.finish(ending(reply_of("Look:\n```python\nx = 1", stop_reason="max_tokens"), "The answer is cut."))
     assert "x = 1\n```\n\n> The answer is cut." in page.text
 
@@ -282,9 +276,7 @@ def test_the_notice_of_an_answer_cut_in_code_is_outside_the_code() -> None:
     "text", ["- Do:\n  ```\n  a", "1. x\n\n   ~~~~\n   a", "- ```python\n  a", "  - deep\n\n      ```\n      a"]
 )
 def test_code_that_is_cut_inside_a_list_is_closed_where_it_was_opened(text: str) -> None:
-    page = Page()
-    renderer = MarkdownRenderer(page, owns_cell=True)
-    renderer.start(OPENING)
+    page, renderer = started()
     renderer.finish(ending(reply_of(text, stop_reason="max_tokens"), "The answer is cut."))
     tokens = MarkdownIt().parse(page.text)
     quote = next(number for number, token in enumerate(tokens) if token.type == "blockquote_open")
@@ -293,9 +285,7 @@ def test_code_that_is_cut_inside_a_list_is_closed_where_it_was_opened(text: str)
 
 
 def test_thinking_is_kept_when_asked_for() -> None:
-    page = Page()
-    renderer = MarkdownRenderer(page, owns_cell=True)
-    renderer.start(Opening("m", (), "", True))
+    page, renderer = started(Opening("m", (), "", True))
     reply = Reply()
     reply.take(
         {"content": [{"type": "thinking", "thinking": "Hm.\nSo.", "signature": "s"}, {"type": "text", "text": "Yes."}]}

@@ -10,7 +10,6 @@ import base64
 import dataclasses
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,22 +20,14 @@ from PIL import Image
 
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
+from tests.conversation.wire import body
 from tests.judges import require_judge
 from tests.notebook.conftest import Cells
+from tests.notebook.kernels import harmless_environment
 
 ANT = "https://example.org/ant.jpg"
 LATIN = "What is latin for Ant? (A) Apoidea, (B) Rhopalocera, (C) Formicidae"
-
-
-def picture() -> tuple[Image.Image, str]:
-    """A picture, and the base64 in which it is sent."""
-    drawn = Image.linear_gradient("L").convert("RGB").resize((56, 56))
-    file = io.BytesIO()
-    drawn.save(file, "PNG")
-    return drawn, base64.b64encode(file.getvalue()).decode()
-
-
-PICTURE, _ = picture()
+PICTURE = Image.linear_gradient("L").convert("RGB").resize((56, 56))
 TOOL = """
 from claude_magic import tool
 @tool(strict=True)
@@ -78,6 +69,12 @@ def assistant(content: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": content}
 
 
+def about_a_picture(value: str, source: dict[str, Any]) -> Example:
+    question = "What is in the above image?"
+    content = [{"type": "image", "source": source}, {"type": "text", "text": question}]
+    return Example((f"{FIRST}{{{{ {value} }}}}\n{question}",), SHORT, [user(content)])
+
+
 SHORT = {"model": "claude-opus-4-8", "max_tokens": 1024}
 FIRST = "%%claude -m claude-opus-4-8 --max-tokens 1024\n"
 EXAMPLES = {
@@ -98,30 +95,8 @@ EXAMPLES = {
         {"model": "claude-sonnet-4-5", "max_tokens": 1},
         [user(LATIN), assistant("The answer is (")],
     ),
-    "picture by its bytes": Example(
-        (f"{FIRST}{{{{ picture }}}}\nWhat is in the above image?",),
-        SHORT,
-        [
-            user(
-                [
-                    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": ...}},
-                    {"type": "text", "text": "What is in the above image?"},
-                ]
-            )
-        ],
-    ),
-    "picture by its address": Example(
-        (f"{FIRST}{{{{ RemotePicture({ANT!r}) }}}}\nWhat is in the above image?",),
-        SHORT,
-        [
-            user(
-                [
-                    {"type": "image", "source": {"type": "url", "url": ANT}},
-                    {"type": "text", "text": "What is in the above image?"},
-                ]
-            )
-        ],
-    ),
+    "picture by its bytes": about_a_picture("picture", {"type": "base64", "media_type": "image/png", "data": ...}),
+    "picture by its address": about_a_picture(f"RemotePicture({ANT!r})", {"type": "url", "url": ANT}),
 }
 
 
@@ -139,21 +114,19 @@ def ask(shell: Cells, simulator: Simulator, example: Example) -> dict[str, Any]:
     shell("claude.reset()")
     for cell in example.cells:
         shell(cell)
-    body = simulator.requests[-1].body
-    assert body is not None
-    return body
+    return body(simulator)
 
 
 @pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
 def test_a_cell_sends_what_the_example_sends(shell: Cells, simulator: Simulator, example: Example) -> None:
-    body = ask(shell, simulator, example)
-    for message in body["messages"]:
+    sent = ask(shell, simulator, example)
+    for message in sent["messages"]:
         for block in message["content"] if isinstance(message["content"], list) else ():
             if block.get("source", {}).get("type") == "base64":
-                sent = Image.open(io.BytesIO(base64.b64decode(block["source"]["data"])))
-                assert sent.convert("RGB").tobytes() == PICTURE.tobytes()
+                picture = Image.open(io.BytesIO(base64.b64decode(block["source"]["data"])))
+                assert picture.convert("RGB").tobytes() == PICTURE.tobytes()
                 block["source"]["data"] = ...
-    assert body == {**example.fields, "stream": True, "messages": example.messages}
+    assert sent == {**example.fields, "stream": True, "messages": example.messages}
 
 
 def run_curl(programs: list[Path], environment: dict[str, str]) -> None:
@@ -200,8 +173,7 @@ def test_the_programs_send_the_same_again(
     finally:
         shell("del os.environ['ANTHROPIC_API_KEY']")
     asked = len(simulator.requests)
-    elsewhere = {name: value for name, value in os.environ.items() if not name.startswith("ANTHROPIC_")}
-    run(programs, {**elsewhere, "ANTHROPIC_API_KEY": KEY, "NO_PROXY": "127.0.0.1"})
+    run(programs, {**harmless_environment(), "ANTHROPIC_API_KEY": KEY, "NO_PROXY": "127.0.0.1"})
     again = simulator.requests[asked:]
     assert [request.body for request in again] == expected
     assert {request.headers["anthropic-version"] for request in again} == {"2023-06-01"}
@@ -220,4 +192,4 @@ def test_show_matches_what_is_sent(shell: Cells, simulator: Simulator) -> None:
         shell(last.replace("%%claude", "%%claude --show request -o shown", 1))
         assert len(simulator.requests) == asked
         shell(last)
-        assert shell["shown"].body == simulator.requests[-1].body
+        assert shell["shown"].body == body(simulator)

@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from claude_magic.engine.rendering import Ending, Opening
+from claude_magic.engine.rendering import Opening
 from claude_magic.messages.blocks import TextBlock
 from claude_magic.messages.reply import Reply
 from claude_magic.notebook.display.fences import FenceTracker
@@ -24,11 +23,10 @@ from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.notebook.display.reply_view import render_reply
 from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.simulator import Simulator
-from tests.judges import require_judge
 from tests.messages.servers import http, raw, sse
 from tests.notebook.conftest import Cells
-from tests.notebook.kernels import running_kernel
-from tests.notebook.test_display import Page
+from tests.notebook.kernels import exported, running_kernel
+from tests.notebook.test_display import Page, ending
 
 GRASS: dict[str, Any] = {
     "type": "char_location",
@@ -85,17 +83,13 @@ def folded(blocks: list[tuple[str, list[dict[str, Any]]]]) -> Reply:
 
 
 def draw(renderer: Any, blocks: list[tuple[str, list[dict[str, Any]]]], *, stops: bool = True) -> Reply:
-    """Let a renderer see an answer come; the reply comes back."""
+    """Stream an answer into a renderer; returns the reply."""
     reply = Reply()
     renderer.start(Opening("claude-sonnet-5-5", (), "", False))
     for event in events(blocks):
         if (stops or event["type"] != "content_block_stop") and (change := reply.apply(event)):
             renderer.update(change)
     return reply
-
-
-def ending(reply: Reply) -> Ending:
-    return Ending(reply, (), 1, 1, None, None, "turn")
 
 
 def test_cited_words_are_numbered_by_first_appearance_and_listed() -> None:
@@ -350,17 +344,12 @@ def test_documents_are_cited_when_asked_for(cells: Cells) -> None:
 
 @pytest.mark.kernel
 def test_a_kernel_and_the_exported_notebook_show_the_sources(tmp_path: Path) -> None:
-    require_judge("jupyter-nbconvert")
-    from nbconvert import HTMLExporter
-
     with raw(http(sse(*events(STORY)))) as server, running_kernel(tmp_path, server.url) as kernel:
         kernel.run("%load_ext claude_magic")
         running = kernel.run("%%claude\nWhat colour is the grass?")
     (output,) = running.screen.outputs
     assert NOTES in output["data"]["text/markdown"]
-    notebook = nbformat.v4.new_notebook()
-    notebook.cells.append(nbformat.v4.new_code_cell("%%claude", outputs=[nbformat.from_dict(output)]))
-    page, _ = HTMLExporter().from_notebook_node(notebook)
+    page = exported(output)
     assert "the grass is green [1] and water is essential. [2, 1]</p>" in page
     assert "<li><em>Colours</em>, characters 1–20: “The grass is green.”</li>" in page
 

@@ -1,4 +1,4 @@
-"""Text of a model can neither run, fetch, nor hide; judged by parsers that are not the one that is used."""
+"""A model's text can neither run, fetch nor hide anything, as judged by other parsers than the one in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An answer in which nothing is risky comes out as what it was, whoever reads it."""
+"""A harmless answer gives the same page as before, in every parser."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ CODE = (
     "~~~",
 )
 LIVELY = (*CODE, "d['a'](1)", "<div class='a'>", "x: List[int]: 'a'", "![x](y)")
-"""Code that would be more than words if it stood outside."""
+"""Code that would be active outside a code block."""
 LANGUAGES = ("", "python", "bash", "html", "c++", "json")
 
 words = st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(" ".join)

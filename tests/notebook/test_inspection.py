@@ -8,6 +8,7 @@ from claude_magic.messages import code_samples
 from claude_magic.notebook.completion import Completer
 from claude_magic.simulator import Simulator
 from tests.conftest import KEY
+from tests.conversation.wire import questions
 from tests.notebook.conftest import Cells
 from tests.notebook.kernels import Kernel
 
@@ -124,9 +125,7 @@ def test_a_cell_that_only_inspects_keeps_its_turn(kernel: Kernel, simulator: Sim
         assert ran.status == "ok", ran.error
         assert seen(kernel) == ["a", "b", "c"]
     assert simulator.requests[-1].path == "/v1/messages/count_tokens"
-    counted = simulator.requests[-1].body
-    assert counted is not None
-    assert [message["content"] for message in counted["messages"] if message["role"] == "user"] == ["a", "b, otherwise"]
+    assert questions(simulator) == ["a", "b, otherwise"]
     kernel.run("%%claude\nB", cell="b")
     assert seen(kernel) == ["a", "B", "c"]
     kernel.run("claude.count('x'); claude('one'); claude.count('y'); claude('two')", cell="d")

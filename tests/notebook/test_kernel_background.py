@@ -16,7 +16,6 @@ from tests.processes import eventually
 
 SETUP = """
 %load_ext claude_magic
-%config ClaudeMagics.display = "markdown"
 import asyncio, threading, time
 from claude_magic import tool
 from IPython.display import display
@@ -52,6 +51,7 @@ ENDLESS = "Go on.\nsimulate: think=0; deltas=20000; chars=4; pace=200"
 @pytest.fixture
 def kernel(kernel: Kernel) -> Iterator[Kernel]:
     """A kernel whose conversation begins afresh."""
+    kernel.run("%config ClaudeMagics.display = 'markdown'")
     kernel.run("claude.stop(); claude.reset(); gates.clear(); claude.tools.always.clear()")
     yield kernel
     kernel.run("for name in [*gates]: opened(name)\nclaude.stop()")
@@ -272,37 +272,29 @@ def test_running_the_cell_again_stops_the_earlier_answer(kernel: Kernel, simulat
 
 def test_the_button_is_a_message_and_interrupts_no_cell(kernel: Kernel) -> None:
     kernel.run("%config ClaudeMagics.display = 'live'")
-    try:
-        cell = kernel.run(f"%%claude -b\n{ENDLESS}", "A")
-        cell.later(lambda screen: screen.outputs)
-        (opened,) = [message.content for message in cell.messages if message.kind == "comm_open"]
-        other = kernel.start("print('on')\ntime.sleep(1)\n'through'", "B")
-        other.until(lambda screen: screen.outputs)
-        content = {"comm_id": opened["comm_id"], "data": {"method": "custom", "content": {"stop": True}}}
-        kernel.client.shell_channel.send(kernel.client.session.msg("comm_msg", content))
-        other.finish()
-        assert other.status == "ok"
-        assert other.screen.outputs[-1]["data"]["text/plain"] == "'through'"
-        cell.later(has_answer)
-        (notice,) = shown(cell.screen.answers[0]).notices
-        assert notice.startswith("Interrupted: Stopped ")
-    finally:
-        kernel.run("%config ClaudeMagics.display = 'markdown'")
+    cell = kernel.run(f"%%claude -b\n{ENDLESS}", "A")
+    cell.later(lambda screen: screen.outputs)
+    (opened,) = [message.content for message in cell.messages if message.kind == "comm_open"]
+    other = kernel.start("print('on')\ntime.sleep(1)\n'through'", "B")
+    other.until(lambda screen: screen.outputs)
+    content = {"comm_id": opened["comm_id"], "data": {"method": "custom", "content": {"stop": True}}}
+    kernel.client.shell_channel.send(kernel.client.session.msg("comm_msg", content))
+    other.finish()
+    assert other.status == "ok"
+    assert other.screen.outputs[-1]["data"]["text/plain"] == "'through'"
+    cell.later(has_answer)
+    (notice,) = shown(cell.screen.answers[0]).notices
+    assert notice.startswith("Interrupted: Stopped ")
 
 
 def test_text_goes_to_its_own_cell_too(kernel: Kernel) -> None:
     kernel.run("%config ClaudeMagics.display = 'text'")
-    try:
-        cell = kernel.run("%%claude -b\nOne\nsimulate: think=0; deltas=60; pace=30")
-        capture = (
-            "from IPython.utils.capture import capture_output\nwith capture_output() as captured:\n    print('in')\n"
-        )
-        other = kernel.run(f"{capture}    while not claude.turns: time.sleep(0.01)\nprint(repr(captured.stdout))")
-        cell.later(lambda screen: "SIMULATED" in "".join(output.get("text", "") for output in screen.outputs))
-        assert kernel.value("claude.last.text") in cell.printed
-        assert other.printed == "'in\\n'\n"
-    finally:
-        kernel.run("%config ClaudeMagics.display = 'markdown'")
+    cell = kernel.run("%%claude -b\nOne\nsimulate: think=0; deltas=60; pace=30")
+    capture = "from IPython.utils.capture import capture_output\nwith capture_output() as captured:\n    print('in')\n"
+    other = kernel.run(f"{capture}    while not claude.turns: time.sleep(0.01)\nprint(repr(captured.stdout))")
+    cell.later(lambda screen: "SIMULATED" in "".join(output.get("text", "") for output in screen.outputs))
+    assert kernel.value("claude.last.text") in cell.printed
+    assert other.printed == "'in\\n'\n"
 
 
 @pytest.mark.kernel

@@ -9,6 +9,7 @@ import pytest
 from nbclient import NotebookClient
 
 from claude_magic.simulator import Simulator
+from tests.conversation.wire import body
 from tests.notebook.kernels import Kernel, Running, shown
 
 
@@ -33,9 +34,7 @@ def words(kernel: Kernel) -> list[str]:
 
 def asked(simulator: Simulator) -> list[str]:
     """The first words of the messages of the last request."""
-    body = simulator.requests[-1].body
-    assert body is not None
-    return [str(message["content"]).split()[0] for message in body["messages"]]
+    return [str(message["content"]).split()[0] for message in body(simulator)["messages"]]
 
 
 def test_running_the_middle_cell_again_replaces_it_in_place(kernel: Kernel, simulator: Simulator) -> None:

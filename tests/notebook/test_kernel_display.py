@@ -63,13 +63,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     return noted
 
 
-def stream(kernel: Kernel, deltas: int, shape: str) -> Running:
+def stream(kernel: Kernel, deltas: int, shape: str, cell: str = "") -> Running:
     plan = f"deltas={deltas}; chars={CHARS}; pace={PACE}; shape={shape}; think=0"
-    return kernel.run(f"%%claude --new\nGo on.\nsimulate: {plan}", timeout=deltas / PACE + 30)
-
-
-def size(running: Running) -> int:
-    return sum(message.size for message in running.messages)
+    return kernel.run(f"%%claude --new\nGo on.\nsimulate: {plan}", cell, timeout=deltas / PACE + 30)
 
 
 def lags(running: Running, sent: Sent, text: str) -> list[int]:
@@ -105,7 +101,7 @@ def measured(running: Running, sent: Sent, deltas: int, shape: str, record: Reco
     text = "".join(pieces(deltas, CHARS, shape))
     assert_one_answer(running, text)
     behind = lags(running, sent, text)
-    ratio, lag = size(running) / len(text.encode()), behind[int(0.95 * len(behind))]
+    ratio, lag = running.size / len(text.encode()), behind[int(0.95 * len(behind))]
     figures = f"{ratio:.1f} x, {len(running.messages)} messages"
     figures += f", {behind[len(behind) // 2]} / {lag} / {behind[-1]} letters behind (50 % / 95 % / most)"
     record(f"{shape} {deltas}", figures)

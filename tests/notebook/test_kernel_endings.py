@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from claude_magic.simulator import Simulator
 from tests.notebook.kernels import Kernel
+from tests.notebook.test_kernel_interrupts import messages
 
 SETUP = "%load_ext claude_magic"
 STREAM = "think=0; deltas=60; chars=5; pace=400"
@@ -49,12 +50,6 @@ ENDINGS = {
 }
 
 
-def messages(simulator: Simulator) -> list[tuple[str, Any]]:
-    body = simulator.requests[-1].body
-    assert body is not None
-    return [(message["role"], message["content"]) for message in body["messages"]]
-
-
 @pytest.mark.parametrize("name", ENDINGS)
 def test_the_cell_the_variable_and_the_history(kernel: Kernel, simulator: Simulator, name: str) -> None:
     ending = ENDINGS[name]
@@ -77,10 +72,7 @@ def test_the_cell_the_variable_and_the_history(kernel: Kernel, simulator: Simula
     next_one = kernel.run("%%claude\nAnd now?\nsimulate: say=Now it works.")
     assert next_one.answer.answer == "Now it works."
     history = messages(simulator)[:-1]
-    if ending.kept:
-        assert history == [("user", "Go on."), ("assistant", ran.answer.answer)]
-    else:
-        assert history == []
+    assert history == ([("user", "Go on."), ("assistant", ran.answer.answer)] if ending.kept else [])
 
 
 def test_run_all_stops_at_a_broken_answer(kernel: Kernel) -> None:

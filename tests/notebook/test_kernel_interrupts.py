@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from claude_magic.simulator import Simulator
+from tests.conversation.wire import body
 from tests.notebook.kernels import Kernel, Running, Screen
 
 SETUP = "%load_ext claude_magic\nclaude('Hello.\\nsimulate: say=Good morning.')"
@@ -43,9 +44,7 @@ def reached(stage: str, simulator: Simulator, before: int) -> Callable[[Screen],
 
 def messages(simulator: Simulator) -> list[tuple[str, Any]]:
     """The conversation in the last request."""
-    body = simulator.requests[-1].body
-    assert body is not None
-    return [(message["role"], message["content"]) for message in body["messages"]]
+    return [(message["role"], message["content"]) for message in body(simulator)["messages"]]
 
 
 def begin(kernel: Kernel, simulator: Simulator, stage: str) -> tuple[Running, str]:
@@ -79,10 +78,9 @@ def assert_history(kernel: Kernel, simulator: Simulator, question: str, answer: 
     assert after.status == "ok", after.error
     assert after.answer.answer == "Now it works."
     assert len(simulator.requests) == before + 1
-    stopped = [("user", question), ("assistant", answer)] if answer else []
     assert messages(simulator)[-1] == ("user", "And now?\nsimulate: say=Now it works.")
     if answer:
-        assert messages(simulator)[:-1] == stopped
+        assert messages(simulator)[:-1] == [("user", question), ("assistant", answer)]
     else:
         assert question not in [content for _, content in messages(simulator)]
 

@@ -8,9 +8,12 @@ import pytest
 
 from claude_magic.simulator import Simulator
 from tests.conversation.test_tools import check_pairs
-from tests.notebook.kernels import Kernel
+from tests.conversation.wire import body
+from tests.notebook.kernels import WITH_AND_WITHOUT_NEST_ASYNCIO, Kernel
+from tests.notebook.test_kernel_tools import SERVER
 
-SETUP = '''
+SETUP = (
+    '''
 %load_ext claude_magic
 import asyncio, time
 from claude_magic import tool
@@ -40,32 +43,17 @@ async def echo(line: str) -> str:
     """Say it in capitals."""
     writer.write(line.encode() + b"\\n")
     return (await reader.readline()).decode().strip()
-
-async def serve(reader, writer):
-    while line := await reader.readline():
-        writer.write(line.upper())
-        await writer.drain()
-    writer.close()
-
-server = await asyncio.start_server(serve, "127.0.0.1", 0)
-reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
 '''
-pytestmark = pytest.mark.parametrize(
-    "kernel",
-    ["", "import nest_asyncio; nest_asyncio.apply()"],
-    ids=["nothing", "nest_asyncio"],
-    indirect=True,
-    scope="module",
+    + SERVER
 )
-"""In one of the kernels the user has patched the event loop before."""
+pytestmark = WITH_AND_WITHOUT_NEST_ASYNCIO
 
 
 def told(simulator: Simulator) -> list[dict[str, Any]]:
     """The results in the last request."""
-    body = simulator.requests[-1].body
-    assert body is not None
-    check_pairs(body["messages"])
-    blocks = [block for message in body["messages"] for block in message["content"] if isinstance(block, dict)]
+    messages = body(simulator)["messages"]
+    check_pairs(messages)
+    blocks = [block for message in messages for block in message["content"] if isinstance(block, dict)]
     return [block for block in blocks if block["type"] == "tool_result"]
 
 
@@ -117,11 +105,9 @@ def test_stop_ends_the_function_and_the_conversation_goes_on(kernel: Kernel, sim
 
 def test_an_async_tool_uses_what_the_notebook_opened(kernel: Kernel, simulator: Simulator) -> None:
     kernel.run("claude.reset()")
-    for cell in ("%%claude -t echo -o reply\n", "await asyncio.sleep(0)\nreply = claude('''", ""):
-        if not cell:
-            continue
-        end = "''', tools=[echo])" if "await" in cell else ""
-        ran = kernel.run(f'{cell}simulate: tool=echo {{"line": "hello"}}\nsimulate: say=Done.{end}')
+    ask = 'simulate: tool=echo {"line": "hello"}\nsimulate: say=Done.'
+    for cell in (f"%%claude -t echo -o reply\n{ask}", f"await asyncio.sleep(0)\nreply = claude({ask!r}, tools=[echo])"):
+        ran = kernel.run(cell)
         assert ran.status == "ok", ran.error
         assert kernel.value("[call.value for call in reply.tool_calls]") == ["HELLO"]
     assert [result["content"] for result in told(simulator)] == ["HELLO", "HELLO"]

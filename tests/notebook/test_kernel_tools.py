@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.notebook.kernels import Kernel
+from tests.notebook.kernels import WITH_AND_WITHOUT_NEST_ASYNCIO, Kernel
 
 SETUP = """
 import asyncio, threading, time
@@ -37,24 +37,17 @@ def spinning():
         counter += 1
 """
 SERVER = """
-async def echo(reader, writer):
+async def serve(reader, writer):
     while line := await reader.readline():
         writer.write(line.upper())
         await writer.drain()
     writer.close()
 
-server = await asyncio.start_server(echo, "127.0.0.1", 0)
+server = await asyncio.start_server(serve, "127.0.0.1", 0)
 reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
 """
 """A connection that is opened, and served, by top-level await: both are bound to the kernel's loop."""
-pytestmark = pytest.mark.parametrize(
-    "kernel",
-    ["", "import nest_asyncio; nest_asyncio.apply()"],
-    ids=["nothing", "nest_asyncio"],
-    indirect=True,
-    scope="module",
-)
-"""In one of the kernels the user has patched the event loop before."""
+pytestmark = WITH_AND_WITHOUT_NEST_ASYNCIO
 
 
 def value(kernel: Kernel, cell: str) -> str:

@@ -1,4 +1,4 @@
-"""An answer drawn by a widget: what the page gets is whole, inert and small, and nothing of it stays."""
+"""An answer drawn by a widget: what the page gets is whole, inert and small, and none of it is saved."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ from claude_magic.messages.reply import Reply, ReplyUpdate
 from claude_magic.notebook.display.html import MAX_PIECE, StreamingHTML, _html, _parser, render_markdown
 from claude_magic.notebook.display.html_diff import CHUNK_SIZE, split_html
 from claude_magic.notebook.display.live import UNFINISHED, LiveRenderer
-from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.simulator.prose import pieces
 from tests.hostile import DOCUMENTS
 from tests.notebook.kernels import Kernel, Running, letters
-from tests.notebook.test_display import OPENING, Page, ending, reply_of, text_change
-from tests.notebook.test_kernel_display import MOST_GROWTH, RecordProperty, Sent, assert_one_answer, lags, sent
+from tests.notebook.test_display import OPENING, Page, ending, reply_of, started, text_change
+from tests.notebook.test_kernel_display import MOST_GROWTH, RecordProperty, Sent, assert_one_answer, lags, sent, stream
 from tests.notebook.test_tool_call_view import HOSTILE, made
 
 __all__ = ["sent"]  # the fixture
@@ -165,7 +164,7 @@ def test_a_formula_with_active_commands_is_code(formula: str) -> None:
     ids=["code", "table", "list", "line", "cell", "line of code", "language"],
 )
 def test_a_long_block_is_drawn_in_pieces(first: str, line: str) -> None:
-    """Of which none is much longer than another, so that no drawing costs more than the one before."""
+    """No piece is much longer than another, so that no drawing costs more than the one before."""
     count = 12 * MAX_PIECE // len(line)
     text = first + "".join(line.format(n=n) for n in range(count))
     growing, shown = StreamingHTML(), {}
@@ -281,6 +280,12 @@ class Recorder:
             self.model.apply(kind, data)
             self.page.changed.notify_all()
 
+    def started(self, opening: Opening = OPENING, *, owns_cell: bool = True, **options: Any) -> LiveRenderer:
+        """A renderer of an answer that begins."""
+        renderer = LiveRenderer(self.page, owns_cell=owns_cell, **options)
+        renderer.start(opening)
+        return renderer
+
     def wait_for(self, words: str) -> None:
         with self.page.changed:
             assert self.page.changed.wait_for(lambda: words in str(self.model.state), 10), self.model.state
@@ -299,8 +304,7 @@ def test_it_draws_while_streaming_and_leaves_the_same_output_as_without_a_widget
     recorder: Recorder, owns_cell: bool
 ) -> None:
     page, text = recorder.page, "First\n\n" + "Some **words**.\n\n" * 200 + "Last"
-    renderer = LiveRenderer(page, owns_cell=owns_cell)
-    renderer.start(OPENING)
+    renderer = recorder.started(owns_cell=owns_cell)
     recorder.wait_for("sent: fig")
     renderer.update(text_change("First"))
     recorder.wait_for("<p>First</p>")
@@ -309,9 +313,7 @@ def test_it_draws_while_streaming_and_leaves_the_same_output_as_without_a_widget
     assert recorder.model.words == "sent: fig (30x20, 2 tokens) " + " ".join(text.replace("*", "").split())
     was_open = recorder.model.open
     renderer.finish(ending(reply_of(text)))
-    without = Page()
-    other = MarkdownRenderer(without, owns_cell=True)
-    other.start(OPENING)
+    without, other = started()
     other.finish(ending(reply_of(text)))
     assert [*page.outputs.values()] == [*without.outputs.values()]
     assert page.messages[-1] == without.messages[-1]
@@ -320,8 +322,7 @@ def test_it_draws_while_streaming_and_leaves_the_same_output_as_without_a_widget
 
 
 def test_a_page_that_missed_updates_shows_whole_tags_and_the_final_answer(recorder: Recorder) -> None:
-    renderer = LiveRenderer(recorder.page, owns_cell=True)
-    renderer.start(OPENING)
+    renderer = recorder.started()
     text = "".join(pieces(1000, 4))
     for start_of in range(0, len(text), 200):
         renderer.update(text_change(text[start_of : start_of + 200]))
@@ -338,9 +339,7 @@ def test_a_page_that_missed_updates_shows_whole_tags_and_the_final_answer(record
 
 
 def test_the_markdown_saved_meanwhile_is_marked_unfinished(recorder: Recorder) -> None:
-    page = recorder.page
-    renderer = LiveRenderer(page, owns_cell=True)
-    renderer.start(OPENING)
+    page, renderer = recorder.page, recorder.started()
     renderer.update(text_change("First **words**.\n\n```python\nx = 1\n"))
     page.wait_for("First **words**.")
     assert page.text.endswith(f'x = 1\n```\n\n\n\n{UNFINISHED}\n\n<span class="{recorder.model.state["mark"]}"></span>')
@@ -354,9 +353,7 @@ def test_the_markdown_saved_meanwhile_is_marked_unfinished(recorder: Recorder) -
 @pytest.mark.slow
 def test_long_answers_take_few_outputs_each_sent_once(recorder: Recorder) -> None:
     now = [0.0]
-    page = recorder.page
-    renderer = LiveRenderer(page, owns_cell=True, clock=lambda: now[0])
-    renderer.start(OPENING)
+    page, renderer = recorder.page, recorder.started(clock=lambda: now[0])
     text = "".join(pieces(60_000, 4))
     step = 1000
     for start_of in range(0, len(text), step):
@@ -372,9 +369,7 @@ def test_long_answers_take_few_outputs_each_sent_once(recorder: Recorder) -> Non
 
 
 def test_an_answer_continues_without_a_failing_widget(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = recorder.page
-    renderer = LiveRenderer(page, owns_cell=True)
-    renderer.start(OPENING)
+    page, renderer = recorder.page, recorder.started()
     renderer.update(text_change("First.\n\n"))
     recorder.wait_for("First.")
 
@@ -407,8 +402,7 @@ def test_without_widgets_the_answer_is_markdown(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_emoji_may_arrive_in_halves(recorder: Recorder) -> None:
-    renderer = LiveRenderer(recorder.page, owns_cell=True)
-    renderer.start(OPENING)
+    renderer = recorder.started()
     for half in ("A \U0001f469", "\u200d", "\U0001f680 flies. \ud83d", "\ude00 smiles."):
         renderer.update(text_change(half))
     recorder.wait_for("smiles")
@@ -420,8 +414,7 @@ def test_thumbnails_have_descriptions(recorder: Recorder) -> None:
     limits = image_limits(lookup("claude-sonnet-5-5"), 1)
     part = to_parts(Image.new("RGB", (300, 200), "red"), "fig")[0]
     small = thumbnails([('fig "<b>', part)], limits)
-    renderer = LiveRenderer(recorder.page, owns_cell=True)
-    renderer.start(Opening("claude-sonnet-5-5", ('fig "<b> (300x200)',), "", False, small))
+    renderer = recorder.started(Opening("claude-sonnet-5-5", ('fig "<b> (300x200)',), "", False, small))
     recorder.wait_for("<img")
     renderer.update(text_change("Red."))
     recorder.wait_for("<p>Red.</p>")
@@ -439,8 +432,7 @@ def test_thumbnails_have_descriptions(recorder: Recorder) -> None:
 
 
 def test_thinking_is_separate_from_the_status(recorder: Recorder) -> None:
-    renderer = LiveRenderer(recorder.page, owns_cell=True)
-    renderer.start(Opening("m", (), "", False))
+    renderer = recorder.started(Opening("m", (), "", False))
     recorder.wait_for("<p><em>…</em></p>")
     thinking = Reply()._start(0, {"type": "thinking"}).block
     renderer.update(ReplyUpdate("thinking", "Is it <b>so</b>?", thinking))
@@ -455,8 +447,7 @@ def test_thinking_is_separate_from_the_status(recorder: Recorder) -> None:
 
 
 def test_tool_calls_are_shown_and_a_confirmation_is_announced(recorder: Recorder) -> None:
-    renderer = LiveRenderer(recorder.page, owns_cell=True)
-    renderer.start(Opening("m", (), "", False))
+    renderer = recorder.started(Opening("m", (), "", False))
     renderer.update(text_change("Let me look."))
     for state, seen in (("confirming", "waits for your yes"), ("running", "add(a=1) running"), ("done", "<details>")):
         renderer.update(made("add", {"a": 1}, state, told="3"))
@@ -468,8 +459,7 @@ def test_tool_calls_are_shown_and_a_confirmation_is_announced(recorder: Recorder
 
 
 def test_a_question_that_fails_at_once_leaves_nothing(recorder: Recorder) -> None:
-    renderer = LiveRenderer(recorder.page, owns_cell=True)
-    renderer.start(Opening("m", (), "", False))
+    renderer = recorder.started(Opening("m", (), "", False))
     recorder.wait_for("…")
     renderer.finish(ending(Reply()))
     assert [data for data in recorder.page.outputs.values() if data] == []
@@ -486,11 +476,6 @@ def replayed(running: Running) -> tuple[Model, list[tuple[float, int]]]:
     return model, seen
 
 
-def stream(kernel: Kernel, deltas: int, shape: str) -> Running:
-    plan = f"deltas={deltas}; chars=4; pace=400; shape={shape}; think=0"
-    return kernel.run(f"%%claude --new\nGo on.\nsimulate: {plan}", "cell", timeout=deltas / 400 + 30)
-
-
 @pytest.mark.parametrize("shape", ["prose", "code", "line", "table"])
 def test_in_a_kernel_it_costs_bytes_in_proportion(
     kernel: Kernel, sent: Sent, shape: str, record_property: RecordProperty
@@ -498,7 +483,7 @@ def test_in_a_kernel_it_costs_bytes_in_proportion(
     sizes = []
     for deltas in (2000, 4000):
         sent.forget()
-        running = stream(kernel, deltas, shape)
+        running = stream(kernel, deltas, shape, "cell")
         text = "".join(pieces(deltas, 4, shape))
         assert_one_answer(running, text)
         model, seen = replayed(running)
@@ -506,7 +491,7 @@ def test_in_a_kernel_it_costs_bytes_in_proportion(
         comms = [message for message in running.messages if message.kind.startswith("comm_")]
         seconds = sent.moments[-1] - sent.moments[0]
         assert len(comms) < MOST_MESSAGES * seconds + 10
-        sizes.append(sum(message.size for message in running.messages))
+        sizes.append(running.size)
         figures = f"{sizes[-1] / len(text.encode()):.1f} x, {len(comms) / seconds:.1f} messages a second"
         if shape == "code":  # of which every character can be seen
             running.seen = seen

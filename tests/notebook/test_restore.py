@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,10 +24,10 @@ from claude_magic.engine.settings import Settings
 from claude_magic.messages.errors import BadInput
 from claude_magic.notebook import restore
 from claude_magic.notebook.display.output_metadata import answer
-from claude_magic.simulator import Simulator
+from claude_magic.simulator import Simulator, start
 from tests.conversation.wire import answers, body, questions
 from tests.notebook.conftest import Cells
-from tests.notebook.kernels import Kernel, running_kernel
+from tests.notebook.kernels import Kernel, harmless_environment, running_kernel
 
 MISSING = "not restored; run the cell to send it again]"
 SOURCES = {
@@ -39,22 +41,21 @@ SOURCES = {
     "once": "%%claude --once\nsimulate: say=Not kept.",
     "cut": "%%claude --verbatim\n{{ stop }}\nsimulate: stop=max_tokens; say=Cut in the",
 }
+CELLS = ["first", "second", "python", "python", "cut"]
+"""Where the turns of the conversation come from."""
 
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> nbformat.NotebookNode:
     """A notebook as nbclient leaves it."""
-    from claude_magic.simulator import start
-
     folder = tmp_path_factory.mktemp("executed")
     document = nbformat.v4.new_notebook()
     for id, source in SOURCES.items():
         document.cells.append(nbformat.v4.new_code_cell(source, id=id))
-    mine = {name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "JPY_"))}
     with start() as simulator:
         api = {"ANTHROPIC_BASE_URL": simulator.url, "ANTHROPIC_API_KEY": "any", "IPYTHONDIR": str(folder)}
         client = NotebookClient(document, timeout=120, resources={"metadata": {"path": str(folder)}})
-        client.execute(env={**mine, **api})
+        client.execute(env={**harmless_environment(), **api})
     return document
 
 
@@ -71,11 +72,16 @@ def restored(claude: Conversation, path: Path) -> str:
     return found.text
 
 
-def change(path: Path, edit: Callable[[dict[str, Any]], object]) -> None:
-    """Edit the notebook; the cells come by their ids."""
+def change(path: Path, edit: Callable[[list[dict[str, Any]]], object]) -> None:
+    """Edit the cells of the notebook."""
     document = json.loads(path.read_text("utf-8"))
-    edit({cell["id"]: cell for cell in document["cells"]})
+    edit(document["cells"])
     path.write_text(json.dumps(document), "utf-8")
+
+
+def named(cells: list[dict[str, Any]], id: str) -> dict[str, Any]:
+    [cell] = [cell for cell in cells if cell["id"] == id]
+    return cell
 
 
 def test_what_is_shown_is_what_claude_sees(claude: Conversation, simulator: Simulator, path: Path) -> None:
@@ -112,7 +118,7 @@ def test_turns_know_what_they_were(claude: Conversation, path: Path) -> None:
     assert all(turn.reply.simulated for turn in turns)
     assert {turn.reply.model for turn in turns} == {"claude-sonnet-5-5"}
     assert all(turn.reply.usage.output_tokens for turn in turns)
-    assert [turn.place.cell for turn in turns if turn.place] == ["first", "second", "python", "python", "cut"]
+    assert [turn.place.cell for turn in turns if turn.place] == CELLS
     assert [turn.place.number for turn in turns if turn.place] == [0, 0, 0, 1, 0]
     assert "restoring talk.ipynb" in repr(claude.undo())
     assert not claude.turns
@@ -127,7 +133,7 @@ def test_another_conversation_of_the_notebook(claude: Conversation, path: Path) 
 
 
 def test_an_edited_cell_is_reported(claude: Conversation, path: Path) -> None:
-    change(path, lambda cells: cells["second"].update(source="%%claude\nSubtract.", execution_count=5))
+    change(path, lambda cells: named(cells, "second").update(source="%%claude\nSubtract.", execution_count=5))
     said = restored(claude, path)
     assert "In [5] edited since: Claude sees the new text with the old answer." in said
     assert claude.turns[1].prompt == "Subtract."
@@ -135,23 +141,28 @@ def test_an_edited_cell_is_reported(claude: Conversation, path: Path) -> None:
 
 
 def test_white_space_around_a_cell_is_not_an_edit(claude: Conversation, path: Path) -> None:
-    change(path, lambda cells: cells["second"].update(source=SOURCES["second"] + "\n\n"))
+    change(path, lambda cells: named(cells, "second").update(source=SOURCES["second"] + "\n\n"))
     assert "edited" not in restored(claude, path)
 
 
 def test_cleared_outputs_are_reported(claude: Conversation, path: Path) -> None:
-    change(path, lambda cells: cells["second"].update(outputs=[]))
+    change(path, lambda cells: named(cells, "second").update(outputs=[]))
     said = restored(claude, path)
     assert "Restored 4 answers" in said
     assert "Without a visible answer: 1 question" in said
 
 
-def test_cells_that_were_moved_keep_the_order_in_which_they_were_asked(claude: Conversation, path: Path) -> None:
-    document = json.loads(path.read_text("utf-8"))
-    document["cells"].reverse()
-    path.write_text(json.dumps(document), "utf-8")
+@pytest.mark.parametrize(
+    "edit",
+    [list.reverse, lambda cells: cells.append({**named(cells, "first"), "id": "copy"})],
+    ids=["moved", "copied"],
+)
+def test_moved_and_copied_cells_are_the_same_turns_in_the_order_in_which_they_were_asked(
+    claude: Conversation, path: Path, edit: Callable[[list[dict[str, Any]]], object]
+) -> None:
+    change(path, edit)
     restored(claude, path)
-    assert [turn.place.cell for turn in claude.turns if turn.place] == ["first", "second", "python", "python", "cut"]
+    assert [turn.place.cell for turn in claude.turns if turn.place] == CELLS
 
 
 def test_cells_of_this_kernel_are_unchanged(claude: Conversation, path: Path) -> None:
@@ -168,7 +179,7 @@ def test_cells_of_this_kernel_are_unchanged(claude: Conversation, path: Path) ->
     ["%%claude --no-such-option\nWhat?", "%%claude\n{{ never closed", "%claude", "1 +", "", '%%claude "open\nWhat?'],
 )
 def test_an_edited_cell_may_contain_anything(claude: Conversation, path: Path, source: str) -> None:
-    change(path, lambda cells: cells["second"].update(source=source))
+    change(path, lambda cells: named(cells, "second").update(source=source))
     assert "edited since" in restored(claude, path)
     assert claude("And now?").complete
 
@@ -177,8 +188,7 @@ def test_an_edited_cell_may_contain_anything(claude: Conversation, path: Path, s
 def test_an_answer_whose_text_is_not_as_it_was_written_is_read_as_it_stands(path: Path, kept: str) -> None:
     """Another program may have changed the outputs."""
     document = json.loads(path.read_text("utf-8"))
-    [cell] = [cell for cell in document["cells"] if cell["id"] == "other"]
-    [output] = cell["outputs"]
+    [output] = named(document["cells"], "other")["outputs"]
     about = {**output["metadata"]["claude_magic"], "text": [[0, 10**9]]}
     assert answer(about, {kept: output["data"][kept]}).strip() == "Mean."
 
@@ -207,8 +217,7 @@ def test_a_file_that_is_not_a_notebook_is_refused(claude: Conversation, tmp_path
 def test_any_metadata(claude: Conversation, path: Path) -> None:
     odd: list[object] = [None, True, -1, 2.5, "odd", [], {}, [[1]], [["a", "b"]]]
     document = json.loads(path.read_text("utf-8"))
-    [cell] = [cell for cell in document["cells"] if cell["id"] == "first"]
-    about = cell["outputs"][0]["metadata"]["claude_magic"]
+    about = named(document["cells"], "first")["outputs"][0]["metadata"]["claude_magic"]
     for key in [*about]:
         before = about[key]
         for value in odd:
@@ -248,13 +257,7 @@ def test_an_answer_that_comes_while_the_notebook_is_read_is_not_lost(path: Path,
     claude = environment.claude = home.open("main")
     claude.restore(path)
     home.close()
-    assert [turn.place and turn.place.cell for turn in claude.turns] == [
-        "first",
-        "second",
-        *["python"] * 2,
-        "cut",
-        None,
-    ]
+    assert [turn.place and turn.place.cell for turn in claude.turns] == [*CELLS, None]
 
 
 # -- in a shell ----------------------------------------------------------------------------------
@@ -292,19 +295,15 @@ def test_restoring_nothing_new_is_no_step(cells: Cells, path: Path) -> None:
 
 @pytest.fixture
 def make_kernel(simulator: Simulator, tmp_path: Path) -> Iterator[Callable[[], Kernel]]:
-    running: list[Any] = []
+    with contextlib.ExitStack() as running:
 
-    def make() -> Kernel:
-        folder = tmp_path / f"kernel{len(running)}"
-        folder.mkdir()
-        running.append(running_kernel(folder, simulator.url))
-        kernel: Kernel = running[-1].__enter__()
-        assert not kernel.run("%load_ext claude_magic").error
-        return kernel
+        def make() -> Kernel:
+            folder = tempfile.mkdtemp(dir=tmp_path)
+            kernel = running.enter_context(running_kernel(Path(folder), simulator.url))
+            assert not kernel.run("%load_ext claude_magic").error
+            return kernel
 
-    yield make
-    for kernel in running:
-        kernel.__exit__(None, None, None)
+        yield make
 
 
 def test_a_conversation_goes_on_in_another_kernel(
@@ -372,12 +371,3 @@ def test_pictures_are_named_by_their_size(claude: Conversation, tmp_path: Path) 
     claude.reset()
     restored(claude, tmp_path / "talk.ipynb")
     assert re.search(rf"\[value 1: picture 4000x30, {re.escape(MISSING)}", claude.turns[0].prompt)
-
-
-def test_a_copy_of_a_cell_is_the_same_turn(claude: Conversation, path: Path) -> None:
-    document = json.loads(path.read_text("utf-8"))
-    [cell] = [cell for cell in document["cells"] if cell["id"] == "first"]
-    document["cells"].append({**cell, "id": "copy"})
-    path.write_text(json.dumps(document), "utf-8")
-    restored(claude, path)
-    assert [turn.place.cell for turn in claude.turns if turn.place] == ["first", "second", "python", "python", "cut"]

@@ -1,4 +1,4 @@
-"""Small pictures of what is sent, above the answer while it comes."""
+"""Thumbnails of the images that are sent, above the answer while it streams."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 import html.parser
 import io
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,12 +22,11 @@ from claude_magic.engine.settings import Settings
 from claude_magic.messages.limits import image_limits, lookup
 from claude_magic.messages.reply import Reply
 from claude_magic.notebook.display.gallery import gallery
-from claude_magic.notebook.display.markdown import MarkdownRenderer
 from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.simulator import Simulator
 from tests.conversation.conftest import Notebook
 from tests.notebook.kernels import Kernel, Running
-from tests.notebook.test_display import Page, ending, reply_of, text_change
+from tests.notebook.test_display import ending, reply_of, started, text_change
 
 WITHIN = image_limits(lookup("claude-sonnet-5-5"), 1)
 NOISE = np.random.default_rng(0).integers(0, 255, (700, 900, 3), dtype="uint8")
@@ -139,9 +137,8 @@ def opening(*images: Thumbnail) -> Opening:
 @pytest.mark.parametrize("keep", [False, True], ids=["gone", "kept"])
 @pytest.mark.parametrize("owns_cell", [True, False], ids=["own cell", "shared cell"])
 def test_thumbnails_are_sent_once_and_stay_only_if_kept(owns_cell: bool, keep: bool) -> None:
-    page = Page()
-    renderer = MarkdownRenderer(page, owns_cell=owns_cell, style="off", keep_images=keep)
-    renderer.start(opening(*of(Image.new("RGB", (300, 200)))))
+    begun = opening(*of(Image.new("RGB", (300, 200))))
+    page, renderer = started(begun, owns_cell=owns_cell, style="off", keep_images=keep)
     page.wait_for("<img")
     for number in range(5):
         renderer.update(text_change(f"Word {number}.\n"))
@@ -159,9 +156,7 @@ def test_thumbnails_are_sent_once_and_stay_only_if_kept(owns_cell: bool, keep: b
 
 
 def test_a_failed_question_leaves_no_thumbnails() -> None:
-    page = Page()
-    renderer = MarkdownRenderer(page, owns_cell=True)
-    renderer.start(opening(*of(Image.new("RGB", (300, 200)))))
+    page, renderer = started(opening(*of(Image.new("RGB", (300, 200)))))
     page.wait_for("<img")
     renderer.finish(ending(Reply()))
     assert page.text == "*sent: fig (300x200, 88 tokens)*"
@@ -199,10 +194,6 @@ def ask(kernel: Kernel, values: str, deltas: int = 1000) -> Running:
     return kernel.run(f"%%claude --once -i '{values}'\nLook.\nsimulate: think=0; deltas={deltas}; pace=400")
 
 
-def size(running: Running) -> int:
-    return sum(message.size for message in running.messages)
-
-
 def with_pictures(running: Running) -> list[int]:
     return [message.size for message in running.messages if "<img" in str(message.content)]
 
@@ -212,13 +203,13 @@ def test_in_a_kernel_pictures_cost_their_bytes_once_and_nothing_is_saved(kernel:
     (one,) = with_pictures(running)
     assert 8 * 2000 < one < 8 * MAX_BYTES * 4 / 3 + 3000
     without = ask(kernel, "[1]")
-    assert size(running) < size(without) * 1.5 + one
+    assert running.size < without.size * 1.5 + one
     (output,) = running.screen.outputs
     assert "<img" not in str(output)
     assert "10" not in output["metadata"]
 
 
-def test_in_a_kernel_thumbnails_stay_if_kept(kernel: Kernel, tmp_path: Path) -> None:
+def test_in_a_kernel_thumbnails_stay_if_kept(kernel: Kernel) -> None:
     kernel.run("%config ClaudeMagics.keep_images = True")
     running = ask(kernel, "images[0]", 10)
     kernel.run("%config ClaudeMagics.keep_images = False")

@@ -19,7 +19,7 @@ def asked(cells: Cells, simulator: Simulator) -> Cells:
 
 
 def put(cells: Cells) -> object:
-    """What the next prompt would begin with; it is used up, as by a terminal."""
+    """The text of the next prompt; reading clears it, as a terminal does."""
     waiting = getattr(cells.shell, "rl_next_input", None)
     cells.shell.rl_next_input = None
     return waiting

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +16,7 @@ from PIL import Image
 
 from claude_magic.content.convert import to_parts
 from claude_magic.content.parts import text_part
-from claude_magic.engine.rendering import Ending, Opening
+from claude_magic.engine.rendering import Opening
 from claude_magic.messages.reply import Reply, ReplyUpdate
 from claude_magic.messages.retry import Wait
 from claude_magic.notebook.display import tool_call_view
@@ -29,9 +28,8 @@ from claude_magic.notebook.display.terminal import TextRenderer
 from claude_magic.simulator import simulated_tools
 from claude_magic.tools.calls import Call, run
 from claude_magic.tools.definition import Tool
-from tests.judges import require_judge
-from tests.notebook.kernels import Kernel, Running, shown
-from tests.notebook.test_display import Page
+from tests.notebook.kernels import Kernel, Running, exported, shown
+from tests.notebook.test_display import Page, ending, started
 
 OPENING = Opening("claude-sonnet-5-5", (), "", False)
 HOSTILE = (
@@ -56,7 +54,7 @@ def made(name: str, given: dict[str, Any], state: str = "done", told: str = "", 
 
 
 def ran(*functions: tuple[Any, dict[str, Any]], renderer: Any = None, **options: Any) -> list[Call]:
-    """Calls that have really run, in sight of a renderer."""
+    """Calls that have really run, reported to a renderer."""
     found = [
         Call(f"toolu_{number}", function.__name__, given, tool=Tool(function, **options))
         for number, (function, given) in enumerate(functions)
@@ -89,12 +87,12 @@ def result(name: str, content: Any, id: str = "srvtoolu_1") -> dict[str, Any]:
 
 
 def outside(markdown: str) -> str:
-    """What can be seen while all is folded."""
+    """What is visible while everything is folded."""
     return re.sub(r"<details>.*?</details>", "", markdown, flags=re.DOTALL)
 
 
 def draw(renderer: Any, reply: Reply) -> Reply:
-    """Let a renderer see an answer come, with calls that have run before."""
+    """Stream an answer, with calls that have already run, into a renderer."""
     renderer.start(OPENING)
     for number, one in enumerate(reply.messages):
         if number:
@@ -108,10 +106,6 @@ def draw(renderer: Any, reply: Reply) -> Reply:
         for call in one.calls:
             renderer.update(call)
     return reply
-
-
-def ending(reply: Reply) -> Ending:
-    return Ending(reply, (), 1, 1, None, None, "turn")
 
 
 def answer() -> Reply:
@@ -169,9 +163,8 @@ def test_in_a_terminal_thinking_and_waits_have_their_own_lines() -> None:
 
 @pytest.mark.parametrize("owns_cell", [True, False], ids=["own cell", "shared cell"])
 def test_each_call_is_drawn_as_it_happens_and_once(owns_cell: bool) -> None:
-    page, clock = Page(), [0.0]
-    renderer = MarkdownRenderer(page, owns_cell=owns_cell, style="off", clock=lambda: clock[0])
-    renderer.start(OPENING)
+    clock = [0.0]
+    page, renderer = started(OPENING, owns_cell=owns_cell, style="off", clock=lambda: clock[0])
     block = Reply()._start(0, text("")).block
     renderer.update(ReplyUpdate("text", "Let me **see", block))
     coming = Reply()._start(1, {"type": "tool_use", "id": "toolu_add", "name": "add"})
@@ -227,9 +220,7 @@ def test_another_message_begins_a_paragraph() -> None:
 
 
 def test_during_a_confirmation_all_earlier_text_is_shown_and_nothing_moves() -> None:
-    page = Page()
-    renderer = MarkdownRenderer(page, owns_cell=True)
-    renderer.start(OPENING)
+    page, renderer = started(OPENING)
     renderer.update(ReplyUpdate("text", "I delete it.", Reply()._start(0, text("")).block))
     renderer.update(made("delete", {"path": "a"}, "confirming"))
     assert page.text == "I delete it.\n*delete(path='a') waits for your yes*"
@@ -265,9 +256,7 @@ def test_the_call_to_confirm_is_the_one_named() -> None:
 
 
 def test_calls_that_ran() -> None:
-    page = Page()
-    renderer = MarkdownRenderer(page, owns_cell=True, style="off")
-    renderer.start(OPENING)
+    page, renderer = started(OPENING, style="off")
     found = ran(*[(add, {"a": number}) for number in range(49)], (fails, {"region": "Rome"}), renderer=renderer)
     page.wait_for("**fails** failed: LookupError: no such region: Rome")
     drawn = [one["data"].get("text/markdown", "") for one in page.messages]
@@ -443,9 +432,7 @@ def test_a_result_in_a_later_message_and_a_missing_result() -> None:
 
 
 def test_a_late_stop_event_does_not_restart_a_call() -> None:
-    page, reply = Page(), Reply()
-    renderer = MarkdownRenderer(page, owns_cell=True)
-    renderer.start(OPENING)
+    (page, renderer), reply = started(OPENING), Reply()
     for index, block in enumerate((server_use("web_search", {"query": "q"}), result("web_search", SEARCH))):
         renderer.update(reply._start(index, block))
     for index in range(2):
@@ -541,13 +528,7 @@ def test_in_a_kernel_the_saved_answer_contains_the_calls(kernel: Kernel) -> None
     )
     listed = output["metadata"]["claude_magic"]["calls"]
     assert [(call["name"], call["state"]) for call in listed] == [("add", "done"), ("fails", "failed")]
-    notebook = nbformat.v4.new_notebook()
-    notebook.cells.append(nbformat.v4.new_code_cell("%%claude", outputs=[nbformat.from_dict(output)]))
-    nbformat.validate(notebook)
-    require_judge("jupyter-nbconvert")
-    from nbconvert import HTMLExporter
-
-    page, _ = HTMLExporter().from_notebook_node(notebook)
+    page = exported(output)
     details = re.findall(r"<details><summary>(.*?)</summary>(.*?)</details>", page, re.DOTALL)
     assert [seconds.sub("N s", summary) for summary, _ in details] == [
         "add(a=1) · N s",
@@ -569,7 +550,7 @@ def test_in_a_kernel_fifty_calls_cost_bytes_in_proportion(kernel: Kernel) -> Non
         running = kernel.run(f"%%claude --new -t add\nGo on.\nsimulate: {plan}; say=Well.\nsimulate: say=Done.")
         (output,) = running.screen.outputs
         assert output["data"]["text/markdown"].count("<details>") == count
-        return sum(one.size for one in running.messages)
+        return running.size
 
     assert size(50) < 2.3 * size(25)
 
