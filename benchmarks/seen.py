@@ -98,8 +98,7 @@ def _lab() -> Iterator[Any]:
     from tests.browser.lab import running_lab
 
     with tempfile.TemporaryDirectory() as folder:
-        inherited = {"PYTHONPATH": str(Path.cwd()), "ANTHROPIC_API_KEY": "any-key"}
-        with running_lab(Path(folder), inherited) as lab:
+        with running_lab(Path(folder), path=str(Path.cwd())) as lab:
             yield lab
 
 

@@ -186,7 +186,9 @@ class Notebook:
 
 
 @contextmanager
-def running_lab(folder: Path, api: str, program: str = "jupyterlab", disabled: Sequence[str] = ()) -> Iterator[Lab]:
+def running_lab(
+    folder: Path, api: str = "", program: str = "jupyterlab", disabled: Sequence[str] = (), path: str = ""
+) -> Iterator[Lab]:
     """A JupyterLab of its own home and settings.
 
     Parameters
@@ -199,6 +201,8 @@ def running_lab(folder: Path, api: str, program: str = "jupyterlab", disabled: S
         ``jupyterlab``, or ``notebook`` for Notebook 7.
     disabled : sequence of str
         Extensions of the page that are not loaded.
+    path : str
+        Where the kernels find packages first.
     """
     for name in ("home", "notebooks"):
         (folder / name).mkdir()
@@ -207,7 +211,7 @@ def running_lab(folder: Path, api: str, program: str = "jupyterlab", disabled: S
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(settings))
     private = {"HOME": str(folder / "home"), "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
-    private |= {"ANTHROPIC_BASE_URL": api, "ANTHROPIC_API_KEY": "any-key"}
+    private |= {"ANTHROPIC_BASE_URL": api, "ANTHROPIC_API_KEY": "any-key", **({"PYTHONPATH": path} if path else {})}
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         private[name] = str(folder / name.lower())
     page_config = Path(private["JUPYTER_CONFIG_DIR"]) / "labconfig" / "page_config.json"

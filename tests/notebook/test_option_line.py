@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from IPython.core.error import UsageError
 
-from claude_magic.engine.options import Options
 from claude_magic.notebook.lexer import words
 from claude_magic.notebook.option_line import OPTIONS, parse
 
@@ -116,10 +116,7 @@ def test_words_know_where_they_end() -> None:
     assert [line[: word.end].split()[-1] for word in words(line)] == ["-s", "b'", "c"]
 
 
-def test_every_option_of_a_question_is_in_the_table() -> None:
-    assert Options.__annotations__.keys() <= {option.name for option in OPTIONS}
-
-
-def test_the_readme_names_every_option() -> None:
-    text = README.read_text("utf-8")
-    assert [option.long for option in OPTIONS if option.long not in text and f"`{option.short}" not in text] == []
+def test_the_documentation_names_every_option() -> None:
+    for page in (README, README.parent / "docs" / "asking.md"):
+        words = set(re.findall(r"[\w-]+", page.read_text("utf-8")))
+        assert [option.long for option in OPTIONS if not {option.long, option.short} & words] == [], page
