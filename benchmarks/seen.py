@@ -97,9 +97,8 @@ def _chromium() -> str | None:
 def _lab() -> Iterator[Any]:
     from tests.browser.lab import running_lab
 
-    with tempfile.TemporaryDirectory() as folder:
-        with running_lab(Path(folder), path=str(Path.cwd())) as lab:
-            yield lab
+    with tempfile.TemporaryDirectory() as folder, running_lab(Path(folder), path=str(Path.cwd())) as lab:
+        yield lab
 
 
 def _busy(session: Any) -> float:
