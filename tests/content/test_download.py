@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_magic.content.download import download_file
@@ -339,7 +339,6 @@ class TestNoFile:
             assert "http" in refused(server.url, allow_private=True)
         assert internet.dialled == ["127.0.0.1"]
 
-    @settings(deadline=None)
     @given(st.text(max_size=30), st.sampled_from(["", "http://", "https://", "http://x/", "http://[", "http://1."]))
     def test_any_text(self, text: str, beginning: str) -> None:
         with pytest.MonkeyPatch.context() as patch:

@@ -593,14 +593,13 @@ def survives(data: bytes) -> None:
 BEGINNINGS = [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"GIF87a", b"RIFF\x20\0\0\0WEBP"]
 
 
-@settings(deadline=None)
 @given(st.sampled_from(BEGINNINGS), st.binary(max_size=400))
 def test_any_bytes(beginning: bytes, data: bytes) -> None:
     survives(beginning + data)
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data())
 def test_any_damage(choose: st.DataObject) -> None:
     data, end = choose.draw(st.sampled_from(valid()))

@@ -7,7 +7,6 @@ import faulthandler
 import gc
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ import pytest
 
 from claude_magic.tools import executor
 from claude_magic.tools.executor import Job, JobThreads, run_async, run_sync
+from tests.processes import run_python
 
 ENOUGH = 20.0
 """Seconds after which a test is given up; nothing that works takes as long."""
@@ -239,8 +239,7 @@ def test_a_thread_left_behind_does_not_keep_python_from_ending() -> None:
         "from claude_magic.tools.executor import *\nimport time\n"
         "with JobThreads([Job(lambda: time.sleep(600), 0.05)]) as t: print([j.abandoned for j in t])"
     )
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert run.stdout == "[True]\n"
+    assert run_python(program) == "[True]\n"
 
 
 def test_coroutines_run_at_the_same_time_on_one_loop_that_stays() -> None:
@@ -401,8 +400,7 @@ loop = asyncio.new_event_loop()
 loop.run_until_complete(cell())
 loop.close()
 """
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-    assert (run.stdout, run.stderr) == ("True None True went on\n", "")
+    assert run_python(program) == "True None True went on\n"
 
 
 def test_on_another_thread_a_coroutine_gets_its_own_loop() -> None:

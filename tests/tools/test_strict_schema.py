@@ -167,7 +167,7 @@ def with_definitions(draw: st.DrawFn) -> tuple[dict[str, Any], list[Any]]:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(with_definitions())
 def test_strict_schemas_are_in_the_subset_and_accept_the_same_values(drawn: tuple[dict[str, Any], list[Any]]) -> None:
     schema, values = drawn
@@ -248,7 +248,7 @@ def test_schemas_of_pydantic(kind: Any) -> None:
     assert anthropic.transform_schema(plain) == plain
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.builds(Place, at=st.builds(Point, st.integers(), st.integers(0, 9)))
     | st.from_type(Row)

@@ -8,8 +8,6 @@ import decimal
 import enum
 import json
 import pathlib
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, NamedTuple
@@ -25,6 +23,7 @@ from hypothesis import strategies as st
 
 from claude_magic.messages.errors import BadInput
 from claude_magic.tools.structured_output import AnswerType, WrongAnswer, frame
+from tests.processes import run_python
 
 
 class Colour(enum.Enum):
@@ -119,7 +118,7 @@ def test_there_and_back(wanted: Any, value: Any) -> None:
         assert type(read) is type(value)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.builds(Order, price=st.decimals(allow_nan=False, allow_infinity=False), file=st.just(pathlib.Path("x")))
@@ -255,8 +254,7 @@ from claude_magic.tools.structured_output import AnswerType
 shape = AnswerType.of({SCHEMA!r})
 print(shape.read('{{"n": 1}}'), shape.note)
 """
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert run.stdout == "{'n': 1} Answers are parsed but not validated: that needs pip install jsonschema.\n"
+    assert run_python(program) == "{'n': 1} Answers are parsed but not validated: that needs pip install jsonschema.\n"
 
 
 class WithCallable(pydantic.BaseModel):
@@ -349,7 +347,7 @@ def test_values_without_columns_have_no_frame(value: Any) -> None:
         frame(value)
 
 
-def without(*modules: str) -> Any:
+def without(*modules: str) -> str:
     program = f"""
 import sys
 for name in {modules!r}:
@@ -361,7 +359,7 @@ try:
 except ValueError as error:
     print(error)
 """
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    return run_python(program)
 
 
 def test_polars_without_pandas() -> None:
