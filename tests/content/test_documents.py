@@ -15,8 +15,7 @@ from PIL import Image
 from claude_magic.content.convert import to_parts
 from claude_magic.content.documents import Document, DocumentPart, from_document
 from claude_magic.content.uploads import to_upload
-from claude_magic.conversation.conversation import Conversations
-from claude_magic.engine.settings import Settings
+from claude_magic.conversation.conversation import Conversation
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.files import File
 from claude_magic.simulator import Simulator
@@ -140,9 +139,7 @@ def test_values_that_hold_a_document(tmp_path: Path) -> None:
 # Uploaded files.
 
 
-def test_an_uploaded_document(simulator: Simulator) -> None:
-    home = Conversations(Settings(base_url=simulator.url))
-    claude = home.open("main")
+def test_an_uploaded_document(claude: Conversation, simulator: Simulator) -> None:
     uploaded = claude.files.upload(b"one\ntwo")
     document = Document(uploaded, citations=True, title="Notes", context="Mine.")
     reply = claude("What is in it?", document)
@@ -157,7 +154,6 @@ def test_an_uploaded_document(simulator: Simulator) -> None:
     assert reply.complete
     with pytest.raises(BadInput, match="is uploaded already"):
         claude.files.upload(document)
-    home.close()
 
 
 def test_uploaded_files_that_are_not_documents() -> None:

@@ -27,6 +27,8 @@ from claude_magic.simulator import Simulator
 from claude_magic.tools import Tool, tool
 from claude_magic.tools.docstrings import parse_docstring
 from tests.processes import run_python
+from tests.simulator.conftest import OLD, Api
+from tests.tools.signatures import FUNCTIONS
 
 if TYPE_CHECKING:
     from nowhere import Undefined  # type: ignore[import-not-found]
@@ -447,21 +449,11 @@ def plain_f() -> Callable[[int], int]:
 
 
 def test_the_simulator_takes_every_definition(simulator: Simulator) -> None:
-    import httpx2
-
-    from tests.tools.signatures import FUNCTIONS
-
     refused = {"without_type", "default_in_field", "many", "named"}
     wires = [Tool.of(function).to_wire() for name, function in FUNCTIONS.items() if name not in refused]
-    body = {
-        "model": "claude-sonnet-5-5",
-        "max_tokens": 10,
-        "messages": [{"role": "user", "content": "Hello"}],
-        "tools": wires,
-    }
-    headers = {"x-api-key": "any", "anthropic-version": "2023-06-01"}
-    answer = httpx2.post(f"{simulator.url}/v1/messages", json=body, headers=headers)
-    assert (answer.status_code, len(wires)) == (200, len(FUNCTIONS) - 4), answer.text
+    assert len(wires) == len(FUNCTIONS) - 4
+    with Api(simulator) as api:
+        assert api.ask(tools=wires, headers={"anthropic-version": OLD})["type"] == "message"
 
 
 def test_nothing_heavy_until_the_first_tool() -> None:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from claude_magic.messages.errors import BadInput
 from claude_magic.tools.strict_schema import exceeded_limit, to_strict
+from tests.tools.signatures import Tree
 
 TYPES = {"object", "array", "string", "integer", "number", "boolean", "null"}
 FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
@@ -360,10 +361,6 @@ def test_one_thing_at_a_time(schema: dict[str, Any], small: dict[str, Any]) -> N
     assert check(schema) == small
 
 
-class Node(pydantic.BaseModel):
-    children: list[Node]
-
-
 @pytest.mark.parametrize(
     ("schema", "where", "why"),
     [
@@ -381,7 +378,7 @@ class Node(pydantic.BaseModel):
             "arbitrary keys",
         ),
         (pydantic.TypeAdapter(dict[str, list[int]]).json_schema(), "the top", "arbitrary keys"),
-        (pydantic.TypeAdapter(Node).json_schema(), "children[]", "Node contains itself"),
+        (Tree.model_json_schema(), "children[]", "Tree contains itself"),
         ({"type": "object", "properties": {"a": {"$ref": "#"}}}, "a", "the schema contains itself"),
         ({"type": "object", "properties": {"a": {"allOf": [{"$ref": "#/properties/a"}]}}}, "a", "a contains itself"),
         ({"type": "object", "properties": {"a": {"$ref": "https://x/y.json"}}}, "a", "points outside the schema"),
