@@ -28,7 +28,7 @@ FILE = answer(b"a picture", "image/png")
 
 
 class Internet:
-    """Names and open addresses that lead to servers of the test, and a list of what was wanted of it.
+    """Names and public addresses that lead to servers of the test, and a record of how it was used.
 
     The answers to a name are given one after the other, the last again and again.
     """

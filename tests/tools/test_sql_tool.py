@@ -107,7 +107,7 @@ def base(request: pytest.FixtureRequest) -> Iterator[Base]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[sqlalchemy.URL]:
-    """A server of this test's own, by a socket that only it knows."""
+    """A private server, reached through a socket in its own folder."""
     programs = [*Path("/usr/lib/postgresql").glob("*/bin"), Path(shutil.which("initdb") or "/nowhere/initdb").parent]
     programs = [path for path in programs if (path / "initdb").exists()]
     bin = programs[0] if programs else Path(require_judge("initdb")).parent
