@@ -8,6 +8,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
@@ -171,24 +172,16 @@ def test_an_uploaded_picture_is_small_enough_for_requests_with_many() -> None:
 
 
 def test_a_notebook(tmp_path: Path) -> None:
+    figure = {"image/png": "SECRETBASE64", "text/plain": "<Figure>"}
+    outputs = [
+        {"output_type": "stream", "name": "stdout", "text": ["a\n", "b\n"]},
+        {"output_type": "display_data", "metadata": {}, "data": figure},
+        {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": ["\x1b[31mlong"]},
+        {"output_type": "stream", "name": "stdout", "text": "x" * 9000},
+    ]
     cells = [
         {"cell_type": "markdown", "metadata": {}, "source": ["# Title\n", "words"]},
-        {
-            "cell_type": "code",
-            "metadata": {},
-            "execution_count": 7,
-            "source": "plot()",
-            "outputs": [
-                {"output_type": "stream", "name": "stdout", "text": ["a\n", "b\n"]},
-                {
-                    "output_type": "display_data",
-                    "metadata": {},
-                    "data": {"image/png": "SECRETBASE64", "text/plain": "<Figure>"},
-                },
-                {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": ["\x1b[31mlong"]},
-                {"output_type": "stream", "name": "stdout", "text": "x" * 9000},
-            ],
-        },
+        {"cell_type": "code", "metadata": {}, "execution_count": 7, "source": "plot()", "outputs": outputs},
     ]
     path = file(
         tmp_path, "work.ipynb", json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
@@ -221,11 +214,8 @@ def test_files_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         refused("lost.pdf")
         == f"There is no file 'lost.pdf' in {tmp_path}. To send a string as text, leave out Document."
     )
-    assert "There is no file" in refused(tmp_path / "lost.pdf")
-    assert "There is no file" in refused("a long text\n" * 1000)
-    assert "There is no file" in refused("a\0b")
-    assert "There is no file" in refused("~nobody-of-this-name/x")
-    assert "There is no file" in refused("\n")
+    for value in (tmp_path / "lost.pdf", "a long text\n" * 1000, "a\0b", "~nobody-of-this-name/x", "\n"):
+        assert "There is no file" in refused(value)
     assert "is a folder" in refused("")
 
 
@@ -239,20 +229,17 @@ def test_folders_empty_files_and_devices(tmp_path: Path) -> None:
         assert "not a regular file" in refused("/dev/zero")
 
 
-def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (PermissionError(13, "Permission denied"), "permission to read"),
+        (OSError(5, "Input/output error"), "cannot be read: Input/output error."),
+    ],
+)
+def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, line: str) -> None:
     path = file(tmp_path, "mine.pdf", b"%PDF-1.4")
-
-    def forbidden(_: Path) -> bytes:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "read_bytes", forbidden)
-    assert "permission to read" in refused(path)
-
-    def broken(_: Path) -> bytes:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(Path, "read_bytes", broken)
-    assert "cannot be read: Input/output error." in refused(path)
+    monkeypatch.setattr(Path, "read_bytes", Mock(side_effect=error))
+    assert line in refused(path)
 
 
 @pytest.mark.parametrize(
