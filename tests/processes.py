@@ -1,4 +1,4 @@
-"""Servers that run as processes beside the tests: a port for them, and waiting until they are ready."""
+"""Processes beside the tests: programs for a new interpreter, and servers with a port, awaited until they are ready."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import secrets
 import signal
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -34,6 +35,16 @@ def free_port() -> int:
         port = 20_000 + secrets.randbelow(12_000)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
+
+
+def run_python(program: str, env: Mapping[str, str] | None = None) -> str:
+    """Everything that a program prints in a new interpreter, also to standard error."""
+    run = subprocess.run(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        cwd=Path(__file__).parents[1], timeout=2 * PATIENCE, env=env,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout
+    return run.stdout
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The benchmarks run, and compare what can be compared; how long anything takes is no test's business."""
+"""The benchmarks run, and compare what can be compared; no test depends on how long anything takes."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_each_round_is_measured_and_compared_in_turn(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_subject_that_cannot_be_measured_is_said_and_the_others_are(tmp_path: Path) -> None:
+def test_a_subject_that_cannot_be_measured_is_reported_and_the_others_are_measured(tmp_path: Path) -> None:
     broken = tmp_path / "chatlas" / "bin" / "python"
     broken.parent.mkdir(parents=True)
     broken.write_text("#!/bin/sh\nexit 3\n")
@@ -108,7 +108,7 @@ def test_a_subject_that_cannot_be_measured_is_said_and_the_others_are(tmp_path: 
     assert {row.subject for row in found if isinstance(row, Row)} == {FLOOR, OURS}
 
 
-def test_what_is_not_there_is_said() -> None:
+def test_unknown_names_are_reported() -> None:
     shown = run("pictures", "--only", "photograph", "--only", "of nobody")
     assert shown.returncode == 2
     assert shown.stderr.splitlines()[-1].endswith("no case has photograph and of nobody in its name")
@@ -130,7 +130,7 @@ def a_row(subject: str, values: list[float], ratios: list[float], measure: Measu
     return Row("stream", "text", subject, measure, values, ratios)
 
 
-def test_a_figure_that_is_not_reached_stands_out(tmp_path: Path) -> None:
+def test_a_missed_target_stands_out(tmp_path: Path) -> None:
     measure = Measure("CPU", "ms", ratio=3.0)
     rows = [
         a_row(FLOOR, [1.0, 2.0, 3.0], [1.0, 1.0, 1.0], measure),
@@ -181,7 +181,7 @@ def test_samples_are_the_same_each_time(scene: Scene, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_peak_memory_is_what_one_turn_needs_beyond_what_there_was() -> None:
     if not sys.platform.startswith("linux"):
-        pytest.skip("elsewhere a peak cannot be forgotten")
+        pytest.skip("only Linux can reset the peak")
     for before in (200_000_000, 10_000_000):
         assert len(b"x" * before) == before
         with Meter() as meter:

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
+import httpx2
 import nbformat
 import pytest
 
 from claude_magic.cli import NOTEBOOKS, main
 from tests.conftest import KEY
 
+COMMAND = [sys.executable, "-m", "claude_magic.cli"]
 SHIPPED = Path(__file__).parents[1] / "notebooks"
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "claude_magic.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
-    )
+    env = {**os.environ, **environment}
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, env=env)
 
 
 @pytest.mark.kernel
@@ -76,23 +71,13 @@ def test_every_notebook_of_the_repository_can_be_chosen() -> None:
 
 
 def test_the_simulator_serves_until_ctrl_c() -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "claude_magic.cli", "simulator", "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = [*COMMAND, "simulator", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     url = process.stdout.readline().split()[-1]
-    request = urllib.request.Request(
-        f"{url}/v1/messages",
-        json.dumps(
-            {"model": "claude-haiku-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
-        ).encode(),
-        {"x-api-key": "k", "anthropic-version": "2023-06-01"},
-    )
-    with urllib.request.urlopen(request) as answer:
-        assert json.load(answer)["type"] == "message"
+    body = {"model": "claude-haiku-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+    headers = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
+    assert httpx2.post(f"{url}/v1/messages", json=body, headers=headers).json()["type"] == "message"
     taken = run("simulator", "--port", url.rpartition(":")[2])
     assert taken.returncode == 1
     assert "cannot be used" in taken.stderr

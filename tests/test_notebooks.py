@@ -52,19 +52,12 @@ def executed(request: pytest.FixtureRequest, executed_once: Callable[[Path], Any
     return executed_once(request.param)
 
 
-@pytest.fixture
-def vision(executed_once: Callable[[Path], Any]) -> Any:
-    return executed_once(FOLDER / "vision.ipynb")
+def one(name: str) -> Any:
+    """A fixture: one of the notebooks, executed."""
+    return pytest.fixture(lambda executed_once: executed_once(FOLDER / f"{name}.ipynb"))
 
 
-@pytest.fixture
-def tools(executed_once: Callable[[Path], Any]) -> Any:
-    return executed_once(FOLDER / "tools.ipynb")
-
-
-@pytest.fixture
-def wire(executed_once: Callable[[Path], Any]) -> Any:
-    return executed_once(FOLDER / "what_goes_over_the_wire.ipynb")
+vision, tools, wire = one("vision"), one("tools"), one("what_goes_over_the_wire")
 
 
 def code(document: Any) -> list[Any]:

@@ -12,6 +12,8 @@ from tests.judges import require_judge
 
 ROOT = Path(__file__).parents[1]
 SETUP = """
+from typing import assert_type
+
 import claude_magic
 from claude_magic import Box, Conversation, Picture, Reply, tool
 from claude_magic.simulator import start
@@ -19,6 +21,19 @@ from claude_magic.simulator import start
 @tool(confirm=True)
 def add(a: int, b: int = 1) -> int:
     return a + b
+
+@tool
+def half(a: int, b: str = "") -> float:
+    return a / 2
+
+@tool(timeout=3)
+async def name(a: int) -> str:
+    return ""
+
+class Reader:
+    @tool
+    def read(self, a: int) -> bytes:
+        return b""
 
 claude = Conversation()
 reply = claude("hi")
@@ -34,7 +49,10 @@ RIGHT = (
     "claude.budget = 5",
     'claude.model = "haiku"',
     'claude["other"]("hi", once=True)',
-    "total: int = add(1, b=2)",
+    "assert_type(add(1, b=2), int)",
+    'assert_type(half(1, b=""), float)',
+    "async def ask() -> None: assert_type(await name(1), str)",
+    "assert_type(Reader().read(1), bytes)",
 )
 WRONG = (
     'claude("hi", modle="haiku")',
@@ -54,6 +72,8 @@ WRONG = (
     'text: int = claude("hi").text',
     'add("1")',
     "add(1, c=2)",
+    'half("1")',
+    'Reader().read("1")',
     'Box("cat", "0", 0, 0, 0)',
     "claude_magic.Conversatoin",
     'start(port="8000")',

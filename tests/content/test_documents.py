@@ -8,6 +8,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
@@ -15,8 +16,7 @@ from PIL import Image
 from claude_magic.content.convert import to_parts
 from claude_magic.content.documents import Document, DocumentPart, from_document
 from claude_magic.content.uploads import to_upload
-from claude_magic.conversation.conversation import Conversations
-from claude_magic.engine.settings import Settings
+from claude_magic.conversation.conversation import Conversation
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.files import File
 from claude_magic.simulator import Simulator
@@ -140,9 +140,7 @@ def test_values_that_hold_a_document(tmp_path: Path) -> None:
 # Uploaded files.
 
 
-def test_an_uploaded_document(simulator: Simulator) -> None:
-    home = Conversations(Settings(base_url=simulator.url))
-    claude = home.open("main")
+def test_an_uploaded_document(claude: Conversation, simulator: Simulator) -> None:
     uploaded = claude.files.upload(b"one\ntwo")
     document = Document(uploaded, citations=True, title="Notes", context="Mine.")
     reply = claude("What is in it?", document)
@@ -157,7 +155,6 @@ def test_an_uploaded_document(simulator: Simulator) -> None:
     assert reply.complete
     with pytest.raises(BadInput, match="is uploaded already"):
         claude.files.upload(document)
-    home.close()
 
 
 def test_uploaded_files_that_are_not_documents() -> None:
@@ -175,24 +172,16 @@ def test_an_uploaded_picture_is_small_enough_for_requests_with_many() -> None:
 
 
 def test_a_notebook(tmp_path: Path) -> None:
+    figure = {"image/png": "SECRETBASE64", "text/plain": "<Figure>"}
+    outputs = [
+        {"output_type": "stream", "name": "stdout", "text": ["a\n", "b\n"]},
+        {"output_type": "display_data", "metadata": {}, "data": figure},
+        {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": ["\x1b[31mlong"]},
+        {"output_type": "stream", "name": "stdout", "text": "x" * 9000},
+    ]
     cells = [
         {"cell_type": "markdown", "metadata": {}, "source": ["# Title\n", "words"]},
-        {
-            "cell_type": "code",
-            "metadata": {},
-            "execution_count": 7,
-            "source": "plot()",
-            "outputs": [
-                {"output_type": "stream", "name": "stdout", "text": ["a\n", "b\n"]},
-                {
-                    "output_type": "display_data",
-                    "metadata": {},
-                    "data": {"image/png": "SECRETBASE64", "text/plain": "<Figure>"},
-                },
-                {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": ["\x1b[31mlong"]},
-                {"output_type": "stream", "name": "stdout", "text": "x" * 9000},
-            ],
-        },
+        {"cell_type": "code", "metadata": {}, "execution_count": 7, "source": "plot()", "outputs": outputs},
     ]
     path = file(
         tmp_path, "work.ipynb", json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
@@ -225,11 +214,8 @@ def test_files_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         refused("lost.pdf")
         == f"There is no file 'lost.pdf' in {tmp_path}. To send a string as text, leave out Document."
     )
-    assert "There is no file" in refused(tmp_path / "lost.pdf")
-    assert "There is no file" in refused("a long text\n" * 1000)
-    assert "There is no file" in refused("a\0b")
-    assert "There is no file" in refused("~nobody-of-this-name/x")
-    assert "There is no file" in refused("\n")
+    for value in (tmp_path / "lost.pdf", "a long text\n" * 1000, "a\0b", "~nobody-of-this-name/x", "\n"):
+        assert "There is no file" in refused(value)
     assert "is a folder" in refused("")
 
 
@@ -243,20 +229,17 @@ def test_folders_empty_files_and_devices(tmp_path: Path) -> None:
         assert "not a regular file" in refused("/dev/zero")
 
 
-def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (PermissionError(13, "Permission denied"), "permission to read"),
+        (OSError(5, "Input/output error"), "cannot be read: Input/output error."),
+    ],
+)
+def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, line: str) -> None:
     path = file(tmp_path, "mine.pdf", b"%PDF-1.4")
-
-    def forbidden(_: Path) -> bytes:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "read_bytes", forbidden)
-    assert "permission to read" in refused(path)
-
-    def broken(_: Path) -> bytes:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(Path, "read_bytes", broken)
-    assert "cannot be read: Input/output error." in refused(path)
+    monkeypatch.setattr(Path, "read_bytes", Mock(side_effect=error))
+    assert line in refused(path)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,7 @@ from claude_magic.content.array_image import array_to_image
 from claude_magic.content.convert import to_parts
 from claude_magic.content.picture_part import PicturePart
 from claude_magic.content.values import Named
-from claude_magic.conversation.conversation import Conversations
-from claude_magic.engine.settings import Settings
+from claude_magic.conversation.conversation import Conversation
 from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import lookup
 from claude_magic.simulator import Simulator
@@ -202,12 +201,10 @@ def test_invalid_options(wish: dict[str, Any], said: str) -> None:
         to_parts(Picture(Image.new("L", (100, 100)), label="it", **wish), "it")
 
 
-def test_a_picture_without_a_label_is_called_by_its_expression(simulator: Simulator) -> None:
+def test_a_picture_without_a_label_is_called_by_its_expression(claude: Conversation, simulator: Simulator) -> None:
     image = Image.new("L", (30, 20))
     values = [Named("Picture(a)", Picture(image)), Named("b", Picture(image, label="site"))]
-    home = Conversations(Settings(base_url=simulator.url))
-    reply = home.open("main").ask([*values, "Compare."])
-    home.close()
+    reply = claude.ask([*values, "Compare."])
     assert reply.sent == ("Picture(a) (30x20, 2 tokens)", "site (30x20, 2 tokens)")
     texts = [
         block["text"] for block in (simulator.requests[-1].body or {})["messages"][0]["content"] if "text" in block

@@ -12,8 +12,7 @@ import pytest
 from claude_magic.content.convert import to_parts
 from claude_magic.content.picture import Picture
 from claude_magic.content.values import Named
-from claude_magic.conversation.conversation import Conversations
-from claude_magic.engine.settings import Settings
+from claude_magic.conversation.conversation import Conversation
 from claude_magic.messages.errors import BadInput
 from claude_magic.simulator import Simulator
 from tests.judges import require_judge
@@ -66,14 +65,14 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
         (folium_map, FOLIUM),
     ],
 )
-def test_errors_without_a_drawing_package(simulator: Simulator, make: Any, words: tuple[str, str]) -> None:
+def test_errors_without_a_drawing_package(
+    claude: Conversation, simulator: Simulator, make: Any, words: tuple[str, str]
+) -> None:
     chart = make()
-    home = Conversations(Settings(base_url=simulator.url))
     for value, name in ((chart, "chart"), ([chart], "chart[0]"), (Picture(chart, detail="low"), "chart")):
         with pytest.raises(BadInput) as caught:
-            home.open("main").ask([Named("chart", value), "What does it show?"])
+            claude.ask([Named("chart", value), "What does it show?"])
         assert all(word in str(caught.value) for word in (f"{name} is ", *words, "Or send its data."))
-    home.close()
     assert simulator.requests == []
 
 
@@ -91,11 +90,9 @@ def test_a_bokeh_plot_is_known_by_its_class(monkeypatch: pytest.MonkeyPatch) -> 
             to_parts(value, "chart")
 
 
-def test_an_altair_chart_is_drawn(simulator: Simulator) -> None:
+def test_an_altair_chart_is_drawn(claude: Conversation) -> None:
     pytest.importorskip("vl_convert", reason="altair draws with it")
-    home = Conversations(Settings(base_url=simulator.url))
-    reply = home.open("main").ask([Named("chart", altair_chart()), "What does it show?"])
-    home.close()
+    reply = claude.ask([Named("chart", altair_chart()), "What does it show?"])
     assert reply.sent == ("chart (348x347, 169 tokens)",)
     assert "PNG, 348 x 347 pixels, mostly white; looks like a graphic" in reply.text
 
@@ -109,12 +106,10 @@ def test_a_chart_that_cannot_be_drawn_is_one_line() -> None:
     assert len(str(caught.value)) < 400
 
 
-def test_a_plotly_figure_is_drawn(simulator: Simulator) -> None:
+def test_a_plotly_figure_is_drawn(claude: Conversation) -> None:
     figure = plotly_figure()
     pytest.importorskip("kaleido", reason="plotly draws with it")
     require_judge("chromium")
-    home = Conversations(Settings(base_url=simulator.url))
-    reply = home.open("main").ask([Named("fig", figure), "What does it show?"])
-    home.close()
+    reply = claude.ask([Named("fig", figure), "What does it show?"])
     assert reply.sent == ("fig (700x500, 450 tokens)",)
     assert "PNG, 700 x 500 pixels" in reply.text

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_magic.content.tables.records import from_record
@@ -173,7 +173,6 @@ def test_a_record_that_contains_itself() -> None:
         max_leaves=200,
     )
 )
-@settings(deadline=None)
 def test_any_record_keeps_the_budget(value: Any) -> None:
     _, text, about = of_record(value)
     assert ("In part" in text.splitlines()[1]) == about.endswith("shortened")

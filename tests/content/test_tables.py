@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime
 import decimal
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from claude_magic.content.tables.cell_text import format_float as written
@@ -22,6 +20,7 @@ from claude_magic.content.tables.table import Table, from_table
 from claude_magic.content.tables.table_limits import BUDGET, REQUESTED_BUDGET
 from claude_magic.content.tables.table_source import STATISTICS
 from claude_magic.messages.errors import BadInput
+from tests.processes import run_python
 
 
 def sent(value: Any, **options: Any) -> tuple[str, str]:
@@ -356,7 +355,6 @@ texts = hard | st.text(st.characters(exclude_categories=()), max_size=40)
         lambda width: st.lists(st.lists(texts, min_size=width, max_size=width), min_size=1, max_size=8)
     )
 )
-@settings(deadline=None)
 def test_any_strings_stay_in_their_cells(data: list[list[str]]) -> None:
     text, _ = sent(pd.DataFrame(data, columns=pd.Index(data[0], dtype=object), dtype=object))
     assert len(heading(text)) == len(data[0]) + 1
@@ -374,7 +372,6 @@ def test_any_strings_stay_in_their_cells(data: list[list[str]]) -> None:
     cell=st.text(max_size=20) | st.integers(0, 3000).map(lambda length: "|" * length),
     asked=st.none() | st.integers(0, 500),
 )
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_budget_is_kept_and_what_is_left_out_is_counted(
     count: int, names: list[str], cell: str, asked: int | None
 ) -> None:
@@ -394,15 +391,10 @@ def test_the_budget_is_kept_and_what_is_left_out_is_counted(
     else:
         assert number == count
     width = len(heading(text)) - 1
-    assert about.startswith(
-        f"{number} of {count} rows"
-        if 0 < number < count
-        else f"{count} row"
-        if number
-        else f"no rows of {count}"
-        if count
-        else "0 rows"
-    )
+    if 0 < number < count:
+        assert about.startswith(f"{number} of {count} rows")
+    else:
+        assert about.startswith(f"no rows of {count}" if count and not number else f"{count} row" + "s" * (count != 1))
     assert about.endswith(
         f"{width} of {len(names)} columns" if width < len(names) else f"{width} column" + "s" * (width != 1)
     )
@@ -421,11 +413,12 @@ def test_numbers_keep_six_digits(value: float) -> None:
 
 
 def quickest(call: Callable[[], object]) -> float:
+    """Seconds of processor time, so that other work on the machine does not count."""
     times = []
     for _ in range(5):
-        begin = time.perf_counter()
+        begin = time.process_time()
         call()
-        times.append(time.perf_counter() - begin)
+        times.append(time.process_time() - begin)
     return min(times)
 
 
@@ -459,8 +452,7 @@ def test_nothing_is_imported_that_the_user_has_not() -> None:
         "from_table(Table({'a': [1, None]}, stats=True), 't'); from_record({'a': [1]}, 'r');"
         "print({'numpy', 'pandas', 'polars', 'pyarrow', 'duckdb', 'pydantic'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "set()"
+    assert run_python(code) == "set()\n"
 
 
 @pytest.mark.parametrize(

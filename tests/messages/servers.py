@@ -40,13 +40,13 @@ class Raw:
     connection is closed without a word.
     """
 
-    def __init__(self, *answers: Answer | None, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *answers: Answer | None, context: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.answers = list(answers)
         self.context = context
         self.got: list[Got] = []
         self.connections = 0
         self.over = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.port = self._listener.getsockname()[1]
         self.url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}"
         self._threads = [threading.Thread(target=self._accept, daemon=True)]

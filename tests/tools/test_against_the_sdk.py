@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from claude_magic.messages.errors import BadInput
 from claude_magic.tools import Tool
+from tests.processes import run_python
 from tests.tools.signatures import FUNCTIONS
 
 PROGRAM = """
@@ -46,9 +44,7 @@ REFUSED = {
 
 @pytest.fixture(scope="module")
 def theirs() -> dict[str, Any]:
-    root = Path(__file__).parents[2]
-    run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, cwd=root)
-    return dict(json.loads(run.stdout))
+    return dict(json.loads(run_python(PROGRAM)))
 
 
 def meaning(schema: Any, names: bool = False) -> Any:

@@ -9,8 +9,6 @@ import json
 import keyword
 import pathlib
 import re
-import subprocess
-import sys
 import typing
 import uuid
 from typing import Annotated, Any, Literal
@@ -18,11 +16,12 @@ from typing import Annotated, Any, Literal
 import jsonschema
 import pydantic
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_magic.tools import Tool
 from claude_magic.tools.definition import WrongArguments
+from tests.processes import run_python
 from tests.tools import signatures
 
 
@@ -240,13 +239,7 @@ print(json.dumps(Tool.of(f).to_wire()))
 
 
 def test_the_same_bytes_in_every_process() -> None:
-    root = pathlib.Path(__file__).parents[2]
-    outputs = {
-        subprocess.run(
-            [sys.executable, "-c", PROGRAM], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True, cwd=root
-        ).stdout
-        for seed in "123"
-    }
+    outputs = {run_python(PROGRAM, {"PYTHONHASHSEED": seed}) for seed in "123"}
     assert len(outputs) == 1
     assert len(outputs.pop().splitlines()) == 6
 
@@ -334,7 +327,7 @@ def as_json(value: Any) -> Any:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(data=st.data(), signature=parameters())
 def test_there_and_back(data: st.DataObject, signature: list[inspect.Parameter]) -> None:
     tool = Tool.of(function_of(signature))
@@ -347,7 +340,7 @@ def test_there_and_back(data: st.DataObject, signature: list[inspect.Parameter])
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(data=st.data(), signature=parameters())
 def test_what_fits_the_schema_binds(data: st.DataObject, signature: list[inspect.Parameter]) -> None:
     tool = Tool.of(function_of(signature))
@@ -360,7 +353,7 @@ def test_what_fits_the_schema_binds(data: st.DataObject, signature: list[inspect
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(data=st.data(), signature=parameters())
 def test_any_other_value_is_explained_line_by_line(data: st.DataObject, signature: list[inspect.Parameter]) -> None:
     tool = Tool.of(function_of(signature))

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -48,6 +49,13 @@ def states(calls: Sequence[Call], confirm: Callable[[Call], str] = never, **more
     seen: list[tuple[str, str]] = []
     run(calls, changed=lambda call: seen.append((call.name, call.state)), confirm=confirm, **more)
     return seen
+
+
+def ran(function: Callable[..., Any], /, **given: Any) -> Call:
+    """A call, after it has run alone."""
+    made = call(function, **given)
+    states([made])
+    return made
 
 
 def told(call: Call) -> Any:
@@ -115,12 +123,7 @@ def test_claude_is_told_an_error_in_a_line_and_the_user_gets_it_whole() -> None:
     states(calls)
     assert told(calls[0]) == "ValueError: no such region, with sk-ant-***"
     assert isinstance(calls[0].exception, ValueError)
-    frames = []
-    tb = calls[0].exception.__traceback__
-    while tb is not None:
-        frames.append(tb.tb_frame.f_code.co_name)
-        tb = tb.tb_next
-    assert frames[-1] == "fail"
+    assert traceback.extract_tb(calls[0].exception.__traceback__)[-1].name == "fail"
     assert told(calls[1]) == "SystemExit: 3"
     assert told(calls[2]) == "2"
 
@@ -141,8 +144,7 @@ def test_a_value_that_cannot_be_shown_is_reported(value: object) -> None:
     def find() -> object:
         return value
 
-    [made] = calls = [call(find)]
-    states(calls)
+    made = ran(find)
     assert made.value is value
     assert made.exception is not None
     assert told(made).startswith("find ran, but its result cannot be shown. ")
@@ -189,9 +191,7 @@ def test_a_printed_key_is_redacted() -> None:
     def show() -> None:
         print(KEY)
 
-    [made] = calls = [call(show)]
-    states(calls)
-    assert told(made)[1]["text"] == "Printed:\nsk-ant-***\n"
+    assert told(ran(show))[1]["text"] == "Printed:\nsk-ant-***\n"
 
 
 def test_a_log_handler_created_in_a_call_later_writes_to_the_cell(capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,8 +202,7 @@ def test_a_log_handler_created_in_a_call_later_writes_to_the_cell(capsys: pytest
         assert sys.stdout.encoding is not None
         sys.stdout.writelines(["a", "b"])
 
-    [made] = calls = [call(begin)]
-    states(calls)
+    made = ran(begin)
     handlers[0].handle(logging.makeLogRecord({"msg": "later"}))
     assert made.printed == "ab"
     assert capsys.readouterr().err == "later\n"
@@ -224,8 +223,7 @@ def test_nothing_else_in_the_kernel_is_captured(capsys: pytest.CaptureFixture[st
         go.set()
         gone.wait(ENOUGH)
 
-    [made] = calls = [call(wait)]
-    states(calls)
+    made = ran(wait)
     thread.join()
     assert (made.printed, capsys.readouterr().out) == ("", "from elsewhere\n")
 
@@ -455,8 +453,8 @@ def test_without_an_answer_nothing_runs(error: Exception) -> None:
     def confirm(call: Call) -> str:
         raise error
 
-    [made] = calls = [call(delete, path="a")]
-    states(calls, confirm)
+    made = call(delete, path="a")
+    states([made], confirm)
     assert made.exception is error
     assert told(made) == "Not run: delete has to be confirmed. There is nobody to ask."
 
@@ -502,8 +500,7 @@ def test_asking_within_a_tool_is_seen(monkeypatch: pytest.MonkeyPatch, capsys: p
         return inner.state
 
     monkeypatch.setattr(sys, "stdin", io.StringIO("no\n"))
-    asked = call(outer)
-    states([asked])
+    asked = ran(outer)
     assert "Claude wants to run delete:\n  path = 'a sk-ant-***'\n" in capsys.readouterr().out
     assert (asked.value, asked.printed) == ("refused", "kept back\nRun delete? [y]es / [n]o / [a]lways: ")
 

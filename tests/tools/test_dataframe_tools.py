@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from claude_magic.messages.errors import BadInput
 from claude_magic.tools import Tool, dataframes
 from claude_magic.tools.definition import WrongArguments
 from claude_magic.tools.ready.database import QueryRefused
+from tests.processes import run_python
 
 
 def frame() -> pd.DataFrame:
@@ -204,8 +203,7 @@ with warnings.catch_warnings(record=True) as said:
     print([tool.name for tool in dataframes(df)])
 print(said[0].message, said[0].filename)
 """
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert run.stdout.splitlines() == [
+    assert run_python(program).splitlines() == [
         "['dataframe_columns', 'dataframe_describe']",
         "Claude cannot query these frames without DuckDB: pip install duckdb. <string>",
     ]

@@ -11,8 +11,6 @@ import inspect
 import io
 import pickle
 import pydoc
-import subprocess
-import sys
 import types
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -28,7 +26,9 @@ from claude_magic.messages.errors import BadInput
 from claude_magic.simulator import Simulator
 from claude_magic.tools import Tool, tool
 from claude_magic.tools.docstrings import parse_docstring
-from tests.judges import require_judge
+from tests.processes import run_python
+from tests.simulator.conftest import OLD, Api
+from tests.tools.signatures import FUNCTIONS
 
 if TYPE_CHECKING:
     from nowhere import Undefined  # type: ignore[import-not-found]
@@ -449,21 +449,11 @@ def plain_f() -> Callable[[int], int]:
 
 
 def test_the_simulator_takes_every_definition(simulator: Simulator) -> None:
-    import httpx2
-
-    from tests.tools.signatures import FUNCTIONS
-
     refused = {"without_type", "default_in_field", "many", "named"}
     wires = [Tool.of(function).to_wire() for name, function in FUNCTIONS.items() if name not in refused]
-    body = {
-        "model": "claude-sonnet-5-5",
-        "max_tokens": 10,
-        "messages": [{"role": "user", "content": "Hello"}],
-        "tools": wires,
-    }
-    headers = {"x-api-key": "any", "anthropic-version": "2023-06-01"}
-    answer = httpx2.post(f"{simulator.url}/v1/messages", json=body, headers=headers)
-    assert (answer.status_code, len(wires)) == (200, len(FUNCTIONS) - 4), answer.text
+    assert len(wires) == len(FUNCTIONS) - 4
+    with Api(simulator) as api:
+        assert api.ask(tools=wires, headers={"anthropic-version": OLD})["type"] == "message"
 
 
 def test_nothing_heavy_until_the_first_tool() -> None:
@@ -472,55 +462,7 @@ import sys
 from claude_magic.tools import definition
 print([name for name in ("pydantic", "docstring_parser", "pandas", "numpy") if name in sys.modules])
 """
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert run.stdout == "[]\n"
-
-
-TYPED = """
-from claude_magic.tools import Tool, tool
-
-@tool
-def f(a: int, b: str = "") -> float:
-    return 1.0
-
-@tool(timeout=3)
-async def g(a: int) -> str:
-    return ""
-
-class C:
-    @tool
-    def m(self, a: int) -> bytes:
-        return b""
-
-reveal_type(f(1, b=""))
-async def asked() -> None:
-    reveal_type(await g(1))
-reveal_type(C().m(1))
-f("1")
-C().m("1")
-"""
-
-
-@pytest.mark.slow
-def test_type_checkers_still_see_the_signature(tmp_path: Path) -> None:
-    (tmp_path / "typed.py").write_text(TYPED)
-    config = tmp_path / "mypy.ini"
-    config.write_text("[mypy]\nstrict = true\nfollow_imports = silent\n")
-    run = subprocess.run(
-        [require_judge("mypy"), "--config-file", str(config), "--cache-dir", str(tmp_path / "cache"), "typed.py"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    said = [line.partition(": ")[2] for line in run.stdout.splitlines()[:-1]]
-    assert said == [
-        'note: Revealed type is "float"',
-        'note: Revealed type is "str"',
-        'note: Revealed type is "bytes"',
-        'error: Argument 1 has incompatible type "str"; expected "int"  [arg-type]',
-        'error: Argument 1 has incompatible type "str"; expected "int"  [arg-type]',
-    ]
+    assert run_python(program) == "[]\n"
 
 
 def test_names_of_the_package() -> None:

@@ -7,7 +7,6 @@ import faulthandler
 import gc
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ import pytest
 
 from claude_magic.tools import executor
 from claude_magic.tools.executor import Job, JobThreads, run_async, run_sync
+from tests.processes import run_python
 
 ENOUGH = 20.0
 """Seconds after which a test is given up; nothing that works takes as long."""
@@ -43,6 +43,13 @@ def ctrl_c(when: Callable[[], object]) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def ran(function: Callable[..., Any], timeout: float | None = None) -> Job:
+    """A job, after it has run in this thread."""
+    job = Job(function, timeout)
+    run_sync(job)
+    return job
 
 
 def spin(until: Callable[[], object] = lambda: False) -> None:
@@ -69,9 +76,7 @@ def _no_other_timer() -> Iterator[None]:
 
 
 def test_a_plain_function_runs_in_this_thread_and_may_fail() -> None:
-    good, bad, leaving = Job(threading.current_thread), Job(lambda: 1 / 0), Job(sys.exit)
-    for job in (good, bad, leaving):
-        run_sync(job)
+    good, bad, leaving = ran(threading.current_thread), ran(lambda: 1 / 0), ran(sys.exit)
     assert good.value is threading.main_thread()
     assert isinstance(bad.exception, ZeroDivisionError)
     assert bad.exception.__traceback__ is not None
@@ -89,21 +94,17 @@ def test_a_plain_function_is_stopped_at_its_timeout() -> None:
         finally:
             ended.append("tidied")
 
-    job = Job(slow, 0.1)
-    run_sync(job)
+    job = ran(slow, 0.1)
     assert (job.timed_out, job.abandoned, job.exception) == (True, False, None)
     assert ended == ["tidied"]
 
 
 def test_a_timeout_ends_a_wait() -> None:
-    job = Job(threading.Event().wait, 0.1)
-    run_sync(job)
-    assert job.timed_out
+    assert ran(threading.Event().wait, 0.1).timed_out
 
 
 def test_a_timeout_that_is_not_reached_changes_nothing() -> None:
-    job = Job(lambda: 5, 60)
-    run_sync(job)
+    job = ran(lambda: 5, 60)
     assert (job.value, job.timed_out) == (5, False)
 
 
@@ -112,17 +113,13 @@ def test_a_timer_of_the_user_still_rings_on_time() -> None:
     former = signal.signal(signal.SIGALRM, lambda *_: rang.append(len(rang)))
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.1)
-        job = Job(lambda: spin(lambda: rang), 60)
-        run_sync(job)
+        job = ran(lambda: spin(lambda: rang), 60)
         assert (job.exception, rang) == (None, [0])
         signal.setitimer(signal.ITIMER_REAL, 0.3, 0.05)  # again and again
-        job = Job(spin, 0.1)
-        run_sync(job)
+        job = ran(spin, 0.1)
         assert (job.timed_out, rang) == (True, [0])
         spin(lambda: len(rang) > 3)
-        job = Job(lambda: spin(lambda: len(rang) > 6), 60)
-        run_sync(job)
-        assert job.exception is None
+        assert ran(lambda: spin(lambda: len(rang) > 6), 60).exception is None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
@@ -136,8 +133,7 @@ def test_timeouts_may_be_nested(outer: float, inner: float, which: str) -> None:
         run_sync(within)
         return "went on"
 
-    job = Job(around, outer)
-    run_sync(job)
+    job = ran(around, outer)
     assert job.timed_out is (which == "outer")
     assert within.timed_out is (which == "inner")
     assert job.value == (None if which == "outer" else "went on")
@@ -150,8 +146,7 @@ def test_after_a_nested_timeout_the_outer_one_still_holds() -> None:
         run_sync(within)
         spin()
 
-    job = Job(around, 0.2)
-    run_sync(job)
+    job = ran(around, 0.2)
     assert (within.timed_out, job.timed_out) == (True, True)
 
 
@@ -165,10 +160,8 @@ def test_a_timeout_can_ring_at_any_moment() -> None:
         spin(lambda: time.monotonic() > end)
 
     for number in range(3000):
-        job = Job(busy, 2e-4)
         end = time.monotonic() + 2e-4 + number % 80 * 1e-6
-        run_sync(job)
-        outcomes.add(job.timed_out)
+        outcomes.add(ran(busy, 2e-4).timed_out)
         assert timer() == (former, False)
     assert outcomes == {True, False}
 
@@ -239,8 +232,7 @@ def test_a_thread_left_behind_does_not_keep_python_from_ending() -> None:
         "from claude_magic.tools.executor import *\nimport time\n"
         "with JobThreads([Job(lambda: time.sleep(600), 0.05)]) as t: print([j.abandoned for j in t])"
     )
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert run.stdout == "[True]\n"
+    assert run_python(program) == "[True]\n"
 
 
 def test_coroutines_run_at_the_same_time_on_one_loop_that_stays() -> None:
@@ -401,8 +393,7 @@ loop = asyncio.new_event_loop()
 loop.run_until_complete(cell())
 loop.close()
 """
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-    assert (run.stdout, run.stderr) == ("True None True went on\n", "")
+    assert run_python(program) == "True None True went on\n"
 
 
 def test_on_another_thread_a_coroutine_gets_its_own_loop() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ from claude_magic.content.convert import to_parts
 from claude_magic.simulator import Simulator
 from claude_magic.tools import python
 from tests.notebook.kernels import running_kernel
+from tests.processes import run_python
 
 
 @pytest.fixture
@@ -219,5 +218,4 @@ except ZeroDivisionError as error:
     print(error.__notes__)
 print(python("def f(): ..."), "IPython" in sys.modules, "matplotlib" in sys.modules)
 """
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert run.stdout.splitlines() == ["42 21", "['In line 2 of the code: 1 / 0']", "None False False"]
+    assert run_python(program).splitlines() == ["42 21", "['In line 2 of the code: 1 / 0']", "None False False"]

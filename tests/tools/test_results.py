@@ -22,6 +22,8 @@ from claude_magic.messages.errors import BadInput
 from claude_magic.messages.limits import widest_limits
 from claude_magic.tools import results
 from tests.conftest import KEY
+from tests.content.test_content import Counted
+from tests.content.test_originals import written
 
 TIGHT = widest_limits()._replace(side=100, tokens=50)
 
@@ -35,12 +37,6 @@ def text(value: object) -> str:
     said = told(value)["content"]
     assert isinstance(said, str)
     return said
-
-
-def png(size: tuple[int, int] = (30, 20)) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", size, "red").save(buffer, "png")
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +107,8 @@ def test_pictures_are_resized_to_the_limits_of_each_request() -> None:
 
 
 def test_blocks_pass_and_their_pictures_are_resized_like_others() -> None:
-    source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(png((300, 200))).decode()}
+    png = written(Image.new("RGB", (300, 200), "red"), "PNG")
+    source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(png).decode()}
     blocks: list[dict[str, Any]] = [
         {"type": "text", "text": "look"},
         {"type": "search_result", "source": "s", "title": "t", "content": [{"type": "text", "text": "found"}]},
@@ -150,17 +147,6 @@ def test_long_text_is_cut_with_a_note(value: object, cut: int | None) -> None:
         assert notes == (f"{cut:,} characters cut",)
     assert len(parts[0].wire["text"]) == results.LONGEST
     assert parts[-1].wire["text"] == f"… {notes[0]}"
-
-
-class Counted(list):  # type: ignore[type-arg]
-    """A list that knows how much of it was looked at."""
-
-    seen = 0
-
-    def __iter__(self) -> Any:
-        for item in super().__iter__():
-            Counted.seen += 1
-            yield item
 
 
 @pytest.mark.parametrize("item", [7, {"name": "x", "value": 1.5}, datetime.date(2026, 1, 1)])

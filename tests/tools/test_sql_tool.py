@@ -7,7 +7,6 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from claude_magic.messages.errors import BadInput
 from claude_magic.tools import results, sql
 from claude_magic.tools.ready.database import QueryRefused
 from tests.judges import require_judge
+from tests.processes import run_python
 
 SETUP = (
     "CREATE TABLE sales (region VARCHAR(10), amount INTEGER)",
@@ -107,7 +107,7 @@ def base(request: pytest.FixtureRequest) -> Iterator[Base]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[sqlalchemy.URL]:
-    """A server of this test's own, by a socket that only it knows."""
+    """A private server, reached through a socket in its own folder."""
     programs = [*Path("/usr/lib/postgresql").glob("*/bin"), Path(shutil.which("initdb") or "/nowhere/initdb").parent]
     programs = [path for path in programs if (path / "initdb").exists()]
     bin = programs[0] if programs else Path(require_judge("initdb")).parent
@@ -570,5 +570,4 @@ from claude_magic.tools import results, sql
 sql(sqlite3.connect(":memory:"))("SELECT 1")
 print([name for name in ("duckdb", "sqlalchemy", "pandas", "polars", "numpy", "IPython") if name in sys.modules])
 """
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert run.stdout == "[]\n"
+    assert run_python(program) == "[]\n"
