@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -186,15 +186,17 @@ class Notebook:
 
 
 @contextmanager
-def running_lab(folder: Path, api: str, program: str = "jupyterlab", disabled: Sequence[str] = ()) -> Iterator[Lab]:
+def running_lab(
+    folder: Path, environment: Mapping[str, str], program: str = "jupyterlab", disabled: Sequence[str] = ()
+) -> Iterator[Lab]:
     """A JupyterLab of its own home and settings.
 
     Parameters
     ----------
     folder : pathlib.Path
         For everything that it writes.
-    api : str
-        Where the kernels find the API.
+    environment : mapping
+        More variables; the kernels inherit them.
     program : str
         ``jupyterlab``, or ``notebook`` for Notebook 7.
     disabled : sequence of str
@@ -207,7 +209,6 @@ def running_lab(folder: Path, api: str, program: str = "jupyterlab", disabled: S
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(settings))
     private = {"HOME": str(folder / "home"), "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
-    private |= {"ANTHROPIC_BASE_URL": api, "ANTHROPIC_API_KEY": "any-key"}
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         private[name] = str(folder / name.lower())
     page_config = Path(private["JUPYTER_CONFIG_DIR"]) / "labconfig" / "page_config.json"
@@ -222,7 +223,7 @@ def running_lab(folder: Path, api: str, program: str = "jupyterlab", disabled: S
     def ready() -> bool:
         return lab.request("GET", "/api/status", lab.token).is_success
 
-    with started(command, {**harmless_environment(), **private}, folder, lab, ready) as process:
+    with started(command, {**harmless_environment(), **private, **environment}, folder, lab, ready) as process:
         try:
             yield lab
         finally:
