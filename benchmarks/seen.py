@@ -97,7 +97,7 @@ def _chromium() -> str | None:
 def _lab() -> Iterator[Any]:
     from tests.browser.lab import running_lab
 
-    with tempfile.TemporaryDirectory() as folder, running_lab(Path(folder), path=str(Path.cwd())) as lab:
+    with tempfile.TemporaryDirectory() as folder, running_lab(Path(folder), {"PYTHONPATH": str(Path.cwd())}) as lab:
         yield lab
 
 

@@ -46,14 +46,20 @@ def simulator() -> Iterator[Simulator]:
 
 
 @pytest.fixture(scope="package")
-def lab(browser: Browser, simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with running_lab(tmp_path_factory.mktemp("lab"), simulator.url) as running:
+def environment(simulator: Simulator) -> dict[str, str]:
+    """What a kernel needs to ask the simulator."""
+    return {"ANTHROPIC_BASE_URL": simulator.url, "ANTHROPIC_API_KEY": "any-key"}
+
+
+@pytest.fixture(scope="package")
+def lab(browser: Browser, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running_lab(tmp_path_factory.mktemp("lab"), environment) as running:
         yield running
 
 
 @pytest.fixture(scope="package")
-def notebook7(browser: Browser, simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with running_lab(tmp_path_factory.mktemp("notebook7"), simulator.url, "notebook") as running:
+def notebook7(browser: Browser, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running_lab(tmp_path_factory.mktemp("notebook7"), environment, "notebook") as running:
         yield running
 
 

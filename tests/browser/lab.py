@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -187,7 +187,7 @@ class Notebook:
 
 @contextmanager
 def running_lab(
-    folder: Path, api: str = "", program: str = "jupyterlab", disabled: Sequence[str] = (), path: str = ""
+    folder: Path, environment: Mapping[str, str], program: str = "jupyterlab", disabled: Sequence[str] = ()
 ) -> Iterator[Lab]:
     """A JupyterLab of its own home and settings.
 
@@ -195,14 +195,12 @@ def running_lab(
     ----------
     folder : pathlib.Path
         For everything that it writes.
-    api : str
-        Where the kernels find the API.
+    environment : mapping
+        More variables; the kernels inherit them.
     program : str
         ``jupyterlab``, or ``notebook`` for Notebook 7.
     disabled : sequence of str
         Extensions of the page that are not loaded.
-    path : str
-        Where the kernels find packages first.
     """
     for name in ("home", "notebooks"):
         (folder / name).mkdir()
@@ -211,7 +209,6 @@ def running_lab(
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(settings))
     private = {"HOME": str(folder / "home"), "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
-    private |= {"ANTHROPIC_BASE_URL": api, "ANTHROPIC_API_KEY": "any-key", **({"PYTHONPATH": path} if path else {})}
     for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
         private[name] = str(folder / name.lower())
     page_config = Path(private["JUPYTER_CONFIG_DIR"]) / "labconfig" / "page_config.json"
@@ -226,7 +223,7 @@ def running_lab(
     def ready() -> bool:
         return lab.request("GET", "/api/status", lab.token).is_success
 
-    with started(command, {**harmless_environment(), **private}, folder, lab, ready) as process:
+    with started(command, {**harmless_environment(), **private, **environment}, folder, lab, ready) as process:
         try:
             yield lab
         finally:

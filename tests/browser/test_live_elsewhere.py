@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from claude_magic.simulator import Simulator
 from tests.browser.lab import Lab, running_lab
 from tests.browser.test_jupyterlab import ALIVE, STOPPED
 from tests.browser.test_live import ENDLESS, LONG, halfway, live, opened, said
@@ -19,7 +18,7 @@ from tests.hostile import SNIPPETS
 def lab(
     request: pytest.FixtureRequest,
     browser: Browser,
-    simulator: Simulator,
+    environment: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Lab]:
     program, disabled = {
@@ -27,7 +26,7 @@ def lab(
         "no anywidget": ("jupyterlab", ["anywidget"]),
         "no widgets": ("jupyterlab", ["anywidget", "@jupyter-widgets/jupyterlab-manager"]),
     }[request.param]
-    with running_lab(tmp_path_factory.mktemp("elsewhere"), simulator.url, program, disabled) as running:
+    with running_lab(tmp_path_factory.mktemp("elsewhere"), environment, program, disabled) as running:
         yield running
 
 
