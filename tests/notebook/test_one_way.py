@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-MAX_FILES = 47
+MAX_FILES = 45
 """Files of the package in which code runs before the request is sent."""
 MAX_FRAMES = 14
 """Functions of the package on the stack when it is sent."""
