@@ -22,13 +22,18 @@ def test_it_keeps_streaming_below_its_cell_and_is_saved(
     lab: Lab, page: Page, display: str, simulator: Simulator, screenshots: Path
 ) -> None:
     ask = "%%claude -b\nGo on.\nsimulate: think=0; deltas=1200; chars=4; pace=200"
-    work = "import time\nwhile not claude.turns:\n    print('at work')\n    time.sleep(0.2)\n'done'"
+    seen = f"seen_{display}"  # the cell runs until the page has shown the parts, however slow the machine
+    work = (
+        f"import pathlib, time\nwhile not (claude.turns and pathlib.Path('{seen}').exists()):\n"
+        "    print('at work')\n    time.sleep(0.2)\n'done'"
+    )
     notebook = lab.open(page, f"background_{display}", [LOAD.format(display), ask, work], run=2)
     notebook.start(2)
     for heading in ("Part 1", "Part 3", "Part 5"):
         expect(notebook.output(1).locator("h2", has_text=heading).first).to_be_visible()
     expect(notebook.prompt(2)).to_have_text("[*]:")
     page.screenshot(path=screenshots / f"background_{display}.png")
+    (lab.notebooks / seen).touch()
     notebook.finish(2)
     expect(notebook.output(1).locator("em", has_text="SIMULATED")).to_be_visible()
     expect(notebook.output(1).locator(".claude-live")).to_have_count(0)
