@@ -1,8 +1,9 @@
-"""What all tests share: an environment without the user's key, a simulator, marks, and groups for the workers."""
+"""What all tests share: an environment without the user's key, a simulator, marks and their order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -28,27 +29,21 @@ KEY = "sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789"
 
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by the fixtures they use, and group them for the workers.
+    """Mark tests by the fixtures they use; the files that take longest come first.
 
-    A worker takes a whole group: all tests with JupyterLab, or those of one file, so that a kernel or a
-    server that they share is started once. The groups that take longest come first.
+    A worker takes a whole file, so that a kernel or a server that its tests share is started once.
     """
-    costs: dict[str, int] = {}
+    costs: dict[Path, int] = {}
     for item in items:
-        if _group(item) == "browser":
+        if item.path.parent.name == "browser":
             item.add_marker("browser")
         fixtures = set(getattr(item, "fixturenames", ()))
         for mark, names in MARKED_BY_FIXTURE.items():
             if fixtures & names:
                 item.add_marker(mark)
         cost = max((len(MARKS) - n for n, mark in enumerate(MARKS) if item.get_closest_marker(mark)), default=0)
-        costs[_group(item)] = max(costs.get(_group(item), 0), cost)
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: -costs[_group(item)])
-
-
-def _group(item: pytest.Item) -> str:
-    return "browser" if item.path.parent.name == "browser" else "/".join(item.path.parts[-2:])
+        costs[item.path] = max(costs.get(item.path, 0), cost)
+    items.sort(key=lambda item: -costs[item.path])
 
 
 @pytest.fixture(autouse=True)
