@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from tests.judges import description, running_steady
 # No test depends on how long an example takes; all else is Hypothesis's default, including its settings for CI.
 settings.register_profile("patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+# A shell starts background jobs with SIGINT ignored, and tests interrupt themselves.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MARKED_BY_FIXTURE = {
     "kernel": {"kernel", "new_kernel", "make_kernel", "executed", "executed_once"},
