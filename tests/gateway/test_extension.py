@@ -26,6 +26,8 @@ from tests.gateway.real_server import QUESTION, WIRE, command_lines, environ_of,
 from tests.notebook.kernels import PATIENCE
 from tests.processes import eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def environment(api: Simulator) -> dict[str, str]:

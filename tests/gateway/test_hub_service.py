@@ -21,7 +21,7 @@ from tests.gateway.real_server import QUESTION, WIRE, command_lines, environ_of,
 from tests.notebook.kernels import harmless_environment
 from tests.processes import eventually, free_port
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 BUDGET = 1500
 MAY = ["access:services!service=claude"]
 
